@@ -1,0 +1,154 @@
+"""How NengoDL builds a windowed memory and dropout."""
+
+import numpy as np
+import scipy.fft
+import tensorflow as tf
+from nengo.builder import Operator
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.dropout import Dropout
+from lmu_nengo.memory import WholeWindow
+from lmu_nengo.training.compat import nengo_dl
+
+
+class OneToOne(Operator):
+    """
+    Sets ``output`` from ``input`` by what ``process`` describes.
+
+    Parameters
+    ----------
+    process : nengo.Process
+        A `WholeWindow` or `Dropout`.
+    input, output : nengo.builder.Signal
+        What it reads and sets.
+    """
+
+    def __init__(self, process, input, output):
+        super().__init__(tag=type(process).__name__)
+        self.process = process
+        self.sets = [output]
+        self.incs = []
+        self.reads = [input]
+        self.updates = []
+
+    input = property(lambda self: self.reads[0])
+    output = property(lambda self: self.sets[0])
+
+
+class SimWindow(OneToOne):
+    """A whole window. ``graph`` is set by `lmu_nengo.training.Simulator`."""
+
+    graph = None
+    path = None
+
+
+class SimDropout(OneToOne):
+    """Dropout, in training only."""
+
+
+@nengo_dl.builder.NengoBuilder.register(WholeWindow)
+def build_window(model, process, sig_in, sig_out, mode):
+    """Add the operator of a windowed memory to a NengoDL model."""
+    model.add_op(SimWindow(process, sig_in, sig_out))
+
+
+@nengo_dl.builder.NengoBuilder.register(Dropout)
+def build_dropout(model, process, sig_in, sig_out, mode):
+    """Add the operator of a dropout node to a NengoDL model."""
+    model.add_op(SimDropout(process, sig_in, sig_out))
+
+
+@nengo_dl.builder.Builder.register(SimDropout)
+class SimDropoutBuilder(nengo_dl.builder.OpBuilder):
+    """Builds a `SimDropout`."""
+
+    def build_step(self, signals):
+        """Drop values if this graph is for training."""
+        (op,) = self.ops
+        x = signals.gather(signals[op.input])
+        y = tf.keras.backend.in_train_phase(
+            lambda: tf.nn.dropout(x, op.process.rate), x, self.config.training
+        )
+        signals.scatter(signals[op.output], y)
+
+
+@nengo_dl.builder.Builder.register(SimWindow)
+class SimWindowBuilder(nengo_dl.builder.OpBuilder):
+    """Builds a `SimWindow`: ``m[t] = sum over k of response[k] u[t-k]``."""
+
+    def build_step(self, signals):
+        """Apply the memory to the whole sequence."""
+        (op,) = self.ops
+        if op.graph is None:
+            raise ValidationError(
+                "a Windowed memory runs in lmu_nengo.training.Simulator, not in "
+                "nengo_dl.Simulator. Use the former, which is a nengo_dl.Simulator too, "
+                "or realize(network, Linear()).",
+                attr="realization",
+            )
+        if op.path is None:
+            m = self.all_steps(op, signals)
+        else:
+            m = self.last_step(op, signals)
+        output = signals[op.output]
+        signals.scatter(output, tf.reshape(m, output.full_shape))
+
+    def all_steps(self, op, signals):
+        """
+        Memory after every step, by Fourier transform along time.
+
+        The rows of the input are (batch * n_steps); the result has shape
+        (batch, n_steps, memory_d, order).
+        """
+        n_steps, order = op.process.response.shape
+        size = scipy.fft.next_fast_len(2 * n_steps - 1, real=True)
+        u = signals.gather(signals[op.input])
+        u = tf.reshape(u, (-1, n_steps, u.shape[-1]))
+        u = tf.transpose(u, (0, 2, 1))[:, :, None]  # (batch, memory_d, 1, n_steps)
+        transfer = np.fft.rfft(op.process.response.T, size)  # (order, frequencies)
+        complex_type = tf.complex64 if signals.dtype == tf.float32 else tf.complex128
+        spectrum = tf.signal.rfft(u, [size]) * tf.constant(transfer, complex_type)
+        m = tf.signal.irfft(spectrum, [size])[..., :n_steps]
+        return tf.transpose(m, (0, 3, 1, 2))
+
+    def last_step(self, op, signals):
+        """
+        Memory after the last step only; shape (batch, memory_d, order).
+
+        The memory is applied to the input nodes' sequences, latest step first, and the
+        linear connections on the way to the memory, which commute with it, afterwards.
+        """
+        response = tf.constant(op.process.response, signals.dtype)  # (n_steps, order)
+
+        def project(obj):
+            if obj in op.graph.node_inputs:
+                return tf.einsum("btd,to->bdo", op.graph.node_inputs[obj], response)
+            total = 0
+            for conn in op.path[obj]:
+                z = tf.gather(project(conn.pre_obj), indices(conn, "pre"), axis=1)
+                z = self.transform(conn, z, op.graph, signals)
+                place = np.eye(obj.size_in)[:, indices(conn, "post")]
+                total += tf.einsum("ij,bjo->bio", tf.constant(place, z.dtype), z)
+            return total
+
+        return project(op.path["window"])
+
+    @staticmethod
+    def transform(conn, z, graph, signals):
+        """Apply a connection's weights to coefficients of shape (batch, size, order)."""
+        if not nengo_dl.compat.conn_has_weights(conn):
+            return z
+        sig = graph.model.sig[conn]["weights"]
+        if sig in signals:
+            weights = signals.gather(signals[sig])
+        else:  # NengoDL has simplified it away: a constant
+            weights = tf.constant(sig.initial_value, signals.dtype)
+        if len(sig.shape) == 2:
+            return tf.einsum("ij,bjo->bio", weights, z)
+        return tf.reshape(weights, (-1, 1)) * z
+
+
+def indices(conn, end):
+    """Indices that a connection takes of its pre or post object."""
+    size = conn.pre_obj.size_out if end == "pre" else conn.post_obj.size_in
+    return np.arange(size)[getattr(conn, f"{end}_slice")]

@@ -1,0 +1,257 @@
+"""NengoDL's simulator, with windowed memories applied to whole sequences."""
+
+import logging
+from collections import defaultdict
+
+import nengo
+import numpy as np
+import tensorflow as tf
+from nengo.builder.neurons import SimNeurons
+from nengo.builder.operator import SimPyFunc, TimeUpdate
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.memory import Windowed, find_memories
+from lmu_nengo.training.compat import nengo_dl
+from lmu_nengo.training.operators import SimWindow
+
+logger = logging.getLogger(__name__)
+
+
+class Simulator(nengo_dl.Simulator):
+    """
+    `nengo_dl.Simulator` that also runs `lmu_nengo.Windowed` memories.
+
+    Use it just as NengoDL's. Inputs and targets keep their shape (batch, steps, size).
+    With windowed memories every batch is one simulation step, taken in one of two ways:
+
+    - ``"last step"``, the faster: if no probe keeps its history
+      (``nengo_dl.configure_settings(keep_history=False)``) and only linear connections
+      lead to the memories, each batch is one row per sequence;
+    - ``"all steps"``: otherwise time is folded into the batch, one row per sequence and
+      step.
+
+    Without a windowed memory it is NengoDL's simulator, ``"step by step"``.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network. With windowed memories, nothing else in it may have a state:
+        synapses, spiking neurons, learning rules and nodes that read the time are
+        refused by name.
+    dt : float
+        Step in seconds.
+    seed : int, optional
+        Seed of everything random.
+    minibatch_size : int, optional
+        Sequences in a batch.
+    **kwargs
+        As for `nengo_dl.Simulator`.
+
+    Attributes
+    ----------
+    path : {"step by step", "all steps", "last step"}
+        How time is treated.
+    path_reason : str
+        Why.
+
+    Raises
+    ------
+    ValidationError
+        If windowed memories disagree on the number of steps, or something else in the
+        network has a state; in training, if the data have another number of steps or
+        hold a NaN.
+    """
+
+    def __init__(self, network, dt=0.001, seed=None, minibatch_size=None, **kwargs):
+        self.closed = None  # NengoDL looks it up at every other attribute
+        self.windows = [
+            memory
+            for memory in find_memories(network)
+            if isinstance(memory.realization, Windowed)
+        ]
+        self.batch_size = minibatch_size or 1
+        self.window_steps = self._window_steps()
+        self.path, self.path_reason, self._feeds = self._choose_path(network)
+        logger.info("%s: %s", self.path, self.path_reason)
+        rows = minibatch_size
+        if self.path == "all steps":
+            rows = self.batch_size * self.window_steps
+        super().__init__(network, dt=dt, seed=seed, minibatch_size=rows, **kwargs)
+
+    def _window_steps(self):
+        steps = {memory.realization.n_steps for memory in self.windows}
+        if len(steps) > 1:
+            raise ValidationError(
+                f"windowed memories for {sorted(steps)} steps in one network, expected "
+                "one number. Give each Windowed(n_steps) the length of the sequences.",
+                attr="n_steps",
+                obj=self.windows[0],
+            )
+        return steps.pop() if steps else None
+
+    def _choose_path(self, network):
+        """Choose how time is treated; return path, reason and each memory's feed."""
+        if not self.windows:
+            return "step by step", "no memory is Windowed", None
+        for probe in network.all_probes:
+            if nengo_dl.config.get_setting(network, "keep_history", True, probe):
+                return "all steps", f"{probe} keeps its history", None
+        incoming = defaultdict(list)
+        for conn in network.all_connections:
+            incoming[conn.post_obj].append(conn)
+        feeds = []
+        for memory in self.windows:
+            (window,) = [n for n in memory.nodes if n.label == "window"]
+            obstacle = find_obstacle(window, incoming, top=True)
+            if obstacle is not None:
+                return "all steps", f"{obstacle} leads to {memory}", None
+            feeds.append({**incoming, "window": window})
+        return "last step", "no probe keeps its history, memories are fed linearly", feeds
+
+    @nengo_dl.simulator.with_self
+    def _build_keras(self, progress=None):
+        if self.windows:
+            graph = self.tensor_graph
+            refuse_state(graph.plan)
+            self.minibatch_size = self.batch_size
+            self.stateful = False
+            # NengoDL makes the graph itself; here is the first chance to make it ours
+            graph.__class__ = WindowedGraph
+            graph.prepare(self.batch_size, self.window_steps, self.path)
+            operators = [op for op in self.model.operators if isinstance(op, SimWindow)]
+            for i, memory in enumerate(self.windows):
+                (window,) = [n for n in memory.nodes if n.label == "window"]
+                output = self.model.sig[window]["out"]
+                (op,) = [op for op in operators if op.output is output]
+                op.graph = graph
+                op.path = self._feeds[i] if self._feeds else None
+        super()._build_keras(progress)
+
+    def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
+        if isinstance(data, dict):
+            for name, x in data.items():
+                check_finite(name, x)
+                if self.windows and nodes and name != "n_steps" and len(x.shape) == 3:
+                    self._check_steps(x.shape[1], name)
+        if self.windows and n_steps is not None:
+            self._check_steps(n_steps, "n_steps")
+            n_steps = None
+        super()._check_data(data, batch_size=batch_size, n_steps=n_steps, nodes=nodes)
+
+    def _check_steps(self, steps, name):
+        if steps != self.window_steps:
+            raise ValidationError(
+                f"got {steps} steps, expected {self.window_steps}, for which the memory "
+                "was built. Use Windowed(n_steps) with the length of the sequences, or "
+                "realize(network, Linear()) for any length.",
+                attr=name,
+            )
+
+
+class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
+    """NengoDL's graph, run for one step on rows made of whole sequences."""
+
+    def prepare(self, batch_size, n_steps, path):
+        """Set how rows are made; before the graph is built."""
+        self.batch_size = batch_size
+        self.n_steps = n_steps
+        self.path = path
+        self.use_loop = False
+
+    def build_inputs(self):
+        """Keras inputs of shape (batch, n_steps, size) for each input node."""
+        inputs = {
+            node: tf.keras.layers.Input(
+                shape=(self.n_steps, node.size_out),
+                batch_size=self.batch_size,
+                dtype=self.dtype,
+                name=self.io_names[node],
+            )
+            for node in self.invariant_inputs
+        }
+        n_steps = tf.keras.layers.Input(
+            shape=(1,), batch_size=self.batch_size, dtype="int32", name="n_steps"
+        )
+        return inputs, n_steps
+
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None, progress=None, stateful=False):
+        """Fold sequences into rows, run one step, unfold what the probes show."""
+        *sequences, n_steps = inputs
+        if self.path == "last step":  # latest first: NengoDL takes step 0 of each row
+            rows = [tf.reverse(x, [1]) for x in sequences]
+        else:
+            rows = [tf.reshape(x, (-1, 1, x.shape[-1])) for x in sequences]
+        *probed, _ = super().call(rows + [n_steps], training, progress, stateful)
+        outputs = [
+            self.unfold(p, x) for p, x in zip(self.model.probes, probed, strict=True)
+        ]
+        return outputs + [tf.fill((self.batch_size,), self.n_steps)]
+
+    def unfold(self, probe, x):
+        """From rows (rows, 1, size) to (batch, steps, size)."""
+        if not self.model.sig[probe]["in"].minibatched:
+            return x
+        x = tf.reshape(x, (self.batch_size, -1, x.shape[-1]))
+        keep = nengo_dl.config.get_setting(self.model, "keep_history", True, probe)
+        return x if keep else x[:, -1:]
+
+    def build_post(self):
+        """Make one input function for each sequence, not for each row."""
+        rows, self.minibatch_size = self.minibatch_size, self.batch_size
+        try:
+            super().build_post()
+        finally:
+            self.minibatch_size = rows
+
+
+def find_obstacle(node, incoming, top=False):
+    """What keeps a memory's input from being a linear function of input nodes, if any."""
+    if node.size_in == 0:
+        return None
+    if not isinstance(node, nengo.Node) or not (top or node.output is None):
+        return node
+    for conn in incoming[node]:
+        plain = isinstance(
+            conn.transform, (nengo.Dense, nengo.transforms.NoTransform)
+        ) and isinstance(conn.pre_obj, nengo.Node)
+        if not plain or conn.synapse or conn.function or conn.learning_rule:
+            return conn
+        obstacle = find_obstacle(conn.pre_obj, incoming)
+        if obstacle is not None:
+            return obstacle
+    return None
+
+
+def refuse_state(plan):
+    """Raise ValidationError for the first operator that needs to go step by step."""
+    for op in (op for operators in plan for op in operators):
+        if isinstance(op, TimeUpdate):
+            continue
+        if isinstance(op, SimPyFunc) and op.t is not None:
+            reason = "reads the time"
+        elif getattr(op, "time", None) is not None:  # SimTensorNode
+            reason = "reads the time"
+        elif isinstance(op, SimNeurons) and nengo_dl.compat.neuron_state(op):
+            reason = "has a state"
+        elif op.updates or isinstance(op, nengo.builder.processes.SimProcess):
+            reason = "has a state"
+        else:
+            continue
+        raise ValidationError(
+            f"{op} {reason}, so it cannot run for all time steps at once beside a "
+            "Windowed memory. Use synapse=None, rate neurons and Windowed memories "
+            "for training, or realize(network, Linear()) to go step by step.",
+            attr="network",
+        )
+
+
+def check_finite(name, x):
+    """Raise ValidationError if an array holds NaN or infinity."""
+    if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ValidationError(
+            f"got {x[first]} at {first} (sequence, step, dimension), expected finite "
+            "numbers. Clean the data before training.",
+            attr=name,
+        )
