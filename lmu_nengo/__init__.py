@@ -7,8 +7,7 @@ from lmu_nengo.memory import LegendreMemory, Linear, Spiking, Windowed, realize
 from lmu_nengo.metrics import nrmse
 from lmu_nengo.principle3 import lowpass_principle3
 from lmu_nengo.spiking import to_spiking
-
-__version__ = "0.1.0"
+from lmu_nengo.version import __version__
 
 __all__ = [
     "Dropout",
@@ -16,6 +15,7 @@ __all__ = [
     "Linear",
     "Spiking",
     "Windowed",
+    "__version__",
     "delay_decoders",
     "discretize",
     "impulse_response",

@@ -4,12 +4,14 @@ import nengo
 from nengo.exceptions import ValidationError
 from nengo.params import NumberParam
 
+from lmu_nengo.validation import check_integer
+
 
 class Dropout(nengo.Process):
     """
     Zero each value with probability ``rate`` during training; do nothing otherwise.
 
-    Use as the output of a node, ``nengo.Node(Dropout(0.5), size_in=n)``. NengoDL's
+    Use as the output of a node, ``nengo.Node(Dropout(0.5, size=n))``. NengoDL's
     training drops values and divides the others by ``1 - rate``; everywhere else, and
     in every other simulator, the node passes its input on.
 
@@ -17,29 +19,34 @@ class Dropout(nengo.Process):
     ----------
     rate : float
         Share of values to drop, in [0, 1).
+    size : int
+        Number of values.
 
     Raises
     ------
     ValidationError
-        If ``rate`` is outside [0, 1).
+        If ``rate`` is outside [0, 1), or ``size`` is not an integer of at least 1.
+
+    References
+    ----------
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
+    Overfitting", JMLR 2014.
     """
 
-    rate = NumberParam("rate", low=0, high=1)
+    rate = NumberParam("rate", low=0, high=1, high_open=True)
 
-    def __init__(self, rate):
-        super().__init__(default_size_in=1)
+    def __init__(self, rate, size):
+        size = check_integer(size, "size", obj=type(self).__name__)
+        super().__init__(default_size_in=size, default_size_out=size)
         self.rate = rate
-        if rate == 1:
-            raise ValidationError(
-                "got 1, expected at least 0 and less than 1.", "rate", obj=self
-            )
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Pass the input on."""
         if shape_in != shape_out:
             raise ValidationError(
-                f"got size_in={shape_in} and size_out={shape_out}, expected the same.",
-                attr="size_out",
+                f"got a node of {shape_in[0]} inputs and {shape_out[0]} outputs, "
+                "expected the same. Leave the node's size_in and size_out out.",
+                attr="size",
                 obj=self,
             )
         return lambda t, x: x

@@ -1,6 +1,7 @@
 """Training with NengoDL; importing this imports TensorFlow. Needs the extra ``dl``."""
 
-from lmu_nengo.training.compat import nengo_dl
+from lmu_nengo.training.compat import nengo_dl  # isort: skip  (chooses Keras)
+from lmu_nengo.training.checkpoint import Checkpoint
 from lmu_nengo.training.simulator import Simulator
 
-__all__ = ["Simulator", "nengo_dl"]
+__all__ = ["Checkpoint", "Simulator", "nengo_dl"]

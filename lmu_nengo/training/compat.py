@@ -39,7 +39,6 @@ def import_nengo_dl():
             )
     if importlib.util.find_spec("tf_keras") is not None:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
 
     keras, is_legacy, _ = tf.keras.Model.__module__.partition(".engine.")
