@@ -60,9 +60,10 @@ def load_mnist(path=None, download=False):
     if path is None and not download:
         return None
     if path is None:
-        from tensorflow import keras
+        import lmu_nengo.training  # noqa: F401  chooses Keras for this process
+        import tensorflow as tf
 
-        path = keras.utils.get_file(
+        path = tf.keras.utils.get_file(
             "mnist.npz",
             "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
             file_hash=MNIST_HASH,

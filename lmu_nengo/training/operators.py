@@ -1,5 +1,7 @@
 """How NengoDL builds a windowed memory and dropout."""
 
+from weakref import WeakSet
+
 import numpy as np
 import scipy.fft
 import tensorflow as tf
@@ -9,6 +11,10 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.dropout import Dropout
 from lmu_nengo.memory import WholeWindow
 from lmu_nengo.training.compat import nengo_dl
+
+
+# networks that lmu_nengo.training.Simulator is building
+accepted_networks = WeakSet()
 
 
 class OneToOne(Operator):
@@ -49,6 +55,13 @@ class SimDropout(OneToOne):
 @nengo_dl.builder.NengoBuilder.register(WholeWindow)
 def build_window(model, process, sig_in, sig_out, mode):
     """Add the operator of a windowed memory to a NengoDL model."""
+    if model.toplevel not in accepted_networks:
+        raise ValidationError(
+            "a Windowed memory runs in lmu_nengo.training.Simulator, not in "
+            "nengo_dl.Simulator. Use the former, which is a nengo_dl.Simulator too, "
+            "or realize(network, Linear()).",
+            attr="realization",
+        )
     model.add_op(SimWindow(process, sig_in, sig_out))
 
 
@@ -79,13 +92,6 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
     def build_step(self, signals):
         """Apply the memory to the whole sequence."""
         (op,) = self.ops
-        if op.graph is None:
-            raise ValidationError(
-                "a Windowed memory runs in lmu_nengo.training.Simulator, not in "
-                "nengo_dl.Simulator. Use the former, which is a nengo_dl.Simulator too, "
-                "or realize(network, Linear()).",
-                attr="realization",
-            )
         if op.path is None:
             m = self.all_steps(op, signals)
         else:

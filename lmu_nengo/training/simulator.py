@@ -12,7 +12,7 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo.memory import Windowed, find_memories
 from lmu_nengo.training.compat import nengo_dl
-from lmu_nengo.training.operators import SimWindow
+from lmu_nengo.training.operators import SimWindow, accepted_networks
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,11 @@ class Simulator(nengo_dl.Simulator):
         rows = minibatch_size
         if self.path == "all steps":
             rows = self.batch_size * self.window_steps
-        super().__init__(network, dt=dt, seed=seed, minibatch_size=rows, **kwargs)
+        accepted_networks.add(network)
+        try:
+            super().__init__(network, dt=dt, seed=seed, minibatch_size=rows, **kwargs)
+        finally:
+            accepted_networks.discard(network)
 
     def _window_steps(self):
         steps = {memory.realization.n_steps for memory in self.windows}
@@ -129,10 +133,13 @@ class Simulator(nengo_dl.Simulator):
 
     def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
         if isinstance(data, dict):
+            sizes = {self.get_name(node): node.size_out for node in self.node_inputs}
             for name, x in data.items():
                 check_finite(name, x)
-                if self.windows and nodes and name != "n_steps" and len(x.shape) == 3:
-                    self._check_steps(x.shape[1], name)
+                if nodes and name in sizes and len(x.shape) == 3:
+                    check_size(name, x.shape[2], sizes[name])
+                    if self.windows:
+                        self._check_steps(x.shape[1], name)
         if self.windows and n_steps is not None:
             self._check_steps(n_steps, "n_steps")
             n_steps = None
@@ -243,6 +250,16 @@ def refuse_state(plan):
             "Windowed memory. Use synapse=None, rate neurons and Windowed memories "
             "for training, or realize(network, Linear()) to go step by step.",
             attr="network",
+        )
+
+
+def check_size(name, size, expected):
+    """Raise ValidationError if an input node gets data of another size."""
+    if size != expected:
+        raise ValidationError(
+            f"got {size} dimensions, expected {expected}, the size of the node. The "
+            "shape of data is (batch, steps, size).",
+            attr=name,
         )
 
 

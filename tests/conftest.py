@@ -1,0 +1,69 @@
+import nengo
+import numpy as np
+import pytest
+
+import lmu_nengo
+
+
+class Regressor:
+    """A memory, a hidden layer and a read-out; ``build`` makes it anew each time."""
+
+    def __init__(self, keep_history, n_steps=30, order=6, memory_d=2, dt=0.001):
+        from lmu_nengo.training import nengo_dl
+
+        rng = np.random.RandomState(0)
+        with nengo.Network(seed=0) as self.network:
+            nengo_dl.configure_settings(keep_history=keep_history)
+            self.source = nengo.Node(np.zeros(3), label="source")
+            self.mixed = nengo.Node(size_in=memory_d, label="mixed")
+            self.memory = lmu_nengo.LegendreMemory(
+                n_steps * dt, order, memory_d=memory_d, dt=dt
+            )
+            self.hidden = nengo.Ensemble(
+                20,
+                1,
+                neuron_type=nengo.RectifiedLinear(),
+                gain=np.ones(20),
+                bias=np.zeros(20),
+            )
+            self.readout = nengo.Node(size_in=2, label="readout")
+
+            def connect(pre, post):
+                weights = rng.randn(post.size_in, pre.size_out) / np.sqrt(pre.size_out)
+                return nengo.Connection(pre, post, transform=weights, synapse=None)
+
+            # no reversed slices: NengoDL 3.6.0 takes [::-1] for [:]
+            connect(self.source, self.mixed)
+            nengo.Connection(
+                self.source[1], self.mixed[-1], transform=0.5, synapse=None
+            )
+            nengo.Connection(self.mixed, self.memory.input, synapse=None)
+            connect(self.memory.output, self.hidden.neurons)
+            connect(self.source[1:], self.hidden.neurons)  # around the memory
+            connect(self.hidden.neurons, self.readout)
+            self.probe = nengo.Probe(self.readout, label="readout")
+            self.memory_probe = nengo.Probe(self.memory.output, label="memory")
+
+    def realize(self, realization):
+        lmu_nengo.realize(self.network, realization)
+        return self
+
+    def run_in_core(self, x):
+        """Read-out of core Nengo for one sequence of shape (n_steps, 3)."""
+        dt = self.memory.dt
+        self.source.output = nengo.processes.PresentInput(x, dt)
+        with nengo.Simulator(self.network, dt=dt, progress_bar=False) as sim:
+            sim.run_steps(len(x))
+        return sim.data[self.probe]
+
+
+@pytest.fixture
+def regressor():
+    return Regressor
+
+
+@pytest.fixture(scope="session")
+def sequences():
+    """Random inputs (12, 30, 3) and targets (12, 30, 2)."""
+    rng = np.random.RandomState(1)
+    return rng.randn(12, 30, 3).astype(np.float32), rng.randn(12, 30, 2)

@@ -1,0 +1,339 @@
+import nengo
+import numpy as np
+import pytest
+from nengo.exceptions import ValidationError
+
+from lmu_nengo import (
+    Dropout,
+    LegendreMemory,
+    Linear,
+    Windowed,
+    discretize,
+    realize,
+    simulate,
+    state_space,
+)
+from lmu_nengo.training import Simulator, nengo_dl
+
+tf = pytest.importorskip("tensorflow")
+
+quiet = dict(progress_bar=False, seed=0)
+
+
+@pytest.mark.parametrize("keep_history", [True, False])
+@pytest.mark.parametrize(
+    "order, memory_d, n_steps, dt, batch, discretizer",
+    [
+        (1, 1, 1, 1e-3, 1, "zoh"),
+        (6, 3, 50, 1e-3, 4, "zoh"),
+        (40, 2, 201, 1e-4, 2, "bilinear"),
+        (256, 1, 784, 1e-3, 3, "zoh"),
+    ],
+)
+def test_windowed_memory_equals_the_state_space(
+    keep_history, order, memory_d, n_steps, dt, batch, discretizer
+):
+    theta = n_steps * dt
+    u = np.random.RandomState(order).randn(batch, n_steps, memory_d)
+    with nengo.Network() as network:
+        nengo_dl.configure_settings(keep_history=keep_history)
+        source = nengo.Node(np.zeros(memory_d))
+        memory = LegendreMemory(
+            theta, order, memory_d, Windowed(n_steps, discretizer), dt=dt
+        )
+        nengo.Connection(source, memory.input, synapse=None)
+        probe = nengo.Probe(memory.output)
+    with Simulator(network, dt=dt, minibatch_size=batch, **quiet) as sim:
+        assert sim.path == ("all steps" if keep_history else "last step")
+        m = sim.predict(u.astype(np.float32), verbose=0)[probe]
+    Ad, Bd = discretize(*state_space(order, theta), dt, discretizer)
+    expected = np.stack(
+        [
+            np.concatenate([simulate(Ad, Bd, u_c[:, None]) for u_c in u_b.T], axis=1)
+            for u_b in u
+        ]
+    )
+    full_scale = np.abs(expected).max()
+    if not keep_history:
+        expected = expected[:, -1:]
+    assert m.shape == expected.shape
+    assert np.abs(m - expected).max() < 1e-4 * full_scale
+
+
+@pytest.mark.parametrize("keep_history", [True, False])
+def test_windowed_training_equals_nengodls_step_by_step_training(
+    regressor, sequences, keep_history
+):
+    x, y = sequences
+    if not keep_history:
+        y = y[:, -1:]
+    results = []
+    for realization in (Windowed(30), Linear()):
+        net = regressor(keep_history).realize(realization)
+        with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+            sim.compile(tf.optimizers.Adam(0.01), loss={net.probe: "mse"})
+            fitted = sim.fit(x, {net.probe: y}, epochs=3, shuffle=False, verbose=0)
+            evaluated = sim.evaluate(x, {net.probe: y}, verbose=0)["loss"]
+            outputs = sim.predict(x, verbose=0)[net.probe]
+        results.append((*fitted.history["loss"], evaluated, outputs))
+    *losses, outputs = results[0]
+    *step_losses, step_outputs = results[1]
+    assert losses[0] > 1.1 * losses[2]  # it learns
+    assert losses == pytest.approx(step_losses, rel=1e-4)
+    assert outputs.shape == step_outputs.shape == (12, 30 if keep_history else 1, 2)
+    assert np.abs(outputs - step_outputs).max() < 1e-4 * np.abs(outputs).max()
+
+
+@pytest.mark.parametrize("keep_history", [True, False])
+def test_trained_network_gives_the_same_in_core_nengo(
+    regressor, sequences, keep_history
+):
+    x, y = sequences
+    net = regressor(keep_history).realize(Windowed(30))
+    with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+        sim.compile(tf.optimizers.Adam(0.01), loss={net.probe: "mse"})
+        target = y if keep_history else y[:, -1:]
+        sim.fit(x, {net.probe: target}, epochs=2, verbose=0)
+        expected = sim.predict(x, verbose=0)[net.probe]
+        sim.freeze_params(net.network)
+    net.realize(Linear())
+    for i in (0, 5):
+        output = net.run_in_core(x[i])[-expected.shape[1] :]
+        assert np.abs(output - expected[i]).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_connections_before_the_memory_are_trained_in_both_paths(regressor, sequences):
+    x, y = sequences
+    changes = []
+    for keep_history in (True, False):
+        net = regressor(keep_history).realize(Windowed(30))
+        conn = net.network.connections[0]
+        with Simulator(net.network, minibatch_size=12, **quiet) as sim:
+            # plain gradient descent on the last step only: the same in both
+            def last(y_true, y_pred):
+                return tf.reduce_mean((y_true[:, -1] - y_pred[:, -1]) ** 2)
+
+            sim.compile(tf.optimizers.SGD(0.1), loss={net.probe: last})
+            before = sim.data[conn].weights
+            target = y if keep_history else y[:, -1:]
+            sim.fit(x, {net.probe: target}, epochs=1, verbose=0)
+            changes.append(sim.data[conn].weights - before)
+    assert np.abs(changes[0]).max() > 1e-4
+    assert np.allclose(changes[0], changes[1], rtol=1e-3, atol=1e-6)
+
+
+def test_the_memory_itself_is_not_trained(regressor):
+    net = regressor(True).realize(Linear())
+    with Simulator(net.network, **quiet) as sim:
+        weights = sum(int(np.prod(w.shape)) for w in sim.keras_model.trainable_weights)
+    assert weights == 2 * 3 + 1 + 20 * 12 + 20 * 2 + 20 + 2 * 20
+
+
+def test_reasons_for_the_path_are_told(regressor):
+    def path(change=lambda net: None, keep_history=False, realization=None):
+        net = regressor(keep_history).realize(realization or Windowed(30))
+        with net.network:
+            change(net)
+        with Simulator(net.network, **quiet) as sim:
+            return sim.path, sim.path_reason
+
+    def nonlinear_input(net):
+        nengo.Connection(
+            net.source[:2], net.memory.input, function=np.square, synapse=None
+        )
+
+    assert path() == (
+        "last step",
+        "no probe keeps its history, memories are fed linearly",
+    )
+    assert path(keep_history=True)[0] == "all steps"
+    assert "keeps its history" in path(keep_history=True)[1]
+    assert path(nonlinear_input)[0] == "all steps"
+    assert "leads to" in path(nonlinear_input)[1]
+    assert path(realization=Linear())[0] == "step by step"
+
+
+def test_nonlinear_input_to_the_memory_equals_step_by_step(regressor, sequences):
+    x, _ = sequences
+    outputs = []
+    for realization in (Windowed(30), Linear()):
+        net = regressor(False).realize(realization)
+        with net.network:
+            nengo.Connection(
+                net.source[:2], net.memory.input, function=np.sin, synapse=None
+            )
+        with Simulator(net.network, minibatch_size=3, **quiet) as sim:
+            outputs.append(sim.predict(x, verbose=0)[net.probe])
+    assert outputs[0].shape == (12, 1, 2)
+    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4 * np.abs(outputs[1]).max()
+
+
+def test_memory_after_memory_equals_step_by_step(sequences):
+    x, _ = sequences
+    with nengo.Network(seed=0) as network:
+        source = nengo.Node(np.zeros(3))
+        first = LegendreMemory(0.02, 3, memory_d=3)
+        second = LegendreMemory(0.03, 4, memory_d=9)
+        nengo.Connection(source, first.input, synapse=None)
+        nengo.Connection(first.output, second.input, synapse=None)
+        probe = nengo.Probe(second.output)
+    outputs = []
+    for realization in (Windowed(30), Linear()):
+        realize(network, realization)
+        with Simulator(network, minibatch_size=6, **quiet) as sim:
+            outputs.append(sim.predict(x, verbose=0)[probe])
+    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4 * np.abs(outputs[1]).max()
+
+
+def test_run_and_generated_inputs_work(regressor):
+    net = regressor(True).realize(Windowed(30))
+    net.source.output = nengo.processes.WhiteSignal(1.0, 50, rms=0.5, seed=1)
+    net.source.size_out = 3
+    with Simulator(net.network, minibatch_size=2, **quiet) as sim:
+        sim.run_steps(30)
+        windowed = sim.data[net.probe]
+    net.realize(Linear())
+    with Simulator(net.network, minibatch_size=2, **quiet) as sim:
+        sim.run_steps(30)
+        assert windowed.shape == (2, 30, 2)
+        assert np.abs(windowed - sim.data[net.probe]).max() < 1e-4
+
+
+def add_synapse(net):
+    nengo.Connection(net.source[0], net.readout[0], synapse=0.01)
+
+
+def add_probe_synapse(net):
+    nengo.Probe(net.readout, synapse=0.01)
+
+
+def add_spiking_neurons(net):
+    nengo.Connection(net.source[0], nengo.Ensemble(10, 1), synapse=None)
+
+
+def add_time(net):
+    node = nengo.Node(lambda t, x: x * t, size_in=1)
+    nengo.Connection(net.source[0], node, synapse=None)
+
+
+def add_linear_memory(net):
+    memory = LegendreMemory(0.03, 3)
+    nengo.Connection(net.source[0], memory.input, synapse=None)
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (add_synapse, "has a state"),
+        (add_probe_synapse, "has a state"),
+        (add_spiking_neurons, "has a state"),
+        (add_time, "reads the time"),
+        (add_linear_memory, "has a state"),
+    ],
+)
+@pytest.mark.parametrize("keep_history", [True, False])
+def test_what_must_go_step_by_step_is_refused(regressor, change, message, keep_history):
+    net = regressor(keep_history).realize(Windowed(30))
+    with net.network:
+        change(net)
+    with pytest.raises(ValidationError, match=message):
+        Simulator(net.network, **quiet)
+
+
+def test_another_length_is_refused_with_both_numbers(regressor):
+    net = regressor(True).realize(Windowed(30))
+    with Simulator(net.network, minibatch_size=2, **quiet) as sim:
+        with pytest.raises(ValidationError, match="got 31 steps, expected 30"):
+            sim.predict(np.zeros((2, 31, 3)), verbose=0)
+        with pytest.raises(ValidationError, match="got 29 steps, expected 30"):
+            sim.run_steps(29)
+
+
+def test_memories_for_different_lengths_are_refused(regressor):
+    net = regressor(True).realize(Windowed(30))
+    with net.network:
+        LegendreMemory(0.03, 3, realization=Windowed(40))
+    with pytest.raises(ValidationError, match=r"\[30, 40\] steps"):
+        Simulator(net.network, **quiet)
+
+
+def test_another_step_is_refused_with_both_numbers(regressor):
+    net = regressor(True).realize(Windowed(30))
+    with pytest.raises(ValidationError, match=r"dt=0\.002 s.*dt=0\.001 s"):
+        Simulator(net.network, dt=0.002, **quiet)
+
+
+@pytest.mark.parametrize("where", ["inputs", "targets"])
+@pytest.mark.parametrize("realization", [Windowed(30), Linear()])
+def test_nan_in_training_data_is_refused(regressor, sequences, where, realization):
+    x, y = (array.copy() for array in sequences)
+    (x if where == "inputs" else y)[3, 2, 1] = np.nan
+    net = regressor(True).realize(realization)
+    with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+        sim.compile("sgd", loss={net.probe: "mse"})
+        with pytest.raises(ValidationError, match=r"got nan at \(3, 2, 1\)"):
+            sim.fit(x, {net.probe: y}, verbose=0)
+
+
+def test_wrong_sizes_are_refused(regressor, sequences):
+    x, _ = sequences
+    net = regressor(True).realize(Windowed(30))
+    with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+        with pytest.raises(ValidationError, match="rank 3"):
+            sim.predict(x[:, :, 0], verbose=0)
+        with pytest.raises(ValidationError, match="source.*got 2.*expected 3"):
+            sim.predict(x[:, :, :2], verbose=0)
+
+
+def test_nengodls_own_simulator_refuses_a_windowed_memory(regressor):
+    net = regressor(True).realize(Windowed(30))
+    with pytest.raises(ValidationError, match=r"lmu_nengo\.training\.Simulator"):
+        nengo_dl.Simulator(net.network, progress_bar=False)
+
+
+def test_same_seed_same_training(regressor, sequences):
+    x, y = sequences
+    histories = []
+    for _ in range(2):
+        net = regressor(True).realize(Windowed(30))
+        with net.network:
+            dropout = nengo.Node(Dropout(0.5, 20))
+            nengo.Connection(net.hidden.neurons, dropout, synapse=None)
+            nengo.Connection(dropout[:2], net.readout, synapse=None)
+        with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+            sim.compile("adam", loss={net.probe: "mse"})
+            fitted = sim.fit(x, {net.probe: y}, epochs=3, verbose=0)
+        histories.append(fitted.history["loss"])
+    assert histories[0] == histories[1]
+
+
+def test_dropout_drops_in_training_only():
+    n, rate = 2000, 0.3
+    with nengo.Network() as network:
+        source = nengo.Node(np.ones(n))
+        dropout = nengo.Node(Dropout(rate, n))
+        nengo.Connection(source, dropout, synapse=None)
+        probe = nengo.Probe(dropout)
+
+    def run(learning_phase):
+        with network:
+            nengo_dl.configure_settings(learning_phase=learning_phase)
+        with Simulator(network, **quiet) as sim:
+            return sim.predict(n_steps=1, verbose=0)[probe].ravel()
+
+    trained = run(True)
+    assert np.allclose(np.unique(trained), [0, 1 / (1 - rate)])
+    # 4 standard deviations of a binomial share
+    assert np.mean(trained == 0) == pytest.approx(
+        rate, abs=4 * np.sqrt(rate * (1 - rate) / n)
+    )
+    assert np.all(run(False) == 1)
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run_steps(2)
+    assert np.all(sim.data[probe] == 1)
+
+
+@pytest.mark.parametrize("rate, size", [(1, 5), (-0.1, 5), (0.5, 0), (0.5, 2.5)])
+def test_bad_dropout_is_refused(rate, size):
+    with pytest.raises(ValidationError):
+        Dropout(rate, size)
