@@ -155,6 +155,8 @@ def train(classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resu
             ),
             loss={output: tf.losses.SparseCategoricalCrossentropy(from_logits=True)},
             metrics={output: "accuracy"},
+            jit_compile=True,
+            steps_per_execution=20,
         )
         keeper = Checkpoint(sim, checkpoint, "val_output_accuracy", resume)
         sim.fit(

@@ -1,0 +1,69 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.datasets import load_mnist, load_small_digits, permuted_sequences
+
+needs_mnist = pytest.mark.skipif(
+    "LMU_NENGO_DATA" not in os.environ,
+    reason="set LMU_NENGO_DATA to MNIST's mnist.npz or its folder",
+)
+
+
+def test_small_digits_are_split_without_overlap():
+    digits = load_small_digits()
+    assert digits.x_train.shape == (1438, 64) and digits.x_test.shape == (359, 64)
+    assert digits.x_train.max() == digits.x_test.max() == 1
+    assert set(digits.y_test) == set(range(10))
+
+
+@needs_mnist
+def test_mnist_is_whole():
+    digits = load_mnist()
+    assert digits.x_train.shape == (60_000, 784) and digits.x_test.shape == (10_000, 784)
+    # class counts as published with the set
+    counts = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert np.bincount(digits.y_test).tolist() == counts
+    assert digits.x_train.min() == 0 and digits.x_train.max() == 1
+
+
+def test_mnist_comes_from_a_file_or_a_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("LMU_NENGO_DATA", raising=False)
+    assert load_mnist() is None
+    arrays = dict(
+        x_train=np.full((3, 28, 28), 255, np.uint8),
+        y_train=np.array([1, 2, 3], np.uint8),
+        x_test=np.zeros((2, 28, 28), np.uint8),
+        y_test=np.array([4, 5], np.uint8),
+    )
+    np.savez(tmp_path / "mnist.npz", **arrays)
+    for path in (tmp_path, tmp_path / "mnist.npz"):
+        assert np.all(load_mnist(path).x_train == 1)
+    monkeypatch.setenv("LMU_NENGO_DATA", str(tmp_path))
+    assert load_mnist().y_test.tolist() == [4, 5]
+
+
+def test_missing_wrong_and_pickled_files_are_refused(tmp_path):
+    with pytest.raises(ValidationError, match="does not exist.*--data"):
+        load_mnist(tmp_path / "nothing.npz")
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    with pytest.raises(ValidationError, match=r"holds \['x'\], expected"):
+        load_mnist(tmp_path / "other.npz")
+    keys = ("x_train", "y_train", "x_test", "y_test")
+    evil = {key: np.array([Path("x")], dtype=object) for key in keys}
+    np.savez(tmp_path / "evil.npz", **evil)
+    with pytest.raises(ValueError, match="allow_pickle=False"):
+        load_mnist(tmp_path / "evil.npz")
+
+
+def test_permutation_is_one_for_all_and_seeded():
+    x = np.arange(20.0).reshape(2, 10)
+    sequences = permuted_sequences(x, seed=1)
+    assert sequences.shape == (2, 10, 1)
+    assert np.array_equal(sequences[1, :, 0] - sequences[0, :, 0], np.full(10, 10.0))
+    assert sorted(sequences[0, :, 0]) == list(range(10))
+    assert np.array_equal(sequences, permuted_sequences(x, seed=1))
+    assert not np.array_equal(sequences, permuted_sequences(x, seed=2))

@@ -1,0 +1,125 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FIGURES = {
+    "accuracy_windowed",
+    "accuracy_streamed",
+    "accuracy_spiking",
+    "parameters",
+    "train_seconds",
+    "spikes_per_inference",
+}
+
+
+def command(*arguments, **environment):
+    env = {k: v for k, v in os.environ.items() if k != "LMU_NENGO_DATA"}
+    return dict(
+        args=[sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=ROOT,
+        env={**env, **environment},
+        text=True,
+    )
+
+
+def run(*arguments, **environment):
+    return subprocess.run(
+        **command(*arguments, **environment), capture_output=True, check=False
+    )
+
+
+def read(folder):
+    result = json.loads((folder / "psmnist.json").read_text())
+    assert result.keys() == {
+        "experiment",
+        "seed",
+        "quick",
+        "versions",
+        "figures",
+        "reference",
+    }
+    assert result["figures"].keys() == FIGURES
+    return result
+
+
+def test_experiments_are_listed():
+    result = run()
+    assert "psmnist" in result.stdout + result.stderr
+
+
+def test_psmnist_runs_on_the_bundled_digits(tmp_path):
+    result = run("psmnist", "--quick", "--seed", 3, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "8x8 digits" in result.stdout
+    assert (tmp_path / "psmnist.png").stat().st_size > 10_000
+    written = read(tmp_path)
+    figures = written["figures"]
+    assert (written["seed"], written["quick"]) == (3, True)
+    # a linear classifier of the pixels has about 92% on this split
+    assert figures["accuracy_windowed"] > 88
+    assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) < 0.3
+    assert figures["accuracy_spiking"] > 80
+    assert figures["parameters"] == 40 * 128 + 128 + 128 * 10 + 10
+    assert 100 < figures["spikes_per_inference"] < 64 * 128
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
+    options = ("psmnist", "--epochs", 400, "--out", tmp_path)
+    process = subprocess.Popen(
+        **command(*options),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    checkpoint = tmp_path / "psmnist-checkpoint.npz"
+
+    def epoch():
+        if not checkpoint.is_file():
+            return 0
+        with np.load(checkpoint, allow_pickle=False) as saved:
+            return int(saved["epoch"])
+
+    deadline = time.monotonic() + 180
+    while epoch() < 2 and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1 and "--resume goes on" in error
+    done = epoch()
+    assert 2 <= done < 400
+    result = run("psmnist", "--epochs", done + 2, "--resume", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert f"Epoch {done + 1}/{done + 2}" in result.stdout
+    assert f"Epoch {done}/" not in result.stdout
+    assert epoch() == done + 2
+    assert read(tmp_path)["figures"]["accuracy_windowed"] > 70
+
+
+def test_missing_data_is_told_before_any_work(tmp_path):
+    for result in (
+        run("psmnist", "--data", tmp_path / "no.npz", "--out", tmp_path),
+        run("psmnist", "--out", tmp_path, LMU_NENGO_DATA=str(tmp_path / "no")),
+    ):
+        assert result.returncode == 1
+        assert "does not exist" in result.stderr and "--download" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA")
+def test_psmnist_reaches_its_bars_on_real_mnist(tmp_path):
+    data = os.environ["LMU_NENGO_DATA"]
+    result = run("psmnist", "--data", Path(data).resolve(), "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    figures = read(tmp_path)["figures"]
+    assert figures["parameters"] < 170_000
+    assert figures["accuracy_windowed"] >= 98.4
+    assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) <= 0.05
+    assert figures["accuracy_spiking"] >= 97.5
