@@ -98,9 +98,7 @@ def train(realization, n_batches, unroll=1, options=None):
 
 def cross_entropy(y_true, y_pred):
     """Sparse categorical cross entropy of logits."""
-    return tf.keras.losses.sparse_categorical_crossentropy(
-        y_true, y_pred, from_logits=True
-    )
+    return tf.keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
 
 
 @click.command(help=__doc__)

@@ -249,9 +249,7 @@ def draw(history, figures, name, path):
 @click.option("--hidden", type=click.IntRange(1), help="Default 346 (8x8 digits: 128).")
 @click.option("--resume", is_flag=True, help="Go on after an interruption.")
 @shared_options
-def main(
-    data, download, permutation_seed, epochs, order, hidden, resume, quick, seed, out
-):
+def main(data, download, permutation_seed, epochs, order, hidden, resume, quick, seed, out):
     """Run the experiment."""
     try:
         digits = load_mnist(data, download)

@@ -60,8 +60,9 @@ def load_mnist(path=None, download=False):
     if path is None and not download:
         return None
     if path is None:
-        import lmu_nengo.training  # noqa: F401  chooses Keras for this process
         import tensorflow as tf
+
+        import lmu_nengo.training  # noqa: F401  chooses Keras for this process
 
         path = tf.keras.utils.get_file(
             "mnist.npz",
@@ -105,8 +106,7 @@ def load_small_digits():
 def digits(name, x_train, y_train, x_test, y_test, maximum):
     """Flatten images and scale them to [0, 1]."""
     x_train, x_test = (
-        np.reshape(x, (len(x), -1)).astype(np.float32) / maximum
-        for x in (x_train, x_test)
+        np.reshape(x, (len(x), -1)).astype(np.float32) / maximum for x in (x_train, x_test)
     )
     return Digits(name, x_train, y_train.astype(int), x_test, y_test.astype(int))
 

@@ -46,9 +46,7 @@ def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.nda
     dt = check_positive(dt, "dt")
     check_choice(method, DISCRETIZERS, "method")
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
-        raise ValidationError(
-            f"got shape {A.shape}, expected (order, order).", attr="A"
-        )
+        raise ValidationError(f"got shape {A.shape}, expected (order, order).", attr="A")
     if B.ndim != 2 or B.shape[0] != A.shape[0]:
         raise ValidationError(
             f"got shape {B.shape}, expected ({A.shape[0]}, size_in) to fit A.", attr="B"

@@ -18,9 +18,7 @@ def check_integer(value, attr, low=1, advice="", obj=None):
 
 def check_positive(value, attr, unit="s", advice="", obj=None):
     """Return ``value`` as a finite float above zero, or raise ValidationError."""
-    is_number = isinstance(value, (int, float, np.number)) and not isinstance(
-        value, bool
-    )
+    is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     if not is_number or not np.isfinite(value) or value <= 0:
         raise ValidationError(
             f"got {value!r}, expected a finite number of {unit} above 0. {advice}".rstrip(),

@@ -17,13 +17,19 @@ THETA = 1.0  # seconds
 ORDER = 6
 DT = 0.001
 
-exact = deque([0.0] * round(THETA / DT))
 
-
-def delay_exactly(t, x):
+class ExactDelay(nengo.Process):
     """Value of one window ago, from a list of all values since."""
-    exact.append(x[0])
-    return exact.popleft()
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        """Start with a list of zeros."""
+        past = deque([0.0] * round(THETA / dt))
+
+        def step(t, x):
+            past.append(x[0])
+            return past.popleft()
+
+        return step
 
 
 model = nengo.Network(label="delay", seed=0)
@@ -36,7 +42,7 @@ with model:
         THETA, ORDER, realization=Spiking(1000), dt=DT, label="spiking memory"
     )
     decoded = nengo.Node(size_in=1, label="decoded, 1 s late")
-    truth = nengo.Node(delay_exactly, size_in=1, label="truth, 1 s late")
+    truth = nengo.Node(ExactDelay(default_size_in=1), label="truth, 1 s late")
     nengo.Connection(signal, memory.input, synapse=None)
     nengo.Connection(
         memory.output, decoded, transform=delay_decoders(ORDER, 1.0), synapse=0.1

@@ -34,9 +34,7 @@ class Regressor:
 
             # no reversed slices: NengoDL 3.6.0 takes [::-1] for [:]
             connect(self.source, self.mixed)
-            nengo.Connection(
-                self.source[1], self.mixed[-1], transform=0.5, synapse=None
-            )
+            nengo.Connection(self.source[1], self.mixed[-1], transform=0.5, synapse=None)
             nengo.Connection(self.mixed, self.memory.input, synapse=None)
             connect(self.memory.output, self.hidden.neurons)
             connect(self.source[1:], self.hidden.neurons)  # around the memory

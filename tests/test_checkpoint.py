@@ -14,7 +14,9 @@ def train(regressor, data, path, epochs, resume=False, interrupt=False):
     net = regressor(True).realize(Windowed(30))
     with Simulator(net.network, minibatch_size=4, seed=0, progress_bar=False) as sim:
         sim.compile(
-            tf.optimizers.Adam(0.01), loss={net.probe: "mse"}, metrics={net.probe: "mae"}
+            tf.optimizers.Adam(0.01),
+            loss={net.probe: "mse"},
+            metrics={net.probe: "mae"},
         )
         keeper = Checkpoint(sim, path, "readout_mae", resume)
         callbacks = [keeper]
@@ -54,9 +56,7 @@ def test_interrupted_training_goes_on_as_if_nothing_had_been(
         assert np.allclose(value, other, atol=1e-6)
 
 
-def test_the_best_epoch_is_the_one_with_the_largest_value(
-    regressor, sequences, tmp_path
-):
+def test_the_best_epoch_is_the_one_with_the_largest_value(regressor, sequences, tmp_path):
     # the error falls, so its largest value is in the first epoch
     keeper, last, best, restored = train(regressor, sequences, tmp_path / "c.npz", 3)
     assert best == keeper.history["readout_mae"][0] == max(keeper.history["readout_mae"])

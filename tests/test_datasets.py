@@ -23,7 +23,10 @@ def test_small_digits_are_split_without_overlap():
 @needs_mnist
 def test_mnist_is_whole():
     digits = load_mnist()
-    assert digits.x_train.shape == (60_000, 784) and digits.x_test.shape == (10_000, 784)
+    assert digits.x_train.shape == (60_000, 784) and digits.x_test.shape == (
+        10_000,
+        784,
+    )
     # class counts as published with the set
     counts = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert np.bincount(digits.y_test).tolist() == counts

@@ -19,9 +19,7 @@ def test_zero_order_hold_equals_scipys_simulation_of_a_held_input(order, dt):
     u, m, (A, B) = held_response(order, 0.2, dt, 300)
     system = signal.StateSpace(A, B, np.eye(order), np.zeros((order, 1)))
     # lsim holds u[k] from k dt on, and shows the state at the start of the hold
-    _, _, states = signal.lsim(
-        system, np.append(u, 0), np.arange(301) * dt, interp=False
-    )
+    _, _, states = signal.lsim(system, np.append(u, 0), np.arange(301) * dt, interp=False)
     assert np.allclose(m, states.reshape(301, order)[1:], atol=1e-10)
 
 

@@ -38,9 +38,7 @@ def test_padé_error_at_order_6_and_theta_times_frequency_1():
 @pytest.mark.parametrize("order", [1, 7, 1000])
 def test_delay_decoders_are_shifted_legendre_polynomials(order):
     points = np.linspace(0, 1, 17)
-    expected = np.stack(
-        [special.eval_sh_legendre(i, points) for i in range(order)], axis=1
-    )
+    expected = np.stack([special.eval_sh_legendre(i, points) for i in range(order)], axis=1)
     assert delay_decoders(order, points).shape == (17, order)
     assert np.allclose(delay_decoders(order, points), expected, atol=1e-9)
 

@@ -85,9 +85,7 @@ def test_windowed_training_equals_nengodls_step_by_step_training(
 
 
 @pytest.mark.parametrize("keep_history", [True, False])
-def test_trained_network_gives_the_same_in_core_nengo(
-    regressor, sequences, keep_history
-):
+def test_trained_network_gives_the_same_in_core_nengo(regressor, sequences, keep_history):
     x, y = sequences
     net = regressor(keep_history).realize(Windowed(30))
     with Simulator(net.network, minibatch_size=4, **quiet) as sim:
@@ -138,9 +136,7 @@ def test_reasons_for_the_path_are_told(regressor):
             return sim.path, sim.path_reason
 
     def nonlinear_input(net):
-        nengo.Connection(
-            net.source[:2], net.memory.input, function=np.square, synapse=None
-        )
+        nengo.Connection(net.source[:2], net.memory.input, function=np.square, synapse=None)
 
     assert path() == (
         "last step",

@@ -9,9 +9,8 @@ from nengo.builder import Operator
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.dropout import Dropout
-from lmu_nengo.memory import WholeWindow
+from lmu_nengo.realizations import WholeWindow
 from lmu_nengo.training.compat import nengo_dl
-
 
 # networks that lmu_nengo.training.Simulator is building
 accepted_networks = WeakSet()
@@ -106,7 +105,7 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
         The rows of the input are (batch * n_steps); the result has shape
         (batch, n_steps, memory_d, order).
         """
-        n_steps, order = op.process.response.shape
+        n_steps = len(op.process.response)
         size = scipy.fft.next_fast_len(2 * n_steps - 1, real=True)
         u = signals.gather(signals[op.input])
         u = tf.reshape(u, (-1, n_steps, u.shape[-1]))

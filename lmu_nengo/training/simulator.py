@@ -8,9 +8,11 @@ import numpy as np
 import tensorflow as tf
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import SimPyFunc, TimeUpdate
+from nengo.builder.processes import SimProcess
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.memory import Windowed, find_memories
+from lmu_nengo.memory import find_memories
+from lmu_nengo.realizations import Windowed
 from lmu_nengo.training.compat import nengo_dl
 from lmu_nengo.training.operators import SimWindow, accepted_networks
 
@@ -110,7 +112,11 @@ class Simulator(nengo_dl.Simulator):
             if obstacle is not None:
                 return "all steps", f"{obstacle} leads to {memory}", None
             feeds.append({**incoming, "window": window})
-        return "last step", "no probe keeps its history, memories are fed linearly", feeds
+        return (
+            "last step",
+            "no probe keeps its history, memories are fed linearly",
+            feeds,
+        )
 
     @nengo_dl.simulator.with_self
     def _build_keras(self, progress=None):
@@ -189,11 +195,11 @@ class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
             rows = [tf.reverse(x, [1]) for x in sequences]
         else:
             rows = [tf.reshape(x, (-1, 1, x.shape[-1])) for x in sequences]
-        *probed, _ = super().call(rows + [n_steps], training, progress, stateful)
+        *probed, _ = super().call([*rows, n_steps], training, progress, stateful)
         outputs = [
             self.unfold(p, x) for p, x in zip(self.model.probes, probed, strict=True)
         ]
-        return outputs + [tf.fill((self.batch_size,), self.n_steps)]
+        return [*outputs, tf.fill((self.batch_size,), self.n_steps)]
 
     def unfold(self, probe, x):
         """From rows (rows, 1, size) to (batch, steps, size)."""
@@ -233,15 +239,10 @@ def find_obstacle(node, incoming, top=False):
 def refuse_state(plan):
     """Raise ValidationError for the first operator that needs to go step by step."""
     for op in (op for operators in plan for op in operators):
-        if isinstance(op, TimeUpdate):
-            continue
-        if isinstance(op, SimPyFunc) and op.t is not None:
+        time = {SimPyFunc: "t", nengo_dl.tensor_node.SimTensorNode: "time"}.get(type(op))
+        if time and getattr(op, time) is not None:
             reason = "reads the time"
-        elif getattr(op, "time", None) is not None:  # SimTensorNode
-            reason = "reads the time"
-        elif isinstance(op, SimNeurons) and nengo_dl.compat.neuron_state(op):
-            reason = "has a state"
-        elif op.updates or isinstance(op, nengo.builder.processes.SimProcess):
+        elif has_state(op):
             reason = "has a state"
         else:
             continue
@@ -251,6 +252,15 @@ def refuse_state(plan):
             "for training, or realize(network, Linear()) to go step by step.",
             attr="network",
         )
+
+
+def has_state(op):
+    """Whether an operator's output depends on earlier steps."""
+    if isinstance(op, TimeUpdate):
+        return False
+    if isinstance(op, SimNeurons):
+        return bool(nengo_dl.compat.neuron_state(op))
+    return bool(op.updates) or isinstance(op, SimProcess)
 
 
 def check_size(name, size, expected):

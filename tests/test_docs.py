@@ -1,0 +1,32 @@
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_documentation_builds_without_a_warning(tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "-q", "docs", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "index.html").is_file()
+
+
+@pytest.mark.parametrize("heading", ["Try it", "Test it"])
+def test_readme_has_one_line_to_try_and_one_to_test(heading):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = readme.split(f"## {heading}\n")[1].split("\n## ")[0]
+    (block,) = re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL)
+    assert len(block.strip().splitlines()) == 1
+
+
+def test_ci_runs_the_readmes_test_line():
+    ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "## Test it" in ci and "README.md" in ci
