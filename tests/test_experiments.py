@@ -36,8 +36,8 @@ def run(*arguments, **environment):
     )
 
 
-def read(folder):
-    result = json.loads((folder / "psmnist.json").read_text())
+def read(folder, name="psmnist", figures=FIGURES):
+    result = json.loads((folder / f"{name}.json").read_text())
     assert result.keys() == {
         "experiment",
         "seed",
@@ -46,7 +46,7 @@ def read(folder):
         "figures",
         "reference",
     }
-    assert result["figures"].keys() == FIGURES
+    assert result["experiment"] == name and result["figures"].keys() == figures
     return result
 
 
@@ -69,6 +69,19 @@ def test_psmnist_runs_on_the_bundled_digits(tmp_path):
     assert figures["accuracy_spiking"] > 80
     assert figures["parameters"] == 40 * 128 + 128 + 128 * 10 + 10
     assert 100 < figures["spikes_per_inference"] < 64 * 128
+
+
+def test_spiking_delay_runs(tmp_path):
+    result = run("spiking_delay", "--quick", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    names = {
+        f"nrmse_{kind}{worst}"
+        for kind in ("lif", "spiking_rectified_linear")
+        for worst in ("", "_worst")
+    }
+    figures = read(tmp_path, "spiking_delay", names)["figures"]
+    assert figures["nrmse_spiking_rectified_linear"] < figures["nrmse_lif"] < 0.1
+    assert (tmp_path / "spiking_delay.png").stat().st_size > 10_000
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):

@@ -9,6 +9,7 @@ from nengo.exceptions import ValidationError
 from scipy import signal
 
 import lmu_nengo
+from experiments.spiking_delay import delay
 from lmu_nengo import (
     LegendreMemory,
     Linear,
@@ -78,23 +79,8 @@ def test_each_point_of_the_window_is_its_own_delay():
 )
 def test_spiking_memory_delays_by_theta(neuron_type, bar):
     # the bar is on the mean of five seeds; 20 s, both through the same 0.1 s filter
-    errors = []
-    for seed in range(5):
-        u = band_limited(20_000, 1.0, 0.001, seed)
-        with nengo.Network(seed=seed) as network:
-            source = nengo.Node(nengo.processes.PresentInput(u, 0.001))
-            memory = LegendreMemory(1.0, 6, realization=Spiking(1000, neuron_type))
-            delayed = nengo.Node(size_in=1)
-            nengo.Connection(source, memory.input, synapse=None)
-            nengo.Connection(
-                memory.output, delayed, transform=delay_decoders(6, 1.0), synapse=None
-            )
-            probe = nengo.Probe(delayed, synapse=0.1)
-        with nengo.Simulator(network, progress_bar=False) as sim:
-            sim.run_steps(len(u))
-        target = np.concatenate([np.zeros((1000, 1)), u[:-1000]])
-        target = nengo.Lowpass(0.1).filt(target, dt=0.001, y0=0)
-        errors.append(nrmse(sim.data[probe], target))
+    realization = Spiking(1000, neuron_type)
+    errors = [nrmse(*delay(realization, seed, seconds=20)) for seed in range(5)]
     assert np.mean(errors) <= bar, errors
 
 
