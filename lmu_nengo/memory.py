@@ -1,9 +1,12 @@
 """The Legendre memory as a Nengo network, and swapping the way it is realised."""
 
+from contextlib import contextmanager
+
 import nengo
 import numpy as np
 from nengo.builder import Builder
 from nengo.builder.network import build_network
+from nengo.config import Config
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam
 
@@ -132,7 +135,7 @@ class LegendreMemory(nengo.Network):
                 attr="realization",
                 obj=self,
             )
-        with nengo.Network(add_to_container=False) as inside:
+        with plain_config(), nengo.Network(add_to_container=False) as inside:
             realization.make(self)
         for kind, objects in self.objects.items():
             objects[:] = [obj for obj in objects if obj in (self.input, self.output)]
@@ -161,6 +164,18 @@ class LegendreMemory(nengo.Network):
         """Slices of ``.output``, one for each channel."""
         starts = range(0, self.memory_d * self.order, self.order)
         return [slice(start, start + self.order) for start in starts]
+
+
+@contextmanager
+def plain_config():
+    """Nengo's own defaults, whatever the surrounding networks configure."""
+    surrounding = list(Config.context)
+    Config.context.clear()
+    try:
+        yield
+    finally:
+        for config in surrounding:
+            Config.context.append(config)
 
 
 @Builder.register(LegendreMemory)

@@ -146,6 +146,27 @@ def test_a_copied_network_is_independent():
     assert len(copy.all_ensembles) == 4
 
 
+def test_surrounding_configuration_stays_outside():
+    def errors(within):
+        with nengo.Network(seed=0) as network:
+            network.config[nengo.Ensemble].gain = nengo.dists.Choice([1])
+            network.config[nengo.Ensemble].bias = nengo.dists.Choice([0])
+            network.config[nengo.Ensemble].radius = 5
+            network.config[nengo.Connection].synapse = None
+            memory = LegendreMemory(
+                0.1, 2, realization=Spiking(100) if within else Linear()
+            )
+            ensemble = nengo.Ensemble(10, 1)
+        memory.realize(Spiking(100))
+        assert ensemble.radius == 5
+        with nengo.Simulator(network, progress_bar=False) as sim:
+            return [sim.data[ens].gain for ens in memory.all_ensembles]
+
+    within, without = errors(True), errors(False)
+    assert np.array_equal(within, without)
+    assert np.std(within) > 0
+
+
 def test_nodes_and_network_are_labelled():
     memory = LegendreMemory(0.1, 4, memory_d=2, label="m", add_to_container=False)
     assert (memory.label, memory.input.label, memory.output.label) == (

@@ -181,6 +181,47 @@ def test_memory_after_memory_equals_step_by_step(sequences):
     assert np.abs(outputs[0] - outputs[1]).max() < 1e-4 * np.abs(outputs[1]).max()
 
 
+@pytest.mark.parametrize("keep_history", [True, False])
+def test_tf_data_trains_like_arrays(regressor, sequences, keep_history):
+    x, y = sequences
+    y = (y if keep_history else y[:, -1:]).astype(np.float32)
+    losses = []
+    for as_dataset in (False, True):
+        net = regressor(keep_history).realize(Windowed(30))
+        with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+            sim.compile("sgd", loss={net.probe: "mse"})
+            data = dict(x=x, y={net.probe: y}, shuffle=False)
+            if as_dataset:
+                n_steps = np.full((12, 1), 30, np.int32)
+                inputs = {"source": x, "n_steps": n_steps}
+                dataset = tf.data.Dataset.from_tensor_slices((inputs, {"readout": y}))
+                data = dict(x=dataset.batch(4))
+            losses.append(sim.fit(**data, epochs=2, verbose=0).history["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+def test_compiled_training_equals_interpreted_training(regressor, sequences):
+    x, y = sequences
+    losses = []
+    for options in ({}, {"jit_compile": True, "steps_per_execution": 3}):
+        net = regressor(True).realize(Windowed(30))
+        with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+            sim.compile("sgd", loss={net.probe: "mse"}, **options)
+            fitted = sim.fit(x, {net.probe: y}, epochs=2, shuffle=False, verbose=0)
+        losses.append(fitted.history["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_a_copied_windowed_network_runs(regressor, sequences):
+    x, _ = sequences
+    net = regressor(False).realize(Windowed(30))
+    outputs = []
+    for network in (net.network, net.network.copy()):
+        with Simulator(network, minibatch_size=4, **quiet) as sim:
+            outputs.append(sim.predict(x, verbose=0)[network.probes[0]])
+    assert np.array_equal(*outputs)
+
+
 def test_run_and_generated_inputs_work(regressor):
     net = regressor(True).realize(Windowed(30))
     net.source.output = nengo.processes.WhiteSignal(1.0, 50, rms=0.5, seed=1)

@@ -83,6 +83,7 @@ class Simulator(nengo_dl.Simulator):
             super().__init__(network, dt=dt, seed=seed, minibatch_size=rows, **kwargs)
         finally:
             accepted_networks.discard(network)
+        self.data.minibatched = minibatch_size is not None
 
     def _window_steps(self):
         steps = {memory.realization.n_steps for memory in self.windows}
