@@ -9,7 +9,7 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.mathjax",
+    "sphinx-mathjax-offline",
 ]
 myst_enable_extensions = ["dollarmath"]
 exclude_patterns = ["_build"]

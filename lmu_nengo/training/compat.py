@@ -10,6 +10,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 
 ALIASES = ("engine.functional", "layers")
@@ -50,7 +51,9 @@ def import_nengo_dl():
             "something used tf.keras before lmu_nengo.training was imported: import "
             "lmu_nengo.training first."
         )
-    with stand_in(keras):
+    with stand_in(keras), warnings.catch_warnings():
+        # it was: see the pins in pyproject.toml
+        warnings.filterwarnings("ignore", "This version of NengoDL has not been tested")
         return importlib.import_module("nengo_dl")
 
 
