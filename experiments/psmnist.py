@@ -20,8 +20,7 @@ from lmu_nengo.datasets import load_mnist, load_small_digits, permuted_sequences
 
 # test accuracy in %, with the number of parameters of the parallel LMU (2021)
 REFERENCE = {"accuracy_windowed": 98.49, "parameters": 165_000}
-# spikes of a hidden neuron per step and unit of activity
-SPIKES_PER_STEP = 1.0
+UNROLL = 8  # steps that NengoDL unrolls when it streams; divides 64 and 784
 
 
 class Classifier(NamedTuple):
@@ -32,6 +31,8 @@ class Classifier(NamedTuple):
     ----------
     network : nengo.Network
         All of it.
+    normalize : nengo.Connection
+        Gives every coefficient of a permuted digit the same variance; not trained.
     hidden : nengo.Ensemble
         The hidden layer.
     output : nengo.Probe
@@ -39,6 +40,7 @@ class Classifier(NamedTuple):
     """
 
     network: nengo.Network
+    normalize: nengo.Connection
     hidden: nengo.Ensemble
     output: nengo.Probe
 
@@ -75,7 +77,7 @@ def build(n_steps, order, n_hidden, seed, dt=0.001):
         pixel = nengo.Node([0], label="pixel")
         one = nengo.Node([1], label="one")
         memory = lmu_nengo.LegendreMemory(n_steps * dt, order, dt=dt, label="memory")
-        memory_dropout = nengo.Node(lmu_nengo.Dropout(0.1, order))
+        memory_dropout = nengo.Node(lmu_nengo.Dropout(0.2, order))
         hidden = nengo.Ensemble(
             n_hidden,
             1,
@@ -88,7 +90,13 @@ def build(n_steps, order, n_hidden, seed, dt=0.001):
         digit = nengo.Node(size_in=10, label="digit")
         connect = nengo.Connection
         connect(pixel, memory.input, synapse=None)
-        connect(memory.output, memory_dropout, synapse=None)
+        # the coefficients of white noise have variances as 2 i + 1
+        normalize = connect(
+            memory.output,
+            memory_dropout,
+            transform=np.sqrt(n_steps / (2 * np.arange(order) + 1)),
+            synapse=None,
+        )
         connect(
             memory_dropout,
             hidden.neurons,
@@ -99,15 +107,16 @@ def build(n_steps, order, n_hidden, seed, dt=0.001):
         connect(hidden_dropout, digit, transform=glorot(10, n_hidden), synapse=None)
         connect(one, digit, transform=np.zeros((10, 1)), synapse=None)
         output = nengo.Probe(digit, label="output")
-    return Classifier(network, hidden, output)
+    return Classifier(network, normalize, hidden, output)
 
 
-def keep_last_step(network):
-    """Let NengoDL keep only what the probes show at the end of each digit."""
+def configure(classifier):
+    """Tell NengoDL to show the end of each digit only, and what not to train."""
     from lmu_nengo.training import nengo_dl
 
-    with network:
-        nengo_dl.configure_settings(keep_history=False)
+    with classifier.network:
+        nengo_dl.configure_settings(keep_history=False, trainable=None)
+    classifier.network.config[classifier.normalize].trainable = False
 
 
 def train(classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resume):
@@ -146,7 +155,7 @@ def train(classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resu
 
     from lmu_nengo.training import Checkpoint, Simulator
 
-    network, _, output = classifier
+    network, output = classifier.network, classifier.output
     lmu_nengo.realize(network, lmu_nengo.Windowed(x.shape[1]))
     with Simulator(network, minibatch_size=batch, seed=seed, progress_bar=False) as sim:
         sim.compile(
@@ -173,7 +182,7 @@ def train(classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resu
     return keeper.history, parameters
 
 
-def predict(network, probes, x, batch):
+def predict(network, probes, x, batch, unroll=1):
     """
     What the probes show at the end of each sequence.
 
@@ -187,6 +196,8 @@ def predict(network, probes, x, batch):
         Sequences.
     batch : int
         Sequences to run side by side.
+    unroll : int
+        Steps that NengoDL unrolls.
 
     Returns
     -------
@@ -197,7 +208,9 @@ def predict(network, probes, x, batch):
 
     missing = -len(x) % batch
     padded = np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)])
-    with Simulator(network, minibatch_size=batch, progress_bar=False) as sim:
+    with Simulator(
+        network, minibatch_size=batch, unroll_simulation=unroll, progress_bar=False
+    ) as sim:
         values = sim.predict(padded)
     return [values[probe][: len(x), -1] for probe in probes]
 
@@ -277,8 +290,8 @@ def main(data, download, permutation_seed, epochs, order, hidden, resume, quick,
     out.mkdir(parents=True, exist_ok=True)
 
     classifier = build(x.shape[1], order, hidden, seed)
-    network, _, output = classifier
-    keep_last_step(network)
+    network, output = classifier.network, classifier.output
+    configure(classifier)
     started = time.perf_counter()
     try:
         history, parameters = train(
@@ -303,13 +316,15 @@ def main(data, download, permutation_seed, epochs, order, hidden, resume, quick,
 
     lmu_nengo.realize(network, lmu_nengo.Linear())
     console.print("Streaming the test digits, one pixel a step.")
-    (streamed,) = predict(network, [output], x_test, batch)
+    (streamed,) = predict(network, [output], x_test, 5 * batch, UNROLL)
 
-    lmu_nengo.to_spiking(network, scale=SPIKES_PER_STEP / 0.001)
+    # spikes per step and unit of activity; fewer neurons average less noise out
+    spikes_per_step = 1 if is_mnist else 4
+    lmu_nengo.to_spiking(network, scale=spikes_per_step / 0.001)
     with network:
         spikes = count_spikes(classifier.hidden)
     console.print("Streaming them through spiking hidden neurons.")
-    spiking, counts = predict(network, [output, spikes], x_test, batch)
+    spiking, counts = predict(network, [output, spikes], x_test, 5 * batch, UNROLL)
 
     figures = {
         "accuracy_windowed": accuracy(windowed, y_test),

@@ -286,6 +286,12 @@ def test_another_length_is_refused_with_both_numbers(regressor):
             sim.run_steps(29)
 
 
+def test_unrolling_a_windowed_memory_is_refused(regressor):
+    net = regressor(True).realize(Windowed(30))
+    with pytest.raises(ValidationError, match="got 8, expected 1"):
+        Simulator(net.network, unroll_simulation=8, **quiet)
+
+
 def test_memories_for_different_lengths_are_refused(regressor):
     net = regressor(True).realize(Windowed(30))
     with net.network:

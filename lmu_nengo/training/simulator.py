@@ -59,9 +59,9 @@ class Simulator(nengo_dl.Simulator):
     Raises
     ------
     ValidationError
-        If windowed memories disagree on the number of steps, or something else in the
-        network has a state; in training, if the data have another number of steps or
-        hold a NaN.
+        If windowed memories disagree on the number of steps, something else in the
+        network has a state, or steps are to be unrolled; in training, if the data have
+        another number of steps or another size, or hold a NaN.
     """
 
     def __init__(self, network, dt=0.001, seed=None, minibatch_size=None, **kwargs):
@@ -75,6 +75,14 @@ class Simulator(nengo_dl.Simulator):
         self.window_steps = self._window_steps()
         self.path, self.path_reason, self._feeds = self._choose_path(network)
         logger.info("%s: %s", self.path, self.path_reason)
+        unroll = kwargs.get("unroll_simulation", 1)
+        if self.windows and unroll != 1:
+            raise ValidationError(
+                f"got {unroll}, expected 1: with a Windowed memory each batch is one "
+                "simulation step. Leave it out, or realize(network, Linear()).",
+                attr="unroll_simulation",
+                obj=type(self).__name__,
+            )
         rows = minibatch_size
         if self.path == "all steps":
             rows = self.batch_size * self.window_steps
