@@ -257,8 +257,8 @@ def draw(history, figures, name, path):
 @click.option("--data", type=click.Path(path_type=Path), help="MNIST's mnist.npz.")
 @click.option("--download", is_flag=True, help="Ask Keras for MNIST.")
 @click.option("--permutation-seed", type=int, default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(1), help="Default 60.")
-@click.option("--order", type=click.IntRange(1), help="Default 468 (8x8 digits: 40).")
+@click.option("--epochs", type=click.IntRange(1), help="Default 60 (8x8 digits: 200).")
+@click.option("--order", type=click.IntRange(1), help="Default 468 (8x8 digits: 64).")
 @click.option("--hidden", type=click.IntRange(1), help="Default 346 (8x8 digits: 128).")
 @click.option("--resume", is_flag=True, help="Go on after an interruption.")
 @shared_options
@@ -276,9 +276,9 @@ def main(data, download, permutation_seed, epochs, order, hidden, resume, quick,
     is_mnist = digits.name == "MNIST"
     n_validation = 10_000 if is_mnist else 240
     batch = 100 if is_mnist else 20
-    order = order or (468 if is_mnist else 40)
+    order = order or (468 if is_mnist else 64)
     hidden = hidden or (346 if is_mnist else 128)
-    epochs = epochs or (60 if not quick else 4 if is_mnist else 30)
+    epochs = epochs or ((4 if quick else 60) if is_mnist else (40 if quick else 200))
     x = permuted_sequences(digits.x_train, permutation_seed)
     x_test = permuted_sequences(digits.x_test, permutation_seed)
     y, y_test = digits.y_train, digits.y_test

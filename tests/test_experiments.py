@@ -63,12 +63,12 @@ def test_psmnist_runs_on_the_bundled_digits(tmp_path):
     written = read(tmp_path)
     figures = written["figures"]
     assert (written["seed"], written["quick"]) == (3, True)
-    # a linear classifier of the pixels has about 92% on this split
-    assert figures["accuracy_windowed"] > 88
+    # scikit-learn's LogisticRegression of the pixels has 96.4% on this split
+    assert figures["accuracy_windowed"] > 94
     assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) < 0.3
-    assert figures["accuracy_spiking"] > 80
-    assert figures["parameters"] == 40 * 128 + 128 + 128 * 10 + 10
-    assert 100 < figures["spikes_per_inference"] < 64 * 128
+    assert figures["accuracy_spiking"] > 93
+    assert figures["parameters"] == 64 * 128 + 128 + 128 * 10 + 10
+    assert 100 < figures["spikes_per_inference"] < 4 * 64 * 128
 
 
 def test_spiking_delay_runs(tmp_path):
@@ -85,7 +85,7 @@ def test_spiking_delay_runs(tmp_path):
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
-    options = ("psmnist", "--epochs", 400, "--out", tmp_path)
+    options = ("psmnist", "--epochs", 1000, "--out", tmp_path)
     process = subprocess.Popen(
         **command(*options),
         stdout=subprocess.DEVNULL,
@@ -107,7 +107,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     _, error = process.communicate(timeout=60)
     assert process.returncode == 1 and "--resume goes on" in error
     done = epoch()
-    assert 2 <= done < 400
+    assert 2 <= done < 1000
     result = run("psmnist", "--epochs", done + 2, "--resume", "--out", tmp_path)
     assert result.returncode == 0, result.stderr
     assert f"Epoch {done + 1}/{done + 2}" in result.stdout
