@@ -77,7 +77,7 @@ def build(n_steps, order, n_hidden, seed, dt=0.001):
         pixel = nengo.Node([0], label="pixel")
         one = nengo.Node([1], label="one")
         memory = lmu_nengo.LegendreMemory(n_steps * dt, order, dt=dt, label="memory")
-        memory_dropout = nengo.Node(lmu_nengo.Dropout(0.2, order))
+        memory_dropout = nengo.Node(lmu_nengo.Dropout(0.3, order))
         hidden = nengo.Ensemble(
             n_hidden,
             1,
@@ -257,7 +257,7 @@ def draw(history, figures, name, path):
 @click.option("--data", type=click.Path(path_type=Path), help="MNIST's mnist.npz.")
 @click.option("--download", is_flag=True, help="Ask Keras for MNIST.")
 @click.option("--permutation-seed", type=int, default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(1), help="Default 60 (8x8 digits: 200).")
+@click.option("--epochs", type=click.IntRange(1), help="Default 100 (8x8 digits: 200).")
 @click.option("--order", type=click.IntRange(1), help="Default 468 (8x8 digits: 64).")
 @click.option("--hidden", type=click.IntRange(1), help="Default 346 (8x8 digits: 128).")
 @click.option("--resume", is_flag=True, help="Go on after an interruption.")
@@ -278,7 +278,7 @@ def main(data, download, permutation_seed, epochs, order, hidden, resume, quick,
     batch = 100 if is_mnist else 20
     order = order or (468 if is_mnist else 64)
     hidden = hidden or (346 if is_mnist else 128)
-    epochs = epochs or ((4 if quick else 60) if is_mnist else (40 if quick else 200))
+    epochs = epochs or ((4 if quick else 100) if is_mnist else (40 if quick else 200))
     x = permuted_sequences(digits.x_train, permutation_seed)
     x_test = permuted_sequences(digits.x_test, permutation_seed)
     y, y_test = digits.y_train, digits.y_test
