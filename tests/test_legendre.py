@@ -35,6 +35,18 @@ def test_padé_error_at_order_6_and_theta_times_frequency_1():
     assert abs(response.item() - np.exp(-s)) == pytest.approx(0.00704, abs=5e-6)
 
 
+@pytest.mark.parametrize("order", [6, 9, 12, 30])
+def test_frequencies_up_to_order_over_6_theta_are_kept(order):
+    A, B = state_space(order, 1.0)
+    points = np.linspace(0.1, 1, 19)
+    decoders = delay_decoders(order, points)
+    for frequency in np.linspace(0, order / 6, 20):
+        s = 2j * np.pi * frequency
+        response = (decoders @ np.linalg.solve(s * np.eye(order) - A, B))[:, 0]
+        errors = np.abs(response - np.exp(-s * points))
+        assert errors.max() < 0.05 and errors[-1] < 0.01
+
+
 @pytest.mark.parametrize("order", [1, 7, 1000])
 def test_delay_decoders_are_shifted_legendre_polynomials(order):
     points = np.linspace(0, 1, 17)

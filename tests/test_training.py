@@ -182,6 +182,16 @@ def test_memory_after_memory_equals_step_by_step(sequences):
 
 
 @pytest.mark.parametrize("keep_history", [True, False])
+def test_a_memory_without_input_stays_at_zero(regressor, sequences, keep_history):
+    net = regressor(keep_history)
+    with net.network:
+        probe = nengo.Probe(LegendreMemory(0.03, 3).output)
+    net.realize(Windowed(30))
+    with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+        assert np.all(sim.predict(sequences[0], verbose=0)[probe] == 0)
+
+
+@pytest.mark.parametrize("keep_history", [True, False])
 def test_tf_data_trains_like_arrays(regressor, sequences, keep_history):
     x, y = sequences
     y = (y if keep_history else y[:, -1:]).astype(np.float32)

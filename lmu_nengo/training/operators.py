@@ -124,11 +124,12 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
         linear connections on the way to the memory, which commute with it, afterwards.
         """
         response = tf.constant(op.process.response, signals.dtype)  # (n_steps, order)
+        order = response.shape[1]
 
         def project(obj):
             if obj in op.graph.node_inputs:
                 return tf.einsum("btd,to->bdo", op.graph.node_inputs[obj], response)
-            total = 0
+            total = tf.zeros((signals.minibatch_size, obj.size_in, order), signals.dtype)
             for conn in op.path[obj]:
                 z = tf.gather(project(conn.pre_obj), indices(conn, "pre"), axis=1)
                 z = self.transform(conn, z, op.graph, signals)
