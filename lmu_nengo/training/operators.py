@@ -41,10 +41,22 @@ class OneToOne(Operator):
 
 
 class SimWindow(OneToOne):
-    """A whole window. ``graph`` is set by `lmu_nengo.training.Simulator`."""
+    """
+    A whole window; `lmu_nengo.training.Simulator` sets the attributes.
+
+    Attributes
+    ----------
+    graph : WindowedGraph
+        NengoDL's graph, which has the input nodes' sequences.
+    node : nengo.Node
+        The node that it computes.
+    incoming : dict of {nengo.Node: list of nengo.Connection} or None
+        What leads to each node, if only the last step is wanted; else ``None``.
+    """
 
     graph = None
-    path = None
+    node = None
+    incoming = None
 
 
 class SimDropout(OneToOne):
@@ -91,7 +103,7 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
     def build_step(self, signals):
         """Apply the memory to the whole sequence."""
         (op,) = self.ops
-        if op.path is None:
+        if op.incoming is None:
             m = self.all_steps(op, signals)
         else:
             m = self.last_step(op, signals)
@@ -130,14 +142,14 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
             if obj in op.graph.node_inputs:
                 return tf.einsum("btd,to->bdo", op.graph.node_inputs[obj], response)
             total = tf.zeros((signals.minibatch_size, obj.size_in, order), signals.dtype)
-            for conn in op.path[obj]:
+            for conn in op.incoming[obj]:
                 z = tf.gather(project(conn.pre_obj), indices(conn, "pre"), axis=1)
                 z = self.transform(conn, z, op.graph, signals)
                 place = np.eye(obj.size_in)[:, indices(conn, "post")]
                 total += tf.einsum("ij,bjo->bio", tf.constant(place, z.dtype), z)
             return total
 
-        return project(op.path["window"])
+        return project(op.node)
 
     @staticmethod
     def transform(conn, z, graph, signals):

@@ -73,7 +73,7 @@ class Simulator(nengo_dl.Simulator):
         ]
         self.batch_size = minibatch_size or 1
         self.window_steps = self._window_steps()
-        self.path, self.path_reason, self._feeds = self._choose_path(network)
+        self.path, self.path_reason, self._incoming = self._choose_path(network)
         logger.info("%s: %s", self.path, self.path_reason)
         unroll = kwargs.get("unroll_simulation", 1)
         if self.windows and unroll != 1:
@@ -105,7 +105,7 @@ class Simulator(nengo_dl.Simulator):
         return steps.pop() if steps else None
 
     def _choose_path(self, network):
-        """Choose how time is treated; return path, reason and each memory's feed."""
+        """Choose how time is treated; return path, reason and what leads to what."""
         if not self.windows:
             return "step by step", "no memory is Windowed", None
         for probe in network.all_probes:
@@ -114,18 +114,12 @@ class Simulator(nengo_dl.Simulator):
         incoming = defaultdict(list)
         for conn in network.all_connections:
             incoming[conn.post_obj].append(conn)
-        feeds = []
         for memory in self.windows:
-            (window,) = [n for n in memory.nodes if n.label == "window"]
-            obstacle = find_obstacle(window, incoming, top=True)
+            obstacle = find_obstacle(memory.input, incoming)
             if obstacle is not None:
                 return "all steps", f"{obstacle} leads to {memory}", None
-            feeds.append({**incoming, "window": window})
-        return (
-            "last step",
-            "no probe keeps its history, memories are fed linearly",
-            feeds,
-        )
+        reason = "no probe keeps its history, memories are fed linearly"
+        return "last step", reason, incoming
 
     @nengo_dl.simulator.with_self
     def _build_keras(self, progress=None):
@@ -137,13 +131,12 @@ class Simulator(nengo_dl.Simulator):
             # NengoDL makes the graph itself; here is the first chance to make it ours
             graph.__class__ = WindowedGraph
             graph.prepare(self.batch_size, self.window_steps, self.path)
-            operators = [op for op in self.model.operators if isinstance(op, SimWindow)]
-            for i, memory in enumerate(self.windows):
-                (window,) = [n for n in memory.nodes if n.label == "window"]
-                output = self.model.sig[window]["out"]
-                (op,) = [op for op in operators if op.output is output]
-                op.graph = graph
-                op.path = self._feeds[i] if self._feeds else None
+            nodes = {self.model.sig[n]["out"]: n for m in self.windows for n in m.nodes}
+            for op in self.model.operators:
+                if isinstance(op, SimWindow):
+                    op.graph = graph
+                    op.node = nodes[op.output]
+                    op.incoming = self._incoming
         super()._build_keras(progress)
 
     def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
@@ -227,11 +220,11 @@ class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
             self.minibatch_size = rows
 
 
-def find_obstacle(node, incoming, top=False):
+def find_obstacle(node, incoming):
     """What keeps a memory's input from being a linear function of input nodes, if any."""
     if node.size_in == 0:
         return None
-    if not isinstance(node, nengo.Node) or not (top or node.output is None):
+    if not isinstance(node, nengo.Node) or node.output is not None:
         return node
     for conn in incoming[node]:
         plain = isinstance(
