@@ -7,11 +7,14 @@ from lmu_nengo import (
     Dropout,
     LegendreMemory,
     Linear,
+    Spiking,
     Windowed,
     discretize,
+    nrmse,
     realize,
     simulate,
     state_space,
+    to_spiking,
 )
 from lmu_nengo.training import Simulator, nengo_dl
 
