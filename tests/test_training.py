@@ -103,6 +103,30 @@ def test_trained_network_gives_the_same_in_core_nengo(regressor, sequences, keep
         assert np.abs(output - expected[i]).max() < 1e-4 * np.abs(expected).max()
 
 
+def test_trained_network_keeps_working_in_spikes(regressor):
+    net = regressor(False, n_steps=200).realize(Windowed(200))
+    process = nengo.processes.WhiteSignal(1.0, 5.0, rms=0.3, y0=0, seed=1)
+    u = process.run(1.0, d=3)
+    x = np.stack([u[i : i + 200] for i in range(0, 800, 50)])
+    with Simulator(net.network, minibatch_size=4, **quiet) as sim:
+        sim.compile("adam", loss={net.probe: "mse"})
+        sim.fit(x, {net.probe: x[:, :1, :2]}, epochs=20, verbose=0)
+        sim.freeze_params(net.network)
+
+    def readout(realization):
+        net.realize(realization)
+        return nengo.Lowpass(0.02).filt(net.run_in_core(u), dt=0.001)
+
+    expected = readout(Linear())
+    to_spiking(net.network, 1000)
+    assert nrmse(readout(Linear()), expected) < 0.1
+    neurons = nengo.SpikingRectifiedLinear()
+    few, many = (
+        nrmse(readout(Spiking(n, neurons, tau=0.05)), expected) for n in (1000, 4000)
+    )
+    assert many < 0.2 and many < few < 0.3
+
+
 def test_connections_before_the_memory_are_trained_in_both_paths(regressor, sequences):
     x, y = sequences
     changes = []
