@@ -121,7 +121,7 @@ class Spiking:
         Range of an ensemble over the largest magnitude seen with ``expected_input``.
     max_rates, intercepts : nengo.dists.Distribution
         As for `nengo.Ensemble`. Intercepts below -1 leave some neurons always active,
-        which halves the distortion of LIF.
+        which lessens the distortion of LIF.
     solver : nengo.solvers.Solver
         Finds the decoders.
     discretizer : {"zoh", "euler", "bilinear"}
