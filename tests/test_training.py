@@ -1,7 +1,6 @@
 import nengo
 import numpy as np
 import pytest
-from nengo.exceptions import ValidationError
 
 from lmu_nengo import (
     Dropout,
@@ -273,104 +272,6 @@ def test_run_and_generated_inputs_work(regressor):
         assert np.abs(windowed - sim.data[net.probe]).max() < 1e-4
 
 
-def add_synapse(net):
-    nengo.Connection(net.source[0], net.readout[0], synapse=0.01)
-
-
-def add_probe_synapse(net):
-    nengo.Probe(net.readout, synapse=0.01)
-
-
-def add_spiking_neurons(net):
-    nengo.Connection(net.source[0], nengo.Ensemble(10, 1), synapse=None)
-
-
-def add_time(net):
-    node = nengo.Node(lambda t, x: x * t, size_in=1)
-    nengo.Connection(net.source[0], node, synapse=None)
-
-
-def add_linear_memory(net):
-    memory = LegendreMemory(0.03, 3)
-    nengo.Connection(net.source[0], memory.input, synapse=None)
-
-
-@pytest.mark.parametrize(
-    "change, message",
-    [
-        (add_synapse, "has a state"),
-        (add_probe_synapse, "has a state"),
-        (add_spiking_neurons, "has a state"),
-        (add_time, "reads the time"),
-        (add_linear_memory, "has a state"),
-    ],
-)
-@pytest.mark.parametrize("keep_history", [True, False])
-def test_what_must_go_step_by_step_is_refused(regressor, change, message, keep_history):
-    net = regressor(keep_history).realize(Windowed(30))
-    with net.network:
-        change(net)
-    with pytest.raises(ValidationError, match=message):
-        Simulator(net.network, **quiet)
-
-
-def test_another_length_is_refused_with_both_numbers(regressor):
-    net = regressor(True).realize(Windowed(30))
-    with Simulator(net.network, minibatch_size=2, **quiet) as sim:
-        with pytest.raises(ValidationError, match="got 31 steps, expected 30"):
-            sim.predict(np.zeros((2, 31, 3)), verbose=0)
-        with pytest.raises(ValidationError, match="got 29 steps, expected 30"):
-            sim.run_steps(29)
-
-
-def test_unrolling_a_windowed_memory_is_refused(regressor):
-    net = regressor(True).realize(Windowed(30))
-    with pytest.raises(ValidationError, match="got 8, expected 1"):
-        Simulator(net.network, unroll_simulation=8, **quiet)
-
-
-def test_memories_for_different_lengths_are_refused(regressor):
-    net = regressor(True).realize(Windowed(30))
-    with net.network:
-        LegendreMemory(0.03, 3, realization=Windowed(40))
-    with pytest.raises(ValidationError, match=r"\[30, 40\] steps"):
-        Simulator(net.network, **quiet)
-
-
-def test_another_step_is_refused_with_both_numbers(regressor):
-    net = regressor(True).realize(Windowed(30))
-    with pytest.raises(ValidationError, match=r"dt=0\.002 s.*dt=0\.001 s"):
-        Simulator(net.network, dt=0.002, **quiet)
-
-
-@pytest.mark.parametrize("where", ["inputs", "targets"])
-@pytest.mark.parametrize("realization", [Windowed(30), Linear()])
-def test_nan_in_training_data_is_refused(regressor, sequences, where, realization):
-    x, y = (array.copy() for array in sequences)
-    (x if where == "inputs" else y)[3, 2, 1] = np.nan
-    net = regressor(True).realize(realization)
-    with Simulator(net.network, minibatch_size=4, **quiet) as sim:
-        sim.compile("sgd", loss={net.probe: "mse"})
-        with pytest.raises(ValidationError, match=r"got nan at \(3, 2, 1\)"):
-            sim.fit(x, {net.probe: y}, verbose=0)
-
-
-def test_wrong_sizes_are_refused(regressor, sequences):
-    x, _ = sequences
-    net = regressor(True).realize(Windowed(30))
-    with Simulator(net.network, minibatch_size=4, **quiet) as sim:
-        with pytest.raises(ValidationError, match="rank 3"):
-            sim.predict(x[:, :, 0], verbose=0)
-        with pytest.raises(ValidationError, match="source.*got 2.*expected 3"):
-            sim.predict(x[:, :, :2], verbose=0)
-
-
-def test_nengodls_own_simulator_refuses_a_windowed_memory(regressor):
-    net = regressor(True).realize(Windowed(30))
-    with pytest.raises(ValidationError, match=r"lmu_nengo\.training\.Simulator"):
-        nengo_dl.Simulator(net.network, progress_bar=False)
-
-
 def test_same_seed_same_training(regressor, sequences):
     x, y = sequences
     histories = []
@@ -385,35 +286,3 @@ def test_same_seed_same_training(regressor, sequences):
             fitted = sim.fit(x, {net.probe: y}, epochs=3, verbose=0)
         histories.append(fitted.history["loss"])
     assert histories[0] == histories[1]
-
-
-def test_dropout_drops_in_training_only():
-    n, rate = 2000, 0.3
-    with nengo.Network() as network:
-        source = nengo.Node(np.ones(n))
-        dropout = nengo.Node(Dropout(rate, n))
-        nengo.Connection(source, dropout, synapse=None)
-        probe = nengo.Probe(dropout)
-
-    def run(learning_phase):
-        with network:
-            nengo_dl.configure_settings(learning_phase=learning_phase)
-        with Simulator(network, **quiet) as sim:
-            return sim.predict(n_steps=1, verbose=0)[probe].ravel()
-
-    trained = run(True)
-    assert np.allclose(np.unique(trained), [0, 1 / (1 - rate)])
-    # 4 standard deviations of a binomial share
-    assert np.mean(trained == 0) == pytest.approx(
-        rate, abs=4 * np.sqrt(rate * (1 - rate) / n)
-    )
-    assert np.all(run(False) == 1)
-    with nengo.Simulator(network, progress_bar=False) as sim:
-        sim.run_steps(2)
-    assert np.all(sim.data[probe] == 1)
-
-
-@pytest.mark.parametrize("rate, size", [(1, 5), (-0.1, 5), (0.5, 0), (0.5, 2.5)])
-def test_bad_dropout_is_refused(rate, size):
-    with pytest.raises(ValidationError):
-        Dropout(rate, size)
