@@ -119,7 +119,9 @@ def configure(classifier):
     classifier.network.config[classifier.normalize].trainable = False
 
 
-def train(classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resume):
+def train(
+    classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resume, settings
+):
     """
     Train with the memory windowed and freeze the best epoch into the network.
 
@@ -143,6 +145,8 @@ def train(classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resu
         File that is written after every epoch.
     resume : bool
         Go on from that file.
+    settings : dict
+        What the file must have been made with.
 
     Returns
     -------
@@ -167,7 +171,7 @@ def train(classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resu
             jit_compile=True,
             steps_per_execution=20,
         )
-        keeper = Checkpoint(sim, checkpoint, "val_output_accuracy", resume)
+        keeper = Checkpoint(sim, checkpoint, "val_output_accuracy", resume, settings)
         sim.fit(
             x,
             {output: y[:, None, None]},
@@ -304,6 +308,12 @@ def main(data, download, permutation_seed, epochs, order, hidden, resume, quick,
             seed=seed,
             checkpoint=out / "psmnist-checkpoint.npz",
             resume=resume,
+            settings={
+                "data": digits.name,
+                "permutation_seed": permutation_seed,
+                "quick": quick,
+                "seed": seed,
+            },
         )
     except KeyboardInterrupt:
         raise click.ClickException(

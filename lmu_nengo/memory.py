@@ -128,6 +128,10 @@ class LegendreMemory(nengo.Network):
             If it is not a realisation, or does not fit the memory; the memory then
             keeps the one it has.
         """
+        self._swap(realization, self._make(realization))
+
+    def _make(self, realization):
+        """Objects that compute the memory, or ValidationError."""
         if not isinstance(realization, (Linear, Windowed, Spiking)):
             raise ValidationError(
                 f"got {realization!r}, expected a Linear(), Windowed(n_steps) or "
@@ -137,6 +141,10 @@ class LegendreMemory(nengo.Network):
             )
         with plain_config(), nengo.Network(add_to_container=False) as inside:
             realization.make(self)
+        return inside
+
+    def _swap(self, realization, inside):
+        """Put objects in the place of those that compute the memory now."""
         for kind, objects in self.objects.items():
             objects[:] = [obj for obj in objects if obj in (self.input, self.output)]
             objects.extend(inside.objects[kind])
@@ -206,15 +214,17 @@ def realize(network, realization):
     Raises
     ------
     ValidationError
-        If the network holds no memory, or the realisation does not fit one.
+        If the network holds no memory, or the realisation does not fit one; all
+        memories then keep what they have.
     """
     memories = find_memories(network)
     if not memories:
         raise ValidationError(
             f"{network} holds no LegendreMemory, expected at least one.", attr="network"
         )
-    for memory in memories:
-        memory.realize(realization)
+    insides = [memory._make(realization) for memory in memories]
+    for memory, inside in zip(memories, insides, strict=True):
+        memory._swap(realization, inside)
 
 
 def find_memories(network):

@@ -110,8 +110,7 @@ class Spiking:
     n_neurons : int
         Neurons in all, at least one for each of the ``memory_d * order`` coefficients.
     neuron_type : nengo.neurons.NeuronType
-        Any neuron type. LIF is limited by the distortion of its decoded value,
-        SpikingRectifiedLinear is several times more accurate.
+        Any neuron type; SpikingRectifiedLinear is several times more accurate than LIF.
     tau : float
         Time constant in seconds of the lowpass synapse, on recurrence and input.
     expected_input : nengo.Process, optional
@@ -120,8 +119,7 @@ class Spiking:
     margin : float
         Range of an ensemble over the largest magnitude seen with ``expected_input``.
     max_rates, intercepts : nengo.dists.Distribution
-        As for `nengo.Ensemble`. Intercepts below -1 leave some neurons always active,
-        which lessens the distortion of LIF.
+        As for `nengo.Ensemble`. Intercepts below -1 leave some neurons always active.
     solver : nengo.solvers.Solver
         Finds the decoders.
     discretizer : {"zoh", "euler", "bilinear"}

@@ -74,3 +74,14 @@ def test_a_checkpoint_of_another_network_is_refused(regressor, sequences, tmp_pa
         sim.compile("adam", loss={net.probe: "mse"})
         with pytest.raises(ValidationError, match="from another network"):
             Checkpoint(sim, path, "loss", resume=True)
+
+
+def test_a_checkpoint_with_other_settings_is_refused(regressor, tmp_path):
+    net = regressor(True).realize(Windowed(30))
+    with Simulator(net.network, minibatch_size=4, progress_bar=False) as sim:
+        sim.compile("adam", loss={net.probe: "mse"})
+        path = tmp_path / "f.npz"
+        Checkpoint(sim, path, "loss", settings={"seed": 1}).save()
+        assert Checkpoint(sim, path, "loss", True, settings={"seed": 1}).epoch == 0
+        with pytest.raises(ValidationError, match=r'"seed": 1.*expected .*"seed": 2'):
+            Checkpoint(sim, path, "loss", True, settings={"seed": 2})

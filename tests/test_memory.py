@@ -131,6 +131,15 @@ def test_realize_leaves_everything_outside_as_it_was():
     assert np.array_equal(first, again) and np.array_equal(m_first, m_again)
 
 
+def test_realizing_a_network_is_all_or_nothing():
+    with nengo.Network() as network:
+        small, large = LegendreMemory(0.1, 2), LegendreMemory(0.1, 20)
+    with pytest.raises(ValidationError, match="at least 20"):
+        realize(network, Spiking(10))
+    assert isinstance(small.realization, Linear) and not network.all_ensembles
+    assert isinstance(large.realization, Linear)
+
+
 def test_same_seed_same_spikes():
     u = band_limited(300, 5.0, 0.001, seed=1)
     runs = [run_memory(u, theta=0.1, order=3, realization=Spiking(90)) for _ in "ab"]

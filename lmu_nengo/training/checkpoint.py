@@ -1,5 +1,6 @@
 """Checkpoints: interrupted training goes on, and the best epoch is kept."""
 
+import json
 import os
 from pathlib import Path
 
@@ -26,6 +27,9 @@ class Checkpoint(tf.keras.callbacks.Callback):
         Name of a value in the history; the epoch where it is largest is the best.
     resume : bool
         Go on from the file. Where there is none, start anew.
+    settings : dict, optional
+        What else the training depends on (data, seeds...), for JSON. A file that was
+        made with other settings is refused.
 
     Attributes
     ----------
@@ -37,14 +41,15 @@ class Checkpoint(tf.keras.callbacks.Callback):
     Raises
     ------
     ValidationError
-        If the file belongs to another network or optimiser.
+        If the file belongs to another network, optimiser or other settings.
     """
 
-    def __init__(self, sim, path, monitor, resume=False):
+    def __init__(self, sim, path, monitor, resume=False, settings=None):
         super().__init__()
         self.sim = sim
         self.path = Path(path)
         self.monitor = monitor
+        self.settings = json.dumps(settings, sort_keys=True)
         self.epoch = 0
         self.history = {}
         self.best_weights = None
@@ -62,6 +67,13 @@ class Checkpoint(tf.keras.callbacks.Callback):
 
     def _load(self):
         with np.load(self.path, allow_pickle=False) as saved:
+            if str(saved["settings"]) != self.settings:
+                raise ValidationError(
+                    f"{self.path} was made with {saved['settings']}, expected "
+                    f"{self.settings}. Give the options it was made with, or start "
+                    "without resuming.",
+                    attr="path",
+                )
             for group, variables in self._variables.items():
                 values = read_group(saved, group)
                 shapes = [tuple(v.shape) for v in variables]
@@ -85,7 +97,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
 
     def save(self):
         """Write the file, in one stroke."""
-        arrays = {"epoch": self.epoch}
+        arrays = {"epoch": self.epoch, "settings": self.settings}
         for group, variables in self._variables.items():
             for i, variable in enumerate(variables):
                 arrays[f"{group}/{i}"] = variable.numpy()
