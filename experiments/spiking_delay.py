@@ -66,7 +66,7 @@ def main(quick, seed, out):
     out.mkdir(parents=True, exist_ok=True)
     figures, traces = {}, {}
     for name, neuron_type in NEURON_TYPES.items():
-        realization = lmu_nengo.Spiking(1000, neuron_type, tau=TAU)
+        realization = lmu_nengo.Spiking(1000, neuron_type, synapse=TAU)
         runs = [
             delay(realization, seed + i, seconds)
             for i in track(range(n_seeds), description=name, console=console)

@@ -1,30 +1,51 @@
 """Legendre Memory Units as Nengo networks: build once, train, make spike, run anywhere."""
 
+from lmu_nengo.coordinates import state_transform, window_energy
 from lmu_nengo.discretize import discretize, impulse_response, simulate
 from lmu_nengo.dropout import Dropout
-from lmu_nengo.legendre import delay_decoders, reconstruct_window, state_space
+from lmu_nengo.expected import Band
+from lmu_nengo.legendre import (
+    delay_decoders,
+    delay_error,
+    order_for,
+    reconstruct_window,
+    state_space,
+)
 from lmu_nengo.memory import LegendreMemory, realize
 from lmu_nengo.metrics import nrmse
-from lmu_nengo.principle3 import lowpass_principle3
-from lmu_nengo.realizations import Linear, Spiking, Windowed
+from lmu_nengo.poles import loop_poles
+from lmu_nengo.principle3 import Mapping, continuous_principle3, principle3
+from lmu_nengo.realizations import Linear, Windowed
 from lmu_nengo.spiking import to_spiking
+from lmu_nengo.spiking_memory import Spiking
+from lmu_nengo.synapses import DelayedLowpass, discrete_synapse
 from lmu_nengo.version import __version__
 
 __all__ = [
+    "Band",
+    "DelayedLowpass",
     "Dropout",
     "LegendreMemory",
     "Linear",
+    "Mapping",
     "Spiking",
     "Windowed",
     "__version__",
+    "continuous_principle3",
     "delay_decoders",
+    "delay_error",
+    "discrete_synapse",
     "discretize",
     "impulse_response",
-    "lowpass_principle3",
+    "loop_poles",
     "nrmse",
+    "order_for",
+    "principle3",
     "realize",
     "reconstruct_window",
     "simulate",
     "state_space",
+    "state_transform",
     "to_spiking",
+    "window_energy",
 ]

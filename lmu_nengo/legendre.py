@@ -9,6 +9,8 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo.validation import check_integer, check_positive
 
+MAX_ORDER = 500  # that `order_for` tries
+
 
 def state_space(order: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
     """
@@ -111,3 +113,81 @@ def reconstruct_window(memory, points) -> np.ndarray:
     """
     memory = np.asarray(memory, dtype=np.float64)
     return memory @ delay_decoders(memory.shape[-1], points).T
+
+
+def delay_error(order: int, cycles, point: float = 1.0) -> np.ndarray:
+    """
+    Error with which a memory delays a sine, relative to the sine's amplitude.
+
+    At the far end of the window (``point=1``) this is the error of the Padé approximant
+    ``[order-1 / order]`` of a pure delay.
+
+    Parameters
+    ----------
+    order : int
+        Number of Legendre polynomials, at least 1.
+    cycles : array_like
+        Cycles of the sine in one window, frequency times theta, at least 0.
+    point : float
+        Delay over theta, in [0, 1].
+
+    Returns
+    -------
+    error : ndarray of the shape of ``cycles``
+        0 is perfect; 1 is as good as an output of zero.
+
+    Raises
+    ------
+    ValidationError
+        If ``order`` or ``point`` is out of range.
+    """
+    A, B = state_space(order, 1.0)
+    decoder = delay_decoders(order, point)[0]
+    s = 2j * np.pi * np.asarray(cycles, dtype=np.float64)[..., None, None]
+    response = np.linalg.solve(
+        s * np.eye(order) - A, np.broadcast_to(B, s.shape[:-2] + B.shape)
+    )
+    return np.abs(response[..., 0] @ decoder - np.exp(-point * s[..., 0, 0]))
+
+
+def order_for(theta: float, frequency: float, tolerance: float = 0.01) -> int:
+    """
+    Smallest order that delays all frequencies up to one by theta, within a tolerance.
+
+    Parameters
+    ----------
+    theta : float
+        Length of the window in seconds, above 0.
+    frequency : float
+        Highest frequency in Hz, above 0.
+    tolerance : float
+        Largest error relative to a sine's amplitude, in (0, 1). Delays shorter than
+        theta err more at the same order: see `delay_error`.
+
+    Returns
+    -------
+    order : int
+        Number of Legendre polynomials.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range, or no order up to 500 is enough.
+    """
+    theta = check_positive(theta, "theta")
+    frequency = check_positive(frequency, "frequency", unit="Hz")
+    tolerance = check_positive(tolerance, "tolerance", unit="the amplitude")
+    if tolerance >= 1:
+        raise ValidationError(f"got {tolerance:g}, expected less than 1.", attr="tolerance")
+    cycles = theta * frequency * np.linspace(0.02, 1, 50)
+    # at 2 polynomials a cycle the far end begins to be seen
+    for order in range(max(1, int(2 * cycles[-1])), MAX_ORDER + 1):
+        if delay_error(order, cycles[-1]) <= tolerance and np.all(
+            delay_error(order, cycles) <= tolerance
+        ):
+            return order
+    raise ValidationError(
+        f"got {cycles[-1]:.4g} cycles in a window, which needs an order above {MAX_ORDER}. "
+        "Shorten theta or filter the input.",
+        attr="frequency",
+    )

@@ -12,7 +12,8 @@ from nengo.params import BoolParam
 
 from lmu_nengo.discretize import discretize
 from lmu_nengo.legendre import state_space
-from lmu_nengo.realizations import Linear, Spiking, Windowed
+from lmu_nengo.realizations import Linear, Windowed
+from lmu_nengo.spiking_memory import Spiking
 from lmu_nengo.validation import check_integer, check_positive
 
 

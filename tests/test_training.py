@@ -121,7 +121,7 @@ def test_trained_network_keeps_working_in_spikes(regressor):
     assert nrmse(readout(Linear()), expected) < 0.1
     neurons = nengo.SpikingRectifiedLinear()
     few, many = (
-        nrmse(readout(Spiking(n, neurons, tau=0.05)), expected) for n in (1000, 4000)
+        nrmse(readout(Spiking(n, neurons, synapse=0.05)), expected) for n in (1000, 4000)
     )
     assert many < 0.2 and many < few < 0.3
 

@@ -1,0 +1,244 @@
+"""The Legendre memory in spiking neurons."""
+
+import warnings
+from dataclasses import dataclass
+
+import nengo
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.coordinates import COORDINATES, state_transform, window_energy
+from lmu_nengo.discretize import DISCRETIZERS
+from lmu_nengo.expected import Band, Expected
+from lmu_nengo.poles import loop_poles
+from lmu_nengo.populations import (
+    add_population,
+    measure_lead,
+    safe_lead,
+    share_neurons,
+)
+from lmu_nengo.principle3 import principle3
+from lmu_nengo.synapses import check_seconds, split
+from lmu_nengo.validation import check_choice, check_integer, check_positive
+
+POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the poles
+
+
+@dataclass(frozen=True)
+class Spiking:
+    """
+    Ensembles of neurons whose recurrent connections implement A and B.
+
+    The ensembles hold the state in coordinates of their own, each dimension divided by the
+    largest magnitude that it is expected to have; discrete Principle 3 maps the memory onto
+    the synapse, and onto the lead of the neurons. The memory's output is its state, the
+    synapses' filtered sum that drives the ensembles, as Legendre coefficients: were the
+    neurons exact, it would equal that of `Linear`.
+
+    Parameters
+    ----------
+    n_neurons : int
+        Neurons in all, at least one for each dimension of each channel.
+    neuron_type : nengo.neurons.NeuronType
+        Any neuron type; see the documentation for which to choose.
+    synapse : float or nengo.synapses.Synapse or list of these
+        On the recurrent connection: the time constant of a lowpass in seconds, any
+        `nengo.LinearFilter` or a `DelayedLowpass`; a list has one for each dimension.
+    expected_input : Band or nengo.Process, optional
+        What one channel will get: a band of frequencies and a level, or a signal of size
+        1. ``None`` is a band up to ``order / (6 theta)`` Hz with an rms of 0.3.
+    coordinates : {"balanced", "legendre", "principal"}
+        What the dimensions are; see `lmu_nengo.state_transform`.
+    state_d : int, optional
+        Dimensions kept, the first ones of the coordinates; ``None`` is all of ``order``.
+        Fewer leave more neurons to each, but what the others hold is lost.
+    points : array_like, optional
+        What will be read, delay / theta, each in [0, 1]: the balanced coordinates and the
+        neurons' shares serve these. ``None`` is the whole window.
+    ensemble_d : int
+        Dimensions in each ensemble: 1 is the most accurate, ``order`` is a single
+        ensemble a channel, from which products of dimensions can be decoded.
+    margin : float
+        Range of a dimension over its largest expected magnitude.
+    max_rates, intercepts : nengo.dists.Distribution
+        As for `nengo.Ensemble`; Uniform ones are spread evenly in one-dimensional
+        ensembles. Intercepts below -1 leave some neurons always active.
+    solver : nengo.solvers.Solver
+        Finds the decoders. Regularisation weakens the recurrence a little, which steadies
+        fast memories and costs slow ones accuracy.
+    lead : float, optional
+        Seconds by which the neurons' decoded output is ahead of their input. ``None``
+        measures it; 0 neglects it.
+    discretizer : {"zoh", "euler", "bilinear"}
+        See `lmu_nengo.discretize`.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range.
+
+    References
+    ----------
+    Voelker and Eliasmith, "Improving Spiking Dynamical Networks: Accurate Delays,
+    Higher-Order Synapses, and Time Cells", Neural Computation 2018.
+    """
+
+    n_neurons: int
+    neuron_type: nengo.neurons.NeuronType = nengo.LIF()
+    synapse: float | nengo.synapses.Synapse | list = 0.1
+    expected_input: Band | nengo.Process | None = None
+    coordinates: str = "balanced"
+    state_d: int | None = None
+    points: list | None = None
+    ensemble_d: int = 1
+    margin: float = 1.0
+    max_rates: nengo.dists.Distribution = nengo.dists.Uniform(200, 400)
+    intercepts: nengo.dists.Distribution = nengo.dists.Uniform(-1.5, 1)
+    solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=2e-3)
+    lead: float | None = None
+    discretizer: str = "zoh"
+
+    def __post_init__(self):
+        check_integer(self.n_neurons, "n_neurons", obj=self)
+        check_integer(self.ensemble_d, "ensemble_d", obj=self)
+        check_positive(self.margin, "margin", unit="ranges", obj=self)
+        check_choice(self.coordinates, COORDINATES, "coordinates", obj=self)
+        check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
+        if self.state_d is not None:
+            check_integer(self.state_d, "state_d", obj=self)
+        if self.lead is not None:
+            check_seconds(self.lead, "lead", obj=self)
+        for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
+            split(synapse)  # refuses what cannot be mapped
+
+    def make(self, memory):
+        """Add the objects that compute the memory to the current network."""
+        state_d = self.state_d or memory.order
+        if state_d > memory.order:
+            raise ValidationError(
+                f"got {state_d}, expected at most the order, {memory.order}.",
+                attr="state_d",
+                obj=self,
+            )
+        groups = [
+            slice(i, min(i + self.ensemble_d, state_d))
+            for i in range(0, state_d, self.ensemble_d)
+        ]
+        check_integer(
+            self.n_neurons,
+            "n_neurons",
+            low=memory.memory_d * len(groups),
+            advice=f"{memory.memory_d} x {state_d} dimensions are held by "
+            f"{memory.memory_d * len(groups)} ensembles.",
+            obj=self,
+        )
+        # x = inverse @ m, scaled; m = transform @ x
+        Ad, Bd = memory.discrete(self.discretizer)
+        expected = Expected(self.expected_input, memory, Ad, Bd)
+        energy = window_energy(Ad, self.points)
+        transform, inverse = state_transform(
+            self.coordinates, expected.covariance, energy, state_d
+        )
+        scale = self.margin * expected.magnitudes(inverse)
+        transform, inverse = transform * scale, inverse / scale[:, None]
+        Ax, Bx = inverse @ Ad @ transform, inverse @ Bd
+        trajectory = expected.settled @ inverse.T
+
+        costs = np.diag(transform.T @ self.noise_energy(Ad, energy, memory.dt) @ transform)
+        weights = [np.sqrt(costs[group].sum()) for group in groups]
+        channel_neurons = np.diff(
+            np.linspace(0, self.n_neurons, memory.memory_d + 1).astype(int)
+        )
+        lead = self.lead
+        if lead is None:
+            shares = share_neurons(channel_neurons[0], weights)
+            lead = measure_lead(trajectory, groups, shares, self, memory.theta, memory.dt)
+            lead = safe_lead(lead, *self._coarse(Ax, memory.dt))
+        mapping = principle3(Ax, Bx, self.synapse, memory.dt, lead)
+        self._warn_if_unstable(Ax, lead, memory.dt)
+
+        for c, channel in enumerate(memory.channels()):
+            state = nengo.Node(size_in=state_d, label=f"state{c}")
+            decoded = nengo.Node(size_in=state_d, label=f"decoded{c}")
+            shares = share_neurons(channel_neurons[c], weights)
+            for i, (group, share) in enumerate(zip(groups, shares, strict=True)):
+                ensemble = add_population(
+                    share, trajectory[:, group], self, i, f"m{c}[{i}]"
+                )
+                nengo.Connection(state[group], ensemble, synapse=None)
+                nengo.Connection(ensemble, decoded[group], synapse=None, solver=self.solver)
+            self._connect(memory.input[c], decoded, state, mapping)
+            # m[t] = Ad m[t-1] + Bd u[t]; the state is that of the step before
+            nengo.Connection(
+                state, memory.output[channel], transform=transform @ Ax, synapse=None
+            )
+            nengo.Connection(
+                memory.input[c],
+                memory.output[channel],
+                transform=transform @ Bx,
+                synapse=None,
+            )
+
+    def _connect(self, u, decoded, state, mapping):
+        """Connect input and decoded state to the state through the synapses."""
+        several = isinstance(self.synapse, list)
+        synapses = self.synapse if several else [self.synapse]
+        rows = [slice(i, i + 1) for i in range(len(synapses))] if several else [slice(None)]
+        for row, synapse in zip(rows, synapses, strict=True):
+            nengo.Connection(
+                decoded, state[row], transform=mapping.recurrent[row], synapse=synapse
+            )
+            if mapping.input_transform is not None:
+                nengo.Connection(
+                    u, state[row], transform=mapping.input_transform[row], synapse=synapse
+                )
+        if mapping.input_transform is None:
+            drive = nengo.Node(mapping.input_filter(), size_in=1, label="drive")
+            nengo.Connection(u, drive, synapse=None)
+            nengo.Connection(drive, state, synapse=None)
+
+    def noise_energy(self, Ad, energy, dt):
+        """
+        Energy that noise in the decoded state gives the read-out.
+
+        Parameters
+        ----------
+        Ad, energy : ndarray of shape (order, order)
+            Discrete state matrix, and what a state is worth.
+        dt : float
+            Step in seconds.
+
+        Returns
+        -------
+        noise_energy : ndarray of shape (order, order)
+            Quadratic form of the noise, in Legendre coordinates.
+        """
+        synapse = self.synapse[0] if isinstance(self.synapse, list) else self.synapse
+        synapse, _ = split(synapse)
+        memory_of_synapse = np.exp(-dt / synapse.tau) if hasattr(synapse, "tau") else 1.0
+        added = Ad - memory_of_synapse * np.eye(len(Ad))  # e[t] = Ad e[t-1] + added noise
+        return added.T @ energy @ added
+
+    def _coarse(self, Ax, dt):
+        """State matrix, synapse and step for poles, coarser where a delay is long."""
+        synapses = self.synapse if isinstance(self.synapse, list) else [self.synapse]
+        delay = max(split(synapse)[1] for synapse in synapses)
+        n_steps = max(1, round(delay / dt / POLE_STEPS))
+        return np.linalg.matrix_power(Ax, n_steps), self.synapse, n_steps * dt
+
+    def _warn_if_unstable(self, Ax, lead, dt):
+        """Warn if the loop, were its neurons exact, would grow."""
+        Ax, synapse, step = self._coarse(Ax, dt)
+        mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, lead)
+        pole = np.abs(loop_poles(mapping)).max()
+        if pole >= 1:
+            rate = np.log(pole) / step
+            fastest = -np.log(np.abs(np.linalg.eigvals(Ax)).min()) / step
+            warnings.warn(
+                f"the memory is unstable through {self.synapse!r}: errors grow at "
+                f"{rate:.3g} a second. Its fastest mode decays at {fastest:.3g} a second, "
+                "and every further time constant or delay of the synapse must be shorter "
+                "than that. Take a Lowpass, shorter time constants, a lower order or fewer "
+                "dimensions (state_d).",
+                stacklevel=2,
+            )
