@@ -13,7 +13,7 @@ from lmu_nengo.validation import check_positive
 
 WINDOWS = 20  # windows of a signal that are looked at
 MIN_STEPS = 6000  # and steps, at least
-SIGMAS = 3.0  # a Gaussian signal is beyond this 0.3% of the time
+SIGMAS = 3.5  # a Gaussian signal is beyond this 0.05% of the time
 FLOOR = 1e-3  # power of all frequencies beside the signal's: nothing real is without
 TOO_FAST = 0.1  # relative error at the highest frequency from which on there is a warning
 
@@ -127,7 +127,7 @@ class Expected:
         Returns
         -------
         magnitudes : ndarray of shape (size,)
-            Three standard deviations for a band, the largest seen for a process.
+            Three and a half standard deviations for a band, the largest seen for a process.
         """
         if self.is_band:
             variances = np.einsum("ij,jk,ik->i", transform, self.covariance, transform)

@@ -83,7 +83,7 @@ def add_population(n_neurons, trajectory, spiking, index, label):
             1,
             encoders=np.where(i % 2 == 0, 1.0, -1.0)[:, None],
             intercepts=spread(spiking.intercepts, (i + 0.5) / n_neurons),
-            max_rates=spread(spiking.max_rates, GOLDEN * (i + index) % 1),
+            max_rates=spread(spiking.max_rates, (0.5 + GOLDEN * (i + index)) % 1),
             eval_points=np.linspace(-1, 1, 501)[:, None],
             neuron_type=spiking.neuron_type,
             label=label,
