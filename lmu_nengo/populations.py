@@ -1,9 +1,10 @@
 """Populations of neurons that hold the state of a memory, and how far they lead it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
+from nengo.exceptions import ValidationError
 
 from lmu_nengo.poles import loop_poles
 from lmu_nengo.principle3 import Mapping, principle3
@@ -11,6 +12,7 @@ from lmu_nengo.principle3 import Mapping, principle3
 GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
 LEAD_STEPS = 5000  # least steps of the trajectory on which a lead is measured
 LEAD_WINDOWS = 5
+DENSE = 30_000  # entries of an ensemble's encoders, most of them zeros
 
 
 def share_neurons(n_neurons: int, weights) -> np.ndarray:
@@ -42,71 +44,146 @@ def share_neurons(n_neurons: int, weights) -> np.ndarray:
     return shares
 
 
-def spread(distribution, places):
-    """Quantiles of a `nengo.dists.Uniform`; other distributions are left to Nengo."""
-    if not isinstance(distribution, nengo.dists.Uniform):
-        return distribution
-    return distribution.low + (distribution.high - distribution.low) * places
-
-
-def add_population(n_neurons, trajectory, spiking, index, label):
+@dataclass(frozen=True, eq=False)
+class Neurons:
     """
-    Add the ensemble that holds one or more dimensions of the state.
-
-    In one dimension intercepts and rates are spread evenly over their distributions
-    instead of drawn from them, encoders alternate, and so the decoded value is smooth. In
-    more, encoders and evaluation points are states of the expected trajectory.
+    Populations side by side: what drives each neuron, and what it says about the state.
 
     Parameters
     ----------
-    n_neurons : int
-        Neurons of the ensemble.
+    neuron_type : nengo.neurons.NeuronType
+        Type of all of them.
+    encoders : ndarray of shape (n_neurons, size)
+        Unit vectors; zero outside the dimensions of a neuron's own population.
+    gain, bias : ndarray of shape (n_neurons,)
+        The current is ``gain * (encoders @ x) + bias``.
+    decoders : ndarray of shape (size, n_neurons)
+        Zero outside a neuron's own population.
+    population_d : int
+        Dimensions of each population, the last excepted.
+    """
+
+    neuron_type: nengo.neurons.NeuronType
+    encoders: np.ndarray
+    gain: np.ndarray
+    bias: np.ndarray
+    decoders: np.ndarray
+    population_d: int
+
+    def connect(self, state, decoded, label=None):
+        """
+        Add them to the current network, between two nodes.
+
+        One ensemble holds as many dimensions as make its dense encoders worth their zeros,
+        so that a step is a few operations.
+
+        Parameters
+        ----------
+        state, decoded : nengo.Node
+            Of the size of the state: what the neurons are driven by, what they say.
+        label : str, optional
+            Name of the ensembles.
+        """
+        n_neurons, size = self.encoders.shape
+        n_dense = np.sqrt(DENSE * size / n_neurons) // self.population_d
+        n_dense = min(size, int(max(1, n_dense)) * self.population_d)
+        for i in range(0, size, n_dense):
+            rows = slice(i, i + n_dense)
+            own = self.encoders[:, rows].any(axis=1)
+            ensemble = nengo.Ensemble(
+                own.sum(),
+                min(n_dense, size - i),
+                neuron_type=self.neuron_type,
+                encoders=self.encoders[own, rows],
+                normalize_encoders=False,
+                gain=self.gain[own],
+                bias=self.bias[own],
+                label=label,
+            )
+            nengo.Connection(state[rows], ensemble, synapse=None)
+            nengo.Connection(
+                ensemble.neurons,
+                decoded[rows],
+                transform=self.decoders[rows, own],
+                synapse=None,
+            )
+
+
+def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
+    """
+    Choose the neurons that hold a state, and solve for their decoders.
+
+    In a population of one dimension intercepts and rates are spread evenly over their
+    distributions instead of drawn from them, encoders alternate, and so the decoded value
+    is smooth. In more, encoders and evaluation points are states of the expected
+    trajectory.
+
+    Parameters
+    ----------
     trajectory : ndarray of shape (n_steps, size)
         Expected states, scaled so that each dimension's range is 1.
+    groups : list of slice
+        Dimensions of each population.
+    shares : ndarray of int
+        Neurons of each population.
     spiking : Spiking
-        Neuron type, rates and intercepts.
-    index : int
-        Number of the population, so that no two are alike.
-    label : str
-        Name of the ensemble.
+        Neuron type, rates, intercepts and solver.
 
     Returns
     -------
-    ensemble : nengo.Ensemble
-        In the current network.
+    neurons : Neurons
+        Populations in the order of the groups.
     """
-    size = trajectory.shape[1]
-    if size == 1:
-        i = np.arange(n_neurons)
-        return nengo.Ensemble(
-            n_neurons,
-            1,
-            encoders=np.where(i % 2 == 0, 1.0, -1.0)[:, None],
-            intercepts=spread(spiking.intercepts, (i + 0.5) / n_neurons),
-            max_rates=spread(spiking.max_rates, (0.5 + GOLDEN * (i + index)) % 1),
-            eval_points=np.linspace(-1, 1, 501)[:, None],
-            neuron_type=spiking.neuron_type,
-            label=label,
-        )
-    norms = np.linalg.norm(trajectory, axis=1)
-    radius = max(norms.max(), 1.0)
-    rng = np.random.RandomState(index)
-    # a tenth are axes: each dimension alone, to its full range
-    directions = trajectory[rng.choice(len(norms), n_neurons, p=norms / norms.sum())]
-    axes = np.arange(n_neurons) % 10 == 0
-    directions[axes] = np.eye(size)[rng.randint(size, size=axes.sum())]
+    total, size = sum(shares), trajectory.shape[1]
+    encoders, decoders = np.zeros((total, size)), np.zeros((size, total))
+    gains, biases = np.zeros((2, total))
+    ends = np.cumsum(shares)
+    for index, (group, end) in enumerate(zip(groups, ends, strict=True)):
+        own = slice(end - shares[index], end)
+        rng = np.random.RandomState(index)
+        i = np.arange(shares[index])
+        directions, points = _directions(trajectory[:, group], len(i), rng)
+        if group.stop - group.start == 1:
+            places = (i + 0.5) / len(i), (0.5 + GOLDEN * (i + index)) % 1
+        else:
+            places = rng.rand(2, len(i))
+        intercepts = _values(spiking.intercepts, places[0], rng)
+        rates = _values(spiking.max_rates, places[1], rng)
+        gain, bias = spiking.neuron_type.gain_bias(rates, intercepts)
+        if not np.all(np.isfinite(gain) & (gain > 0)):
+            raise ValidationError(
+                f"{spiking.neuron_type!r} has no positive gain for some of the intercepts "
+                f"{spiking.intercepts!r} and rates {spiking.max_rates!r}. Take intercepts "
+                "below 1, and rates in the neuron type's range.",
+                attr="intercepts",
+                obj=spiking,
+            )
+        activities = spiking.neuron_type.rates(points @ directions.T, gain, bias)
+        encoders[own, group], gains[own], biases[own] = directions, gain, bias
+        decoders[group, own] = spiking.solver(activities, points, rng=rng)[0].T
+    population_d = groups[0].stop - groups[0].start
+    return Neurons(spiking.neuron_type, encoders, gains, biases, decoders, population_d)
+
+
+def _directions(states, n_neurons, rng):
+    """Encoders (over the range) and evaluation points of one population."""
     signs = np.where(np.arange(n_neurons) % 2 == 0, 1.0, -1.0)[:, None]
-    return nengo.Ensemble(
-        n_neurons,
-        size,
-        radius=radius,
-        encoders=directions * signs,
-        intercepts=spiking.intercepts,
-        max_rates=spiking.max_rates,
-        eval_points=trajectory[rng.choice(len(norms), 2000)],
-        neuron_type=spiking.neuron_type,
-        label=label,
-    )
+    size = states.shape[1]
+    if size == 1:
+        return signs, np.linspace(-1, 1, 501)[:, None]
+    norms = np.linalg.norm(states, axis=1)
+    directions = states[rng.choice(len(norms), n_neurons, p=norms / norms.sum())]
+    axes = np.arange(n_neurons) % 10 == 0  # each dimension alone, to its full range
+    directions[axes] = np.eye(size)[rng.randint(size, size=axes.sum())]
+    directions *= signs / np.linalg.norm(directions, axis=1, keepdims=True)
+    return directions / max(norms.max(), 1.0), states[rng.choice(len(norms), 2000)]
+
+
+def _values(distribution, places, rng):
+    """Quantiles of a `nengo.dists.Uniform`; draws from any other distribution."""
+    if isinstance(distribution, nengo.dists.Uniform):
+        return distribution.low + (distribution.high - distribution.low) * places
+    return nengo.dists.get_samples(distribution, len(places), rng=rng)
 
 
 def measure_lead(trajectory, groups, shares, spiking, theta, dt) -> float:
@@ -138,16 +215,14 @@ def measure_lead(trajectory, groups, shares, spiking, theta, dt) -> float:
         Zero where it is not above three times its standard error.
     """
     states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
+    sizes = [group.stop - group.start for group in groups]
+    neurons = make_neurons(
+        states, groups, np.minimum(shares, 100 * np.array(sizes)), spiking
+    )
     with nengo.Network(seed=0, add_to_container=False) as network:
         source = nengo.Node(nengo.processes.PresentInput(states, dt))
         decoded = nengo.Node(size_in=states.shape[1])
-        for i, (group, share) in enumerate(zip(groups, shares, strict=True)):
-            n_neurons = min(share, 100 * (group.stop - group.start))
-            population = add_population(n_neurons, states[:, group], spiking, i, None)
-            nengo.Connection(source[group], population, synapse=None)
-            nengo.Connection(
-                population, decoded[group], synapse=None, solver=spiking.solver
-            )
+        neurons.connect(source, decoded)
         probe = nengo.Probe(decoded)
     with nengo.Simulator(network, dt=dt, progress_bar=False) as sim:
         sim.run_steps(len(states))

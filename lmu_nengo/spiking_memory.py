@@ -12,7 +12,7 @@ from lmu_nengo.discretize import DISCRETIZERS
 from lmu_nengo.expected import Band, Expected
 from lmu_nengo.poles import loop_poles
 from lmu_nengo.populations import (
-    add_population,
+    make_neurons,
     measure_lead,
     safe_lead,
     share_neurons,
@@ -150,7 +150,9 @@ class Spiking:
             np.linspace(0, self.n_neurons, memory.memory_d + 1).astype(int)
         )
         lead = self.lead
-        if lead is None:
+        if isinstance(self.neuron_type, nengo.Direct):
+            lead = 0.0
+        elif lead is None:
             shares = share_neurons(channel_neurons[0], weights)
             lead = measure_lead(trajectory, groups, shares, self, memory.theta, memory.dt)
             lead = safe_lead(lead, *self._coarse(Ax, memory.dt))
@@ -160,13 +162,12 @@ class Spiking:
         for c, channel in enumerate(memory.channels()):
             state = nengo.Node(size_in=state_d, label=f"state{c}")
             decoded = nengo.Node(size_in=state_d, label=f"decoded{c}")
-            shares = share_neurons(channel_neurons[c], weights)
-            for i, (group, share) in enumerate(zip(groups, shares, strict=True)):
-                ensemble = add_population(
-                    share, trajectory[:, group], self, i, f"m{c}[{i}]"
-                )
-                nengo.Connection(state[group], ensemble, synapse=None)
-                nengo.Connection(ensemble, decoded[group], synapse=None, solver=self.solver)
+            if isinstance(self.neuron_type, nengo.Direct):
+                nengo.Connection(state, decoded, synapse=None)
+            else:
+                shares = share_neurons(channel_neurons[c], weights)
+                neurons = make_neurons(trajectory, groups, shares, self)
+                neurons.connect(state, decoded, label=f"neurons{c}")
             self._connect(memory.input[c], decoded, state, mapping)
             # m[t] = Ad m[t-1] + Bd u[t]; the state is that of the step before
             nengo.Connection(
@@ -181,21 +182,21 @@ class Spiking:
 
     def _connect(self, u, decoded, state, mapping):
         """Connect input and decoded state to the state through the synapses."""
+        recurrent, drive = mapping.recurrent, mapping.input_transform
+        source = decoded
+        if drive is None:
+            filtered = nengo.Node(mapping.input_filter(), size_in=1, label="filtered input")
+            nengo.Connection(u, filtered, synapse=None)
+            nengo.Connection(filtered, state, synapse=None)
+        else:  # one synapse for both is faster than two
+            source = nengo.Node(size_in=len(recurrent) + 1, label="decoded and input")
+            nengo.Connection(decoded, source[:-1], synapse=None)
+            nengo.Connection(u, source[-1], synapse=None)
+            recurrent = np.hstack([recurrent, drive])
         several = isinstance(self.synapse, list)
-        synapses = self.synapse if several else [self.synapse]
-        rows = [slice(i, i + 1) for i in range(len(synapses))] if several else [slice(None)]
-        for row, synapse in zip(rows, synapses, strict=True):
-            nengo.Connection(
-                decoded, state[row], transform=mapping.recurrent[row], synapse=synapse
-            )
-            if mapping.input_transform is not None:
-                nengo.Connection(
-                    u, state[row], transform=mapping.input_transform[row], synapse=synapse
-                )
-        if mapping.input_transform is None:
-            drive = nengo.Node(mapping.input_filter(), size_in=1, label="drive")
-            nengo.Connection(u, drive, synapse=None)
-            nengo.Connection(drive, state, synapse=None)
+        for i, synapse in enumerate(self.synapse if several else [self.synapse]):
+            row = slice(i, i + 1) if several else slice(None)
+            nengo.Connection(source, state[row], transform=recurrent[row], synapse=synapse)
 
     def noise_energy(self, Ad, energy, dt):
         """

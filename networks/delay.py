@@ -57,7 +57,7 @@ def main(out, seconds):
 
     with model:
         probes = [nengo.Probe(node) for node in (signal, decoded, truth)]
-        spikes = [nengo.Probe(ens.neurons) for ens in memory.ensembles]
+        spikes = nengo.Probe(memory.ensembles[0].neurons)
     with nengo.Simulator(model, dt=DT) as sim:
         sim.run(seconds)
 
@@ -70,10 +70,12 @@ def main(out, seconds):
         top.plot(t, sim.data[probe], label=label, color=color, lw=width)
     top.set(ylabel="value", title="1,000 spiking neurons remember one second")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    # a few neurons of each coefficient
-    trains = [np.flatnonzero(train) * DT for p in spikes for train in sim.data[p].T[:8]]
+    # a few neurons of each dimension: those whose encoders point along it
+    owners = np.array(memory.ensembles[0].encoders).T
+    shown = np.concatenate([np.flatnonzero(owner)[:8] for owner in owners])
+    trains = [np.flatnonzero(train) * DT for train in sim.data[spikes].T[shown]]
     bottom.eventplot(trains, colors=[f"C{i // 8}" for i in range(len(trains))], lw=0.3)
-    bottom.set_title("spikes of 8 neurons for each of the 6 coefficients")
+    bottom.set_title("spikes of 8 neurons for each of the 6 dimensions")
     bottom.set(xlabel="time (s)", ylabel="neuron", xlim=(0, seconds))
     figure.savefig(out, dpi=150)
 
