@@ -18,7 +18,7 @@ from lmu_nengo.populations import (
     share_neurons,
 )
 from lmu_nengo.principle3 import principle3
-from lmu_nengo.synapses import check_seconds, split
+from lmu_nengo.synapses import check_seconds, discrete_synapse, split
 from lmu_nengo.validation import check_choice, check_integer, check_positive
 
 POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the poles
@@ -33,7 +33,7 @@ class Spiking:
     largest magnitude that it is expected to have; discrete Principle 3 maps the memory onto
     the synapse, and onto the lead of the neurons. The memory's output is its state, the
     synapses' filtered sum that drives the ensembles, as Legendre coefficients: were the
-    neurons exact, it would equal that of `Linear`.
+    neurons exact and all dimensions kept, it would equal that of `Linear`.
 
     Parameters
     ----------
@@ -50,8 +50,10 @@ class Spiking:
     coordinates : {"balanced", "legendre", "principal"}
         What the dimensions are; see `lmu_nengo.state_transform`.
     state_d : int, optional
-        Dimensions kept, the first ones of the coordinates; ``None`` is all of ``order``.
-        Fewer leave more neurons to each, but what the others hold is lost.
+        Dimensions kept, the first ones of the coordinates. Fewer leave more neurons to
+        each, but what the others hold is lost. ``None`` keeps a few more than a window of
+        the expected band has degrees of freedom (``2.2 theta frequency + 5``, at most
+        ``order``); for an expected process, or in Legendre coordinates, all.
     points : array_like, optional
         What will be read, delay / theta, each in [0, 1]: the balanced coordinates and the
         neurons' shares serve these. ``None`` is the whole window.
@@ -79,6 +81,8 @@ class Spiking:
 
     References
     ----------
+    Slepian, "On bandwidth", Proc. IEEE 1976 (degrees of freedom).
+
     Voelker and Eliasmith, "Improving Spiking Dynamical Networks: Accurate Delays,
     Higher-Order Synapses, and Time Cells", Neural Computation 2018.
     """
@@ -113,13 +117,9 @@ class Spiking:
 
     def make(self, memory):
         """Add the objects that compute the memory to the current network."""
-        state_d = self.state_d or memory.order
-        if state_d > memory.order:
-            raise ValidationError(
-                f"got {state_d}, expected at most the order, {memory.order}.",
-                attr="state_d",
-                obj=self,
-            )
+        Ad, Bd = memory.discrete(self.discretizer)
+        expected = Expected(self.expected_input, memory, Ad, Bd)
+        state_d = self._kept_dimensions(memory, expected)
         groups = [
             slice(i, min(i + self.ensemble_d, state_d))
             for i in range(0, state_d, self.ensemble_d)
@@ -133,8 +133,6 @@ class Spiking:
             obj=self,
         )
         # x = inverse @ m, scaled; m = transform @ x
-        Ad, Bd = memory.discrete(self.discretizer)
-        expected = Expected(self.expected_input, memory, Ad, Bd)
         energy = window_energy(Ad, self.points)
         transform, inverse = state_transform(
             self.coordinates, expected.covariance, energy, state_d
@@ -157,7 +155,7 @@ class Spiking:
             lead = measure_lead(trajectory, groups, shares, self, memory.theta, memory.dt)
             lead = safe_lead(lead, *self._coarse(Ax, memory.dt))
         mapping = principle3(Ax, Bx, self.synapse, memory.dt, lead)
-        self._warn_if_unstable(Ax, lead, memory.dt)
+        self._warn_if_impossible(Ax, lead, memory.dt)
 
         for c, channel in enumerate(memory.channels()):
             state = nengo.Node(size_in=state_d, label=f"state{c}")
@@ -179,6 +177,22 @@ class Spiking:
                 transform=transform @ Bx,
                 synapse=None,
             )
+
+    def _kept_dimensions(self, memory, expected):
+        """Number of dimensions that neurons hold."""
+        order = memory.order
+        if self.state_d is None:
+            if self.coordinates == "legendre" or not expected.is_band:
+                return order
+            cycles = expected.frequency * memory.theta
+            return min(order, int(np.ceil(2.2 * cycles)) + 5)
+        if self.state_d > order:
+            raise ValidationError(
+                f"got {self.state_d}, expected at most the order, {order}.",
+                attr="state_d",
+                obj=self,
+            )
+        return self.state_d
 
     def _connect(self, u, decoded, state, mapping):
         """Connect input and decoded state to the state through the synapses."""
@@ -227,8 +241,18 @@ class Spiking:
         n_steps = max(1, round(delay / dt / POLE_STEPS))
         return np.linalg.matrix_power(Ax, n_steps), self.synapse, n_steps * dt
 
-    def _warn_if_unstable(self, Ax, lead, dt):
-        """Warn if the loop, were its neurons exact, would grow."""
+    def _warn_if_impossible(self, Ax, lead, dt):
+        """Warn if a synapse is too fast, or the loop with exact neurons would grow."""
+        for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
+            _, den = discrete_synapse(synapse, dt)
+            tau = -dt / np.log(np.abs([*np.roots(den), 1e-300]).max())
+            if tau < dt:
+                warnings.warn(
+                    f"the time constant of {synapse!r}, {tau:.3g} s, is shorter than a "
+                    f"step, dt={dt:g} s, so that single spikes drive the memory. Take "
+                    "a longer one; 0.1 s is the default.",
+                    stacklevel=2,
+                )
         Ax, synapse, step = self._coarse(Ax, dt)
         mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, lead)
         pole = np.abs(loop_poles(mapping)).max()
