@@ -5,10 +5,9 @@ from pathlib import Path
 
 import click
 
+HELPERS = ("__init__", "__main__", "common", "delays")
 NAMES = sorted(
-    path.stem
-    for path in Path(__file__).parent.glob("*.py")
-    if path.stem not in ("__init__", "__main__", "common")
+    path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS
 )
 
 

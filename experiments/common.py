@@ -1,15 +1,25 @@
-"""What every experiment shares: options, the table, the JSON file."""
+"""What every experiment shares: options, parallel runs, the table, the JSON file."""
 
 import importlib.metadata
 import json
+import os
 import platform
+import warnings
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import click
+import nengo
+from nengo.exceptions import ValidationError
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 PACKAGES = ("lmu-nengo", "nengo", "nengo-dl", "numpy", "scipy", "tensorflow")
+
+MAX_WORKERS = 4
+# of Poisson neurons that share a random generator; of tasks whose order was published
+HARMLESS = ("Extra state has been modified", "the expected input reaches")
 
 console = Console()
 
@@ -35,6 +45,54 @@ def shared_options(command):
     return command
 
 
+def run_many(function, arguments, description):
+    """
+    Call a function many times, on up to four cores.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that other processes find it.
+    arguments : list of tuple
+        Positional arguments of each call.
+    description : str
+        Stands beside the progress bar.
+
+    Returns
+    -------
+    results : list
+        In the order of the arguments.
+    """
+    n_workers = min(MAX_WORKERS, os.cpu_count() or 1, len(arguments))
+    functions = [function] * len(arguments)
+    importlib.import_module("scipy.signal")  # once, not in every worker
+    with ProcessPoolExecutor(n_workers, initializer=_prepare_worker) as pool:
+        try:
+            results = pool.map(_call, functions, arguments)
+            return list(track(results, description, len(arguments), console=console))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _prepare_worker():
+    """Leave out what processes would wait for, and warnings known to be harmless."""
+    from threadpoolctl import threadpool_limits  # scikit-learn brings it
+
+    threadpool_limits(1)  # else the workers' linear algebra fights over the cores
+    nengo.rc["decoder_cache"]["enabled"] = "False"
+    for message in HARMLESS:
+        warnings.filterwarnings("ignore", message)
+
+
+def _call(function, arguments):
+    """Call, with errors that can be sent to another process."""
+    try:
+        return function(*arguments)
+    except ValidationError as error:
+        raise RuntimeError(str(error)) from None
+
+
 def versions():
     """Versions of Python and of the packages that are installed."""
     found = {"python": platform.python_version()}
@@ -46,7 +104,7 @@ def versions():
     return found
 
 
-def report(experiment, seed, quick, figures, reference, out):
+def report(experiment, seed, quick, figures, reference, out, settings=None):
     """
     Print the figures beside the published ones and write them as JSON.
 
@@ -64,6 +122,8 @@ def report(experiment, seed, quick, figures, reference, out):
         Published figures under the same names, where there are any.
     out : pathlib.Path
         Folder to write to.
+    settings : dict, optional
+        How it was measured, for the JSON file only.
 
     Returns
     -------
@@ -86,5 +146,7 @@ def report(experiment, seed, quick, figures, reference, out):
         "figures": figures,
         "reference": reference,
     }
+    if settings is not None:
+        result["settings"] = settings
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return path

@@ -71,19 +71,6 @@ def test_psmnist_runs_on_the_bundled_digits(tmp_path):
     assert 100 < figures["spikes_per_inference"] < 4 * 64 * 128
 
 
-def test_spiking_delay_runs(tmp_path):
-    result = run("spiking_delay", "--quick", "--out", tmp_path)
-    assert result.returncode == 0, result.stderr
-    names = {
-        f"nrmse_{kind}{worst}"
-        for kind in ("lif", "spiking_rectified_linear")
-        for worst in ("", "_worst")
-    }
-    figures = read(tmp_path, "spiking_delay", names)["figures"]
-    assert figures["nrmse_spiking_rectified_linear"] < figures["nrmse_lif"] < 0.1
-    assert (tmp_path / "spiking_delay.png").stat().st_size > 10_000
-
-
 def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     options = ("psmnist", "--epochs", 1000, "--out", tmp_path)
     process = subprocess.Popen(

@@ -1,0 +1,121 @@
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SLOW_SYNAPSES = (
+    "lowpass_100ms",
+    "lowpass_20ms",
+    "double_exponential",
+    "alpha_50ms",
+    "delayed_lowpass",
+    "heterogeneous",
+    "linear",
+)
+KINDS = (
+    "poisson",
+    "lif",
+    "lif_rate",
+    "spiking_rectified_linear",
+    "spiking_rectified_linear_staggered",
+    "rectified_linear",
+)
+# names of the quick runs' figures; each of the first also with _worst
+FIGURES = {
+    "spiking_delay": (
+        {
+            "nrmse_lif",
+            "nrmse_spiking_rectified_linear",
+            "nrmse_linear",
+            "nrmse_order3_lif",
+            "nrmse_order3_linear",
+            "nrmse_order3_lif_as_published",
+        },
+        set(),
+    ),
+    "spiking_order27": (
+        {
+            "nrmse_lif",
+            "nrmse_spiking_rectified_linear",
+            "nrmse_linear",
+            "nrmse_lif_as_published",
+            "nrmse_linear_as_published",
+        },
+        set(),
+    ),
+    "spiking_synapses": (
+        {
+            "nrmse_published_lowpass",
+            "nrmse_published_double_exponential",
+            "nrmse_published_delayed_lowpass",
+            "nrmse_published_linear",
+            *(f"nrmse_slow_{name}" for name in SLOW_SYNAPSES),
+        },
+        set(),
+    ),
+    "spiking_scaling": (
+        {
+            *(f"excess_{kind}_{n}" for kind in KINDS for n in (100, 500)),
+            *(
+                f"nrmse_{kind}_order{order}"
+                for kind in ("lif", "spiking_rectified_linear", "linear")
+                for order in (4, 6)
+            ),
+        },
+        {f"exponent_{kind}" for kind in KINDS},
+    ),
+    "time_cells": ({"nrmse_state"}, {"slope", "intercept", "correlation", "n_cells"}),
+}
+BARS = {
+    "spiking_delay": {
+        "nrmse_lif": 0.030,
+        "nrmse_spiking_rectified_linear": 0.0070,
+        "nrmse_order3_lif": 0.018,
+    },
+    "spiking_order27": {"nrmse_lif": 0.18},
+    "spiking_synapses": {"nrmse_published_delayed_lowpass": 0.15},
+    "spiking_scaling": {"exponent_spiking_rectified_linear_staggered": -0.9},
+}
+
+
+def run(name, out, *options):
+    """Run an experiment in a process of its own; return its JSON."""
+    result = subprocess.run(
+        [sys.executable, "-m", "experiments", name, "--out", str(out), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert (out / f"{name}.png").stat().st_size > 10_000
+    return json.loads((out / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_quick_run_has_its_figures(name, tmp_path):
+    written = run(name, tmp_path, "--quick", "--seed", "100")
+    assert (written["experiment"], written["seed"], written["quick"]) == (name, 100, True)
+    assert written["settings"]["seeds"] == [100, 101]
+    summarized, single = FIGURES[name]
+    figures = written["figures"]
+    assert figures.keys() == summarized | {f"{n}_worst" for n in summarized} | single
+    assert all(math.isfinite(value) for value in figures.values())
+    assert all(figures[n] <= figures[f"{n}_worst"] for n in summarized)
+    assert written["reference"].keys() <= figures.keys()
+    if name == "spiking_delay":
+        for kind in ("lif", "spiking_rectified_linear"):
+            assert figures[f"nrmse_{kind}"] < 1.5 * figures["nrmse_linear"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BARS)
+def test_full_run_reaches_its_bars(name, tmp_path):
+    figures = run(name, tmp_path)["figures"]
+    for figure, bar in BARS[name].items():
+        assert figures[figure] <= bar, figure
