@@ -15,6 +15,7 @@ from lmu_nengo.memory import LegendreMemory, realize
 from lmu_nengo.metrics import nrmse
 from lmu_nengo.poles import loop_poles
 from lmu_nengo.principle3 import Mapping, continuous_principle3, principle3
+from lmu_nengo.readout import LearnedReadout, WindowFunction
 from lmu_nengo.realizations import Linear, Windowed
 from lmu_nengo.spiking import to_spiking
 from lmu_nengo.spiking_memory import Spiking
@@ -25,10 +26,12 @@ __all__ = [
     "Band",
     "DelayedLowpass",
     "Dropout",
+    "LearnedReadout",
     "LegendreMemory",
     "Linear",
     "Mapping",
     "Spiking",
+    "WindowFunction",
     "Windowed",
     "__version__",
     "continuous_principle3",

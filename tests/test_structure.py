@@ -23,6 +23,7 @@ ORDER = [
     "realizations",
     "spiking_memory",
     "memory",
+    "readout",
     "spiking",
     "training",
 ]

@@ -1,0 +1,109 @@
+"""A read-out learns online what the signal was half a second ago.
+
+White noise of up to 1.5 Hz goes into a memory of 1,000 spiking neurons, whose window is one
+second long. 500 more neurons see the memory's state; their decoders start at zero and
+follow the error (PES). Slide ``stop`` to 1 and what was learned stays.
+
+Open it in Nengo GUI (``nengo networks/online_learning.py``) or draw it with
+``python networks/online_learning.py --out online_learning.png``, which stops learning after
+three quarters of the time.
+"""
+
+from collections import deque
+
+import nengo
+
+from lmu_nengo import Band, LearnedReadout, LegendreMemory, Spiking
+
+THETA = 1.0  # seconds
+ORDER = 9
+DELAY = 0.5  # seconds
+DT = 0.001
+BAND = Band(1.5, 0.3)
+
+
+class ExactDelay(nengo.Process):
+    """The value of some time ago, from a list of all values since."""
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        """Start with a list of zeros."""
+        past = deque([0.0] * round(DELAY / dt))
+
+        def step(t, x):
+            past.append(x[0])
+            return past.popleft()
+
+        return step
+
+
+model = nengo.Network(label="online learning", seed=0)
+with model:
+    signal = nengo.Node(
+        nengo.processes.WhiteSignal(
+            200.0, high=BAND.frequency, rms=BAND.rms, y0=0, seed=100
+        ),
+        label="signal",
+    )
+    stop = nengo.Node([0], label="stop")
+    memory = LegendreMemory(
+        THETA,
+        ORDER,
+        realization=Spiking(1000, expected_input=BAND),
+        dt=DT,
+        label="spiking memory",
+    )
+    readout = LearnedReadout(memory, 500, expected_input=BAND, label="learned read-out")
+    learned, error = readout.output, readout.error
+    truth = nengo.Node(ExactDelay(default_size_in=1), label="truth, 0.5 s late")
+    nengo.Connection(signal, memory.input, synapse=None)
+    nengo.Connection(signal, truth, synapse=None)
+    nengo.Connection(learned, error, synapse=None)
+    nengo.Connection(truth, error, transform=-1, synapse=None)
+    nengo.Connection(stop, readout.stop, synapse=None)
+
+
+def main(out, seconds):
+    """Simulate, and draw what was learned and its error into a file."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    learning = 0.75 * seconds
+    stop.output = lambda t: t > learning
+    with model:
+        probes = [nengo.Probe(node) for node in (learned, truth)]
+    with nengo.Simulator(model, dt=DT) as sim:
+        sim.run(seconds)
+
+    output, target = (sim.data[probe][:, 0] for probe in probes)
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    t = sim.trange()
+    top.plot(t, output, label="learned", color="tab:red", lw=1)
+    top.plot(t, target, label="signal half a second ago", color="black", lw=0.7)
+    top.set(ylabel="value", title="Neurons learn to read the memory of a signal")
+    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    # root mean square over two seconds, relative to the signal's
+    smooth = nengo.Lowpass(2.0)
+    power = smooth.filt((output - target)[:, None] ** 2, dt=DT, y0=0)[:, 0]
+    bottom.plot(t, np.sqrt(power) / BAND.rms, color="tab:red", lw=1)
+    for axes in (top, bottom):
+        axes.axvspan(learning, seconds, color="0.9")
+    bottom.text(learning, 0, " learning stopped", va="bottom")
+    bottom.set(xlabel="time (s)", ylabel="error, relative", xlim=(0, seconds))
+    bottom.set_ylim(bottom=0)
+    figure.savefig(out, dpi=150)
+
+
+if __name__ == "__main__":
+    import click
+
+    @click.command(help=__doc__)
+    @click.option(
+        "--out", default="online_learning.png", show_default=True, help="The picture."
+    )
+    @click.option("--seconds", default=40.0, show_default=True, help="How long to run.")
+    def command(out, seconds):
+        """Read the options."""
+        main(out, seconds)
+
+    command()
