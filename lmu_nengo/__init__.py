@@ -14,6 +14,7 @@ from lmu_nengo.legendre import (
 from lmu_nengo.memory import LegendreMemory, realize
 from lmu_nengo.metrics import nrmse
 from lmu_nengo.poles import loop_poles
+from lmu_nengo.populations import Staggered
 from lmu_nengo.principle3 import Mapping, continuous_principle3, principle3
 from lmu_nengo.readout import LearnedReadout, WindowFunction
 from lmu_nengo.realizations import Linear, Windowed
@@ -31,6 +32,7 @@ __all__ = [
     "Linear",
     "Mapping",
     "Spiking",
+    "Staggered",
     "WindowFunction",
     "Windowed",
     "__version__",

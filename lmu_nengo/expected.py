@@ -127,12 +127,14 @@ class Expected:
         Returns
         -------
         magnitudes : ndarray of shape (size,)
-            Three and a half standard deviations for a band, the largest seen for a process.
+            The largest seen in twenty windows, which begin with a state of zero; for a
+            band at least three and a half standard deviations.
         """
+        magnitudes = np.abs(self.m @ transform.T).max(axis=0)
         if self.is_band:
             variances = np.einsum("ij,jk,ik->i", transform, self.covariance, transform)
-            return SIGMAS * np.sqrt(variances)
-        return np.abs(self.m @ transform.T).max(axis=0)
+            magnitudes = np.maximum(magnitudes, SIGMAS * np.sqrt(variances))
+        return magnitudes
 
 
 def warn_if_too_fast(frequency, memory):

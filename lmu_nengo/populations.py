@@ -15,6 +15,59 @@ LEAD_WINDOWS = 5
 DENSE = 30_000  # entries of an ensemble's encoders, most of them zeros
 
 
+class Staggered(nengo.dists.Distribution):
+    """
+    Numbers in [0, 1), evenly spread, as is every run of them: for first voltages.
+
+    Neurons that integrate, fire and get the same current keep the distances between their
+    phases for good. Spread evenly, they fire in turn, and the noise of n of them falls as
+    1/n instead of 1/sqrt(n).
+    """
+
+    def sample(self, n, d=None, rng=np.random):
+        """Multiples of the golden ratio, of shape (n,) or (n, d); ``rng`` is not used."""
+        values = GOLDEN * np.arange(n) % 1
+        return values if d is None else np.repeat(values[:, None], d, axis=1)
+
+
+def fit_for_purpose(neuron_type, max_rates=None, intercepts=None, size=1):
+    """
+    Neuron type, rates and intercepts, with the measured defaults for what is None.
+
+    Integrate-and-fire neurons are linear, so that one tuning curve in either direction of
+    a dimension is enough: all are alike, always active in their range, and staggered.
+    Others need many.
+
+    Parameters
+    ----------
+    neuron_type : nengo.neurons.NeuronType
+        If it is SpikingRectifiedLinear without first voltages, it gets staggered ones.
+    max_rates, intercepts : nengo.dists.Distribution, optional
+        As for `nengo.Ensemble`.
+    size : int
+        Dimensions of a population.
+
+    Returns
+    -------
+    neuron_type : nengo.neurons.NeuronType
+        With first voltages.
+    max_rates, intercepts : nengo.dists.Distribution
+        In Hz, and in ranges.
+    """
+    is_linear = type(neuron_type) is nengo.SpikingRectifiedLinear and size == 1
+    if is_linear and "voltage" not in (neuron_type.initial_state or {}):
+        neuron_type = nengo.SpikingRectifiedLinear(
+            amplitude=neuron_type.amplitude, initial_state={"voltage": Staggered()}
+        )
+    if max_rates is None:
+        ends = (300, 300) if is_linear else (200, 400)
+        max_rates = nengo.dists.Uniform(*ends)
+    if intercepts is None:
+        ends = (-1.5, -1.5) if is_linear else (-1.5, 1)
+        intercepts = nengo.dists.Uniform(*ends)
+    return neuron_type, max_rates, intercepts
+
+
 def share_neurons(n_neurons: int, weights) -> np.ndarray:
     """
     Share neurons out: one half equally, the other in proportion to weights.
@@ -115,8 +168,8 @@ def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
 
     In a population of one dimension intercepts and rates are spread evenly over their
     distributions instead of drawn from them, encoders alternate, and so the decoded value
-    is smooth. In more, encoders and evaluation points are states of the expected
-    trajectory.
+    is smooth. In more, encoders and evaluation points are taken from the expected
+    trajectory and its surroundings.
 
     Parameters
     ----------
@@ -134,6 +187,9 @@ def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
     neurons : Neurons
         Populations in the order of the groups.
     """
+    neuron_type, max_rates, intercepts = fit_for_purpose(
+        spiking.neuron_type, spiking.max_rates, spiking.intercepts, spiking.ensemble_d
+    )
     total, size = sum(shares), trajectory.shape[1]
     encoders, decoders = np.zeros((total, size)), np.zeros((size, total))
     gains, biases = np.zeros((2, total))
@@ -147,22 +203,22 @@ def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
             places = (i + 0.5) / len(i), (0.5 + GOLDEN * (i + index)) % 1
         else:
             places = rng.rand(2, len(i))
-        intercepts = _values(spiking.intercepts, places[0], rng)
-        rates = _values(spiking.max_rates, places[1], rng)
-        gain, bias = spiking.neuron_type.gain_bias(rates, intercepts)
+        gain, bias = neuron_type.gain_bias(
+            _values(max_rates, places[1], rng), _values(intercepts, places[0], rng)
+        )
         if not np.all(np.isfinite(gain) & (gain > 0)):
             raise ValidationError(
-                f"{spiking.neuron_type!r} has no positive gain for some of the intercepts "
-                f"{spiking.intercepts!r} and rates {spiking.max_rates!r}. Take intercepts "
+                f"{neuron_type!r} has no positive gain for some of the intercepts "
+                f"{intercepts!r} and rates {max_rates!r}. Take intercepts "
                 "below 1, and rates in the neuron type's range.",
                 attr="intercepts",
                 obj=spiking,
             )
-        activities = spiking.neuron_type.rates(points @ directions.T, gain, bias)
+        activities = neuron_type.rates(points @ directions.T, gain, bias)
         encoders[own, group], gains[own], biases[own] = directions, gain, bias
         decoders[group, own] = spiking.solver(activities, points, rng=rng)[0].T
     population_d = groups[0].stop - groups[0].start
-    return Neurons(spiking.neuron_type, encoders, gains, biases, decoders, population_d)
+    return Neurons(neuron_type, encoders, gains, biases, decoders, population_d)
 
 
 def _directions(states, n_neurons, rng):
@@ -171,12 +227,17 @@ def _directions(states, n_neurons, rng):
     size = states.shape[1]
     if size == 1:
         return signs, np.linspace(-1, 1, 501)[:, None]
-    norms = np.linalg.norm(states, axis=1)
-    directions = states[rng.choice(len(norms), n_neurons, p=norms / norms.sum())]
-    axes = np.arange(n_neurons) % 10 == 0  # each dimension alone, to its full range
-    directions[axes] = np.eye(size)[rng.randint(size, size=axes.sum())]
+    # half of the encoders are expected states, every tenth an axis, the others random
+    choice = rng.choice(len(states), n_neurons)
+    directions = rng.randn(n_neurons, size)
+    expected = rng.rand(n_neurons) < 0.5
+    directions[expected] = states[choice[expected]]
+    directions[::10] = np.eye(size)[rng.randint(size, size=len(directions[::10]))]
     directions *= signs / np.linalg.norm(directions, axis=1, keepdims=True)
-    return directions / max(norms.max(), 1.0), states[rng.choice(len(norms), 2000)]
+    # points beside and beyond the trajectory: else what leaves it does not come back
+    points = states[rng.choice(len(states), 2000)] * rng.uniform(0, 1.4, (2000, 1))
+    points += 0.3 * rng.randn(*points.shape)
+    return directions / max(np.linalg.norm(states, axis=1).max(), 1.0), points
 
 
 def _values(distribution, places, rng):

@@ -62,9 +62,12 @@ class Spiking:
         ensemble a channel, from which products of dimensions can be decoded.
     margin : float
         Range of a dimension over its largest expected magnitude.
-    max_rates, intercepts : nengo.dists.Distribution
+    max_rates, intercepts : nengo.dists.Distribution, optional
         As for `nengo.Ensemble`; Uniform ones are spread evenly in one-dimensional
-        ensembles. Intercepts below -1 leave some neurons always active.
+        ensembles. Intercepts below -1 leave some neurons always active. ``None`` is
+        Uniform(200, 400) Hz and Uniform(-1.5, 1); for SpikingRectifiedLinear in
+        one-dimensional populations 300 Hz and -1.5 for all, with staggered first voltages,
+        so that they fire in turn.
     solver : nengo.solvers.Solver
         Finds the decoders. Regularisation weakens the recurrence a little, which steadies
         fast memories and costs slow ones accuracy.
@@ -96,8 +99,8 @@ class Spiking:
     points: list | None = None
     ensemble_d: int = 1
     margin: float = 1.0
-    max_rates: nengo.dists.Distribution = nengo.dists.Uniform(200, 400)
-    intercepts: nengo.dists.Distribution = nengo.dists.Uniform(-1.5, 1)
+    max_rates: nengo.dists.Distribution | None = None
+    intercepts: nengo.dists.Distribution | None = None
     solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=2e-3)
     lead: float | None = None
     discretizer: str = "zoh"

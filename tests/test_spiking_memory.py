@@ -88,12 +88,23 @@ def test_fewer_dimensions_lose_little(state_d, bar):
 
 @pytest.mark.parametrize("ensemble_d", [2, 6])
 def test_populations_of_several_dimensions_work(ensemble_d):
-    # spikes of one population serve several dimensions: noisier, but no more than this
-    errors = [
-        delay_error(Spiking(1200, SRL, ensemble_d=d), white(10.0, 1.0))
-        for d in (1, ensemble_d)
-    ]
-    assert errors[0] < 0.015 and errors[1] < 0.1
+    realization = Spiking(1200, ensemble_d=ensemble_d, expected_input=Band(1.0, 0.3))
+    assert delay_error(realization, white(10.0, 1.0)) < 0.25
+
+
+def test_neurons_that_fire_in_turn_are_as_quiet_as_one_over_n():
+    def excess(n, **changes):
+        u = white(10.0, 1.0)
+        spiking = Spiking(n, expected_input=Band(1.0, 0.3), **changes)
+        outputs = [run(r, u) @ delay_decoders(6, 1.0).T for r in (spiking, Linear())]
+        return nrmse(*(nengo.Lowpass(0.1).filt(y, dt=DT, y0=0) for y in outputs))
+
+    staggered = [excess(n, neuron_type=SRL) for n in (100, 1000)]
+    assert staggered[1] < staggered[0] / 10**0.8
+    random = nengo.SpikingRectifiedLinear(
+        initial_state={"voltage": nengo.dists.Uniform(0, 1)}
+    )
+    assert excess(1000, neuron_type=random) > 2 * staggered[1]
 
 
 @pytest.mark.parametrize(
