@@ -131,11 +131,14 @@ def draw(traces, figures, path):
 
     figure = Figure(figsize=(8, 3.5), layout="constrained")
     axes = figure.subplots()
+    last = slice(-round(1 / DT), None)
+    true = traces["lif"][1]["_20ms"]
+    t = DT * np.arange(1, len(true) + 1)[last]
     for kind, (outputs, _) in traces.items():
-        t = DT * np.arange(1, len(outputs["_20ms"]) + 1)
-        label = f"{kind.replace('_', ' ')}, NRMSE {figures[f'nrmse_{kind}_20ms']:.2f}"
-        axes.plot(t, outputs["_20ms"], lw=1, label=label)
-    axes.plot(t, traces["lif"][1]["_20ms"], color="black", lw=0.8, label="true product")
-    axes.set(xlabel="time (s)", ylabel="product, through 20 ms", xlim=(t[-1] - 1, t[-1]))
+        name = kind.replace("_", " ").replace("lif", "LIF")
+        label = f"{name}, NRMSE {figures[f'nrmse_{kind}_20ms']:.2f}"
+        axes.plot(t, outputs["_20ms"][last], lw=1, label=label)
+    axes.plot(t, true[last], color="black", lw=0.8, label="true product")
+    axes.set(xlabel="time (s)", ylabel="product, through 20 ms", xlim=(t[0], t[-1]))
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     figure.savefig(path, dpi=150)

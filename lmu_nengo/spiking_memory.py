@@ -21,6 +21,7 @@ from lmu_nengo.principle3 import principle3
 from lmu_nengo.synapses import check_seconds, discrete_synapse, split
 from lmu_nengo.validation import check_choice, check_integer, check_positive
 
+OUTPUTS = ("state", "spikes")
 POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the poles
 
 
@@ -74,6 +75,9 @@ class Spiking:
     lead : float, optional
         Seconds by which the neurons' decoded output is ahead of their input. ``None``
         measures it; 0 neglects it.
+    output : {"state", "spikes"}
+        What ``.output`` gives: the state, or what is decoded from the spikes of the step,
+        which needs a filter and errs by one more decoding.
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.discretize`.
 
@@ -103,6 +107,7 @@ class Spiking:
     intercepts: nengo.dists.Distribution | None = None
     solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=2e-3)
     lead: float | None = None
+    output: str = "state"
     discretizer: str = "zoh"
 
     def __post_init__(self):
@@ -110,6 +115,7 @@ class Spiking:
         check_integer(self.ensemble_d, "ensemble_d", obj=self)
         check_positive(self.margin, "margin", unit="ranges", obj=self)
         check_choice(self.coordinates, COORDINATES, "coordinates", obj=self)
+        check_choice(self.output, OUTPUTS, "output", obj=self)
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
         if self.state_d is not None:
             check_integer(self.state_d, "state_d", obj=self)
@@ -170,15 +176,14 @@ class Spiking:
                 neurons = make_neurons(trajectory, groups, shares, self)
                 neurons.connect(state, decoded, label=f"neurons{c}")
             self._connect(memory.input[c], decoded, state, mapping)
+            to_output = memory.output[channel]
+            if self.output == "spikes":
+                nengo.Connection(decoded, to_output, transform=transform, synapse=None)
+                continue
             # m[t] = Ad m[t-1] + Bd u[t]; the state is that of the step before
+            nengo.Connection(state, to_output, transform=transform @ Ax, synapse=None)
             nengo.Connection(
-                state, memory.output[channel], transform=transform @ Ax, synapse=None
-            )
-            nengo.Connection(
-                memory.input[c],
-                memory.output[channel],
-                transform=transform @ Bx,
-                synapse=None,
+                memory.input[c], to_output, transform=transform @ Bx, synapse=None
             )
 
     def _kept_dimensions(self, memory, expected):

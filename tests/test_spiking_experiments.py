@@ -28,6 +28,8 @@ FIGURES = {
         {
             "nrmse_lif",
             "nrmse_spiking_rectified_linear",
+            "nrmse_lif_from_spikes",
+            "nrmse_spiking_rectified_linear_from_spikes",
             "nrmse_linear",
             "nrmse_order3_lif",
             "nrmse_order3_linear",

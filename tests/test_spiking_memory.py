@@ -130,6 +130,16 @@ def test_every_neuron_type_runs(neuron_type, bar):
     assert delay_error(realization, white(10.0, 1.0)) < bar
 
 
+def test_spikes_can_be_the_output():
+    u = white(10.0, 1.0)
+    exact = Spiking(6, nengo.Direct(), output="spikes")
+    # Direct neurons say the state, which is one step late
+    assert np.abs(run(exact, u)[1:] - run(Linear(), u)[:-1]).max() < 1e-9
+    m = run(Spiking(1000, output="spikes"), u)
+    assert np.abs(np.diff(m @ delay_decoders(6, 1.0).T, axis=0)).mean() > 0.02
+    assert delay_error(Spiking(1000, output="spikes"), u) < 0.04
+
+
 def test_several_channels_do_not_mix():
     u = np.hstack([white(4.0, 1.0, seed=101), np.zeros((4000, 1))])
     m = run(Spiking(1200, SRL), u).reshape(-1, 2, 6)
@@ -270,6 +280,7 @@ def test_warnings_say_what_cannot_work():
         (dict(intercepts=nengo.dists.Choice([1.0])), "no positive gain"),
         (dict(lead=-0.1), "0 is none"),
         (dict(ensemble_d=0), "at least 1"),
+        (dict(output="rates"), "got 'rates', expected one of 'state', 'spikes'"),
         (dict(n_neurons=5), "6 x|1 x 6 dimensions are held by 6"),
     ],
 )
