@@ -56,7 +56,7 @@ def main(out, seconds):
     from matplotlib.figure import Figure
 
     with model:
-        probes = [nengo.Probe(node) for node in (signal, decoded, truth)]
+        probes = [nengo.Probe(node) for node in (signal, truth, decoded)]
         spikes = nengo.Probe(memory.ensembles[0].neurons)
     with nengo.Simulator(model, dt=DT) as sim:
         sim.run(seconds)
@@ -64,15 +64,16 @@ def main(out, seconds):
     figure = Figure(figsize=(8, 5), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     t = sim.trange()
-    styles = (("signal", "0.7", 1), ("decoded from spikes", "tab:red", 1.5))
-    styles += (("signal one second ago", "black", 0.8),)
+    styles = (("signal", "0.8", 1), ("signal one second ago", "black", 3))
+    styles += (("decoded from the spiking memory", "tab:red", 1.2),)
     for probe, (label, color, width) in zip(probes, styles, strict=True):
         top.plot(t, sim.data[probe], label=label, color=color, lw=width)
     top.set(ylabel="value", title="1,000 spiking neurons remember one second")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
     # a few neurons of each dimension: those whose encoders point along it
     owners = np.array(memory.ensembles[0].encoders).T
-    shown = np.concatenate([np.flatnonzero(owner)[:8] for owner in owners])
+    of_each = [np.flatnonzero(owner) for owner in owners]
+    shown = np.concatenate([own[len(own) // 3 :: len(own) // 12][:8] for own in of_each])
     trains = [np.flatnonzero(train) * DT for train in sim.data[spikes].T[shown]]
     bottom.eventplot(trains, colors=[f"C{i // 8}" for i in range(len(trains))], lw=0.3)
     bottom.set_title("spikes of 8 neurons for each of the 6 dimensions")
