@@ -138,7 +138,7 @@ class Spiking:
             "n_neurons",
             low=memory.memory_d * len(groups),
             advice=f"{memory.memory_d} x {state_d} dimensions are held by "
-            f"{memory.memory_d * len(groups)} ensembles.",
+            f"{memory.memory_d * len(groups)} populations.",
             obj=self,
         )
         # x = inverse @ m, scaled; m = transform @ x
