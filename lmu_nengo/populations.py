@@ -6,6 +6,9 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+# nengo.Simulator itself is refused by Nengo GUI while it reads a script
+from nengo.simulator import Simulator
+
 from lmu_nengo.poles import loop_poles
 from lmu_nengo.principle3 import Mapping, principle3
 
@@ -285,7 +288,7 @@ def measure_lead(trajectory, groups, shares, spiking, theta, dt) -> float:
         decoded = nengo.Node(size_in=states.shape[1])
         neurons.connect(source, decoded)
         probe = nengo.Probe(decoded)
-    with nengo.Simulator(network, dt=dt, progress_bar=False) as sim:
+    with Simulator(network, dt=dt, progress_bar=False) as sim:
         sim.run_steps(len(states))
     slope = np.diff(states, axis=0, prepend=states[:1]) / dt
     if not slope.any():
