@@ -142,7 +142,10 @@ def warn_if_too_fast(frequency, memory):
     cycles = frequency * memory.theta
     error = delay_error(memory.order, cycles)
     if error > TOO_FAST:
-        fits = f"order {order_for(memory.theta, frequency, TOO_FAST)}"
+        try:
+            fits = f"order {order_for(memory.theta, frequency, TOO_FAST)}"
+        except ValidationError:
+            fits = "a much higher one, or a slower input,"
         warnings.warn(
             f"the expected input reaches {frequency:.3g} Hz, {cycles:.3g} cycles in a "
             f"window of {memory.theta:g} s. Order {memory.order} errs there by "

@@ -207,7 +207,12 @@ def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
         else:
             places = rng.rand(2, len(i))
         gain, bias = neuron_type.gain_bias(
-            _values(max_rates, places[1], rng), _values(intercepts, places[0], rng)
+            *(
+                nengo.dists.get_samples(quantiles(distribution, where), len(i), rng=rng)
+                for distribution, where in zip(
+                    (max_rates, intercepts), places[::-1], strict=True
+                )
+            )
         )
         if not np.all(np.isfinite(gain) & (gain > 0)):
             raise ValidationError(
@@ -243,11 +248,11 @@ def _directions(states, n_neurons, rng):
     return directions / max(np.linalg.norm(states, axis=1).max(), 1.0), points
 
 
-def _values(distribution, places, rng):
-    """Quantiles of a `nengo.dists.Uniform`; draws from any other distribution."""
-    if isinstance(distribution, nengo.dists.Uniform):
-        return distribution.low + (distribution.high - distribution.low) * places
-    return nengo.dists.get_samples(distribution, len(places), rng=rng)
+def quantiles(distribution, places):
+    """Values of a `nengo.dists.Uniform` at places in [0, 1]; others are left to Nengo."""
+    if not isinstance(distribution, nengo.dists.Uniform):
+        return distribution
+    return distribution.low + (distribution.high - distribution.low) * places
 
 
 def measure_lead(trajectory, groups, shares, spiking, theta, dt) -> float:

@@ -7,7 +7,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.expected import SIGMAS, Expected, band_covariance
 from lmu_nengo.legendre import delay_decoders
 from lmu_nengo.memory import LegendreMemory, plain_config
-from lmu_nengo.populations import GOLDEN, share_neurons
+from lmu_nengo.populations import GOLDEN, quantiles, share_neurons
 from lmu_nengo.validation import check_integer, check_positive
 
 N_SAMPLES = 4000  # expected windows that are looked at
@@ -389,10 +389,3 @@ def add_population(n_neurons, states, max_rates, intercepts, neuron_type, *turne
         neuron_type=neuron_type,
         label="population",
     )
-
-
-def quantiles(distribution, places):
-    """Values of a `nengo.dists.Uniform`; other distributions are left to Nengo."""
-    if not isinstance(distribution, nengo.dists.Uniform):
-        return distribution
-    return distribution.low + (distribution.high - distribution.low) * places

@@ -203,6 +203,7 @@ def test_a_plain_input_errs_with_a_lead_in_proportion_to_the_slope():
         x, _ = run_loop(Ad, Bd, 0.1, dt, u, lead=lead, plain_input=True)
         errors.append(relative_error(x, Ad, Bd, u))
     assert errors[1] < 2 * np.pi * lead * dt / 0.1 * 2
+    assert 1e-12 < 1.5 * errors[0] < errors[1]
 
 
 @pytest.mark.parametrize("name", [*SYNAPSES, "delayed"])

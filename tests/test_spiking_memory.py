@@ -257,6 +257,8 @@ def test_warnings_say_what_cannot_work():
     signal = nengo.processes.WhiteSignal(10.0, high=50.0, rms=0.3)
     with pytest.warns(UserWarning, match="cycles in a window"):
         make(realization=Spiking(600, expected_input=signal))
+    with pytest.warns(UserWarning, match="a much higher one, or a slower input"):
+        make(theta=1.0, realization=Spiking(600, expected_input=Band(400.0, 0.3)))
     with pytest.warns(UserWarning, match="unstable.*errors grow at"):
         make(realization=Spiking(600, synapse=nengo.Alpha(0.1)))
     with pytest.warns(UserWarning, match="shorter than a step"):
