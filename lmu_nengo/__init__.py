@@ -1,5 +1,6 @@
 """Legendre Memory Units as Nengo networks: build once, train, make spike, run anywhere."""
 
+from lmu_nengo.cell import LMUCell
 from lmu_nengo.coordinates import state_transform, window_energy
 from lmu_nengo.discretize import discretize, impulse_response, simulate
 from lmu_nengo.dropout import Dropout
@@ -11,6 +12,7 @@ from lmu_nengo.legendre import (
     reconstruct_window,
     state_space,
 )
+from lmu_nengo.lstm import LSTM
 from lmu_nengo.memory import LegendreMemory, realize
 from lmu_nengo.metrics import nrmse
 from lmu_nengo.poles import loop_poles
@@ -24,9 +26,11 @@ from lmu_nengo.synapses import DelayedLowpass, discrete_synapse
 from lmu_nengo.version import __version__
 
 __all__ = [
+    "LSTM",
     "Band",
     "DelayedLowpass",
     "Dropout",
+    "LMUCell",
     "LearnedReadout",
     "LegendreMemory",
     "Linear",

@@ -17,7 +17,38 @@ from lmu_nengo.spiking_memory import Spiking
 from lmu_nengo.validation import check_integer, check_positive
 
 
-class LegendreMemory(nengo.Network):
+class Realizable(nengo.Network):
+    """A network with an exact, a windowed and perhaps a spiking way to compute it."""
+
+    def realize(self, realization):
+        """
+        Swap the way the network is computed, in place.
+
+        ``.input``, ``.output``, seeds and everything outside stay as they were.
+
+        Parameters
+        ----------
+        realization : Linear or Windowed or Spiking
+            The new realisation.
+
+        Raises
+        ------
+        ValidationError
+            If it is not a realisation, or does not fit; the network then keeps the one it
+            has.
+        """
+        self._swap(realization, self._make(realization))
+
+    def _make(self, realization):
+        """Objects that compute the network, or ValidationError."""
+        raise NotImplementedError
+
+    def _swap(self, realization, inside):
+        """Put objects in the place of those that compute the network now."""
+        raise NotImplementedError
+
+
+class LegendreMemory(Realizable):
     """
     A sliding window of its input, kept as Legendre coefficients: ``theta m' = A m + B u``.
 
@@ -41,6 +72,8 @@ class LegendreMemory(nengo.Network):
     dt : float
         Step in seconds for which the memory is made. A simulator with another step is
         refused.
+    start : bool
+        Whether there is a node ``.start`` through which the state can be set.
     label : str, optional
         Name of the network.
     seed : int, optional
@@ -55,8 +88,13 @@ class LegendreMemory(nengo.Network):
     output : nengo.Node
         Gives the coefficients ``m``, of size ``memory_d * order``, channel after
         channel.
+    start : nengo.Node or None
+        What it gets in a step is added to the state of that step; of size
+        ``memory_d * order``.
     realization : Linear or Windowed or Spiking
         The present realisation.
+    matrices : tuple of (ndarray, ndarray)
+        ``A`` and ``B`` for ``theta`` = 1 s, of shapes (order, order) and (order, 1).
 
     Raises
     ------
@@ -80,6 +118,7 @@ class LegendreMemory(nengo.Network):
         memory_d=1,
         realization=None,
         dt=0.001,
+        start=False,
         label=None,
         seed=None,
         add_to_container=None,
@@ -109,27 +148,13 @@ class LegendreMemory(nengo.Network):
         with self:
             self.input = nengo.Node(size_in=memory_d, label="input")
             self.output = nengo.Node(size_in=memory_d * order, label="output")
+            self.start = None
+            if start:
+                self.start = nengo.Node(size_in=memory_d * order, label="start")
+        self.matrices = state_space(order, 1.0)
+        self._trained = False
         self.realization = None
         self.realize(Linear() if realization is None else realization)
-
-    def realize(self, realization):
-        """
-        Swap the way the memory is computed, in place.
-
-        ``.input``, ``.output``, seeds and everything outside stay as they were.
-
-        Parameters
-        ----------
-        realization : Linear or Windowed or Spiking
-            The new realisation.
-
-        Raises
-        ------
-        ValidationError
-            If it is not a realisation, or does not fit the memory; the memory then
-            keeps the one it has.
-        """
-        self._swap(realization, self._make(realization))
 
     def _make(self, realization):
         """Objects that compute the memory, or ValidationError."""
@@ -147,7 +172,8 @@ class LegendreMemory(nengo.Network):
     def _swap(self, realization, inside):
         """Put objects in the place of those that compute the memory now."""
         for kind, objects in self.objects.items():
-            objects[:] = [obj for obj in objects if obj in (self.input, self.output)]
+            kept = (self.input, self.output, self.start)
+            objects[:] = [obj for obj in objects if obj in kept]
             objects.extend(inside.objects[kind])
         self.realization = realization
 
@@ -167,7 +193,27 @@ class LegendreMemory(nengo.Network):
         Bd : ndarray of shape (order, 1)
             Discrete input matrix.
         """
-        return discretize(*state_space(self.order, self.theta), self.dt, discretizer)
+        A, B = state_space(self.order, self.theta)
+        if self._trained:
+            A, B = (matrix / self.theta for matrix in self.matrices)
+        return discretize(A, B, self.dt, discretizer)
+
+    def set_state_space(self, theta, A, B):
+        """
+        Take a trained window length and matrices; `realize` puts them to use.
+
+        Parameters
+        ----------
+        theta : float
+            Length of the window in seconds.
+        A, B : ndarray of shapes (order, order) and (order, 1)
+            State space for ``theta`` = 1 s.
+        """
+        theta = check_positive(float(np.squeeze(theta)), "theta", obj=self)
+        unchanged = zip((A, B), self.matrices, strict=True)
+        self._trained |= not all(np.array_equal(new, old) for new, old in unchanged)
+        self.theta = theta
+        self.matrices = (A, B)
 
     def channels(self):
         """Slices of ``.output``, one for each channel."""
@@ -218,14 +264,21 @@ def realize(network, realization):
         If the network holds no memory, or the realisation does not fit one; all
         memories then keep what they have.
     """
-    memories = find_memories(network)
-    if not memories:
+    found = find_realizable(network)
+    if not found:
         raise ValidationError(
             f"{network} holds no LegendreMemory, expected at least one.", attr="network"
         )
-    insides = [memory._make(realization) for memory in memories]
-    for memory, inside in zip(memories, insides, strict=True):
-        memory._swap(realization, inside)
+    insides = [part._make(realization) for part in found]
+    for part, inside in zip(found, insides, strict=True):
+        part._swap(realization, inside)
+
+
+def find_realizable(network):
+    """All `Realizable` in ``network``, itself included, but none inside another."""
+    if isinstance(network, Realizable):
+        return [network]
+    return [part for net in network.networks for part in find_realizable(net)]
 
 
 def find_memories(network):

@@ -33,6 +33,8 @@ class Linear:
             nengo.Connection(memory.input[c], m, transform=Bd, synapse=None)
             nengo.Connection(m, m, transform=Ad, synapse=0)  # one step
             nengo.Connection(m, memory.output[channel], synapse=None)
+            if memory.start is not None:
+                nengo.Connection(memory.start[channel], m, synapse=None)
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ class Windowed:
 
     def make(self, memory):
         """Add the objects that compute the memory to the current network."""
-        response = impulse_response(*memory.discrete(self.discretizer), self.n_steps)
+        refuse_start(memory, self)
         window = nengo.Node(
-            WholeWindow(response),
+            WholeWindow(*memory.discrete(self.discretizer), self.n_steps),
             size_in=memory.memory_d,
             size_out=memory.memory_d * memory.order,
             label="window",
@@ -76,13 +78,17 @@ class WholeWindow(nengo.Process):
 
     Parameters
     ----------
-    response : ndarray of shape (n_steps, order)
-        Impulse response of one channel.
+    Ad, Bd : ndarray of shapes (order, order) and (order, 1)
+        Discrete state space of one channel.
+    n_steps : int
+        Steps in each sequence.
     """
 
-    def __init__(self, response):
+    def __init__(self, Ad, Bd, n_steps):
         super().__init__(default_size_in=1)
-        self.response = response
+        self.discrete = (Ad, Bd)
+        self.n_steps = n_steps
+        self.response = impulse_response(Ad, Bd, n_steps)
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Refuse to be run one step at a time."""
@@ -91,4 +97,16 @@ class WholeWindow(nengo.Process):
             "step. Train it with lmu_nengo.training.Simulator, or call "
             "lmu_nengo.realize(network, lmu_nengo.Linear()) first.",
             attr="realization",
+        )
+
+
+def refuse_start(memory, realization):
+    """Raise ValidationError for a memory whose state is set from outside."""
+    if memory.start is not None:
+        raise ValidationError(
+            f"{memory} has a node to start it from outside, which "
+            f"{type(realization).__name__} does not have. Use Linear(), or for training "
+            "an LMUCell(..., start=True).",
+            attr="start",
+            obj=realization,
         )

@@ -18,6 +18,7 @@ from lmu_nengo.populations import (
     share_neurons,
 )
 from lmu_nengo.principle3 import principle3
+from lmu_nengo.realizations import refuse_start
 from lmu_nengo.synapses import check_seconds, discrete_synapse, split
 from lmu_nengo.validation import check_choice, check_integer, check_positive
 
@@ -126,6 +127,7 @@ class Spiking:
 
     def make(self, memory):
         """Add the objects that compute the memory to the current network."""
+        refuse_start(memory, self)
         Ad, Bd = memory.discrete(self.discretizer)
         expected = Expected(self.expected_input, memory, Ad, Bd)
         state_d = self._kept_dimensions(memory, expected)

@@ -3,17 +3,20 @@
 from weakref import WeakSet
 
 import numpy as np
-import scipy.fft
 import tensorflow as tf
-from nengo.builder import Operator
+from nengo.builder import Operator, Signal
+from nengo.builder.processes import build_process
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.dropout import Dropout
 from lmu_nengo.realizations import WholeWindow
+from lmu_nengo.sequences import Sequence
+from lmu_nengo.tensor_function import TensorFunction
 from lmu_nengo.training.compat import nengo_dl
+from lmu_nengo.training.sequences import all_steps, apply
 
-# networks that lmu_nengo.training.Simulator is building
-accepted_networks = WeakSet()
+# networks that lmu_nengo.training.Simulator is building for whole sequences
+windowed_networks = WeakSet()
 
 
 class OneToOne(Operator):
@@ -23,7 +26,7 @@ class OneToOne(Operator):
     Parameters
     ----------
     process : nengo.Process
-        A `WholeWindow` or `Dropout`.
+        A `WholeWindow`, `Sequence`, `Dropout` or `TensorFunction`.
     input, output : nengo.builder.Signal
         What it reads and sets.
     """
@@ -59,6 +62,24 @@ class SimWindow(OneToOne):
     incoming = None
 
 
+class SimSequence(OneToOne):
+    """
+    A `Sequence`; `lmu_nengo.training.Simulator` sets ``n_steps``.
+
+    Attributes
+    ----------
+    parameters : dict of {str: nengo.builder.Signal or ndarray}
+        A signal for what is trained.
+    """
+
+    n_steps = None
+    parameters = None
+
+
+class SimTensorFunction(OneToOne):
+    """A `TensorFunction`."""
+
+
 class SimDropout(OneToOne):
     """Dropout, in training only."""
 
@@ -66,7 +87,7 @@ class SimDropout(OneToOne):
 @nengo_dl.builder.NengoBuilder.register(WholeWindow)
 def build_window(model, process, sig_in, sig_out, mode):
     """Add the operator of a windowed memory to a NengoDL model."""
-    if model.toplevel not in accepted_networks:
+    if model.toplevel not in windowed_networks:
         raise ValidationError(
             "a Windowed memory runs in lmu_nengo.training.Simulator, not in "
             "nengo_dl.Simulator. Use the former, which is a nengo_dl.Simulator too, "
@@ -76,10 +97,61 @@ def build_window(model, process, sig_in, sig_out, mode):
     model.add_op(SimWindow(process, sig_in, sig_out))
 
 
+@nengo_dl.builder.NengoBuilder.register(Sequence)
+def build_sequence(model, process, sig_in, sig_out, mode):
+    """Add the operator of a process for whole sequences to a NengoDL model."""
+    if model.toplevel not in windowed_networks:
+        build_process(model, process, sig_in, sig_out, mode=mode)
+        return
+    op = SimSequence(process, sig_in, sig_out)
+    op.parameters = dict(process.parameters)
+    for name in sorted(process.trainable):
+        signal = Signal(process.parameters[name], name=name)
+        signal.trainable, signal.minibatched = True, False
+        op.parameters[name] = model.sig[process][name] = signal
+        op.reads.append(signal)
+    model.add_op(op)
+
+
+@nengo_dl.builder.NengoBuilder.register(TensorFunction)
+def build_tensor_function(model, process, sig_in, sig_out, mode):
+    """Add the operator of a function of tensors to a NengoDL model."""
+    model.add_op(SimTensorFunction(process, sig_in, sig_out))
+
+
 @nengo_dl.builder.NengoBuilder.register(Dropout)
 def build_dropout(model, process, sig_in, sig_out, mode):
     """Add the operator of a dropout node to a NengoDL model."""
     model.add_op(SimDropout(process, sig_in, sig_out))
+
+
+@nengo_dl.builder.Builder.register(SimSequence)
+class SimSequenceBuilder(nengo_dl.builder.OpBuilder):
+    """Builds a `SimSequence`."""
+
+    def build_step(self, signals):
+        """Apply the process to the whole sequence."""
+        (op,) = self.ops
+        x = signals.gather(signals[op.input])
+        x = tf.reshape(x, (-1, op.n_steps, x.shape[-1]))
+        parameters = {
+            name: signals.gather(signals[value]) if isinstance(value, Signal) else value
+            for name, value in op.parameters.items()
+        }
+        output = signals[op.output]
+        y = apply(op.process, x, parameters)
+        signals.scatter(output, tf.reshape(y, output.full_shape))
+
+
+@nengo_dl.builder.Builder.register(SimTensorFunction)
+class SimTensorFunctionBuilder(nengo_dl.builder.OpBuilder):
+    """Builds a `SimTensorFunction`."""
+
+    def build_step(self, signals):
+        """Call the function."""
+        (op,) = self.ops
+        x = signals.gather(signals[op.input])
+        signals.scatter(signals[op.output], op.process.function(x))
 
 
 @nengo_dl.builder.Builder.register(SimDropout)
@@ -104,29 +176,13 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
         """Apply the memory to the whole sequence."""
         (op,) = self.ops
         if op.incoming is None:
-            m = self.all_steps(op, signals)
+            u = signals.gather(signals[op.input])
+            u = tf.reshape(u, (-1, op.process.n_steps, u.shape[-1]))
+            m = all_steps(u, *op.process.discrete)
         else:
             m = self.last_step(op, signals)
         output = signals[op.output]
         signals.scatter(output, tf.reshape(m, output.full_shape))
-
-    def all_steps(self, op, signals):
-        """
-        Memory after every step, by Fourier transform along time.
-
-        The rows of the input are (batch * n_steps); the result has shape
-        (batch, n_steps, memory_d, order).
-        """
-        n_steps = len(op.process.response)
-        size = scipy.fft.next_fast_len(2 * n_steps - 1, real=True)
-        u = signals.gather(signals[op.input])
-        u = tf.reshape(u, (-1, n_steps, u.shape[-1]))
-        u = tf.transpose(u, (0, 2, 1))[:, :, None]  # (batch, memory_d, 1, n_steps)
-        transfer = np.fft.rfft(op.process.response.T, size)  # (order, frequencies)
-        complex_type = tf.complex64 if signals.dtype == tf.float32 else tf.complex128
-        spectrum = tf.signal.rfft(u, [size]) * tf.constant(transfer, complex_type)
-        m = tf.signal.irfft(spectrum, [size])[..., :n_steps]
-        return tf.transpose(m, (0, 3, 1, 2))
 
     def last_step(self, op, signals):
         """
@@ -164,6 +220,19 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
         if len(sig.shape) == 2:
             return tf.einsum("ij,bjo->bio", weights, z)
         return tf.reshape(weights, (-1, 1)) * z
+
+
+class RowsDotBuilder(nengo_dl.op_builders.DotIncBuilder):
+    """Weights times many rows, several times faster than NengoDL's transposed form."""
+
+    def build_step(self, signals):
+        """Multiply."""
+        if len(self.ops) > 1 or self.A_data.minibatched or not self.X_data.minibatched:
+            super().build_step(signals)
+            return
+        weights, x = signals.gather(self.A_data)[0], signals.gather(self.X_data)[:, 0]
+        y = tf.linalg.matmul(x, weights, transpose_b=True)
+        signals.scatter(self.Y_data, y[:, None], mode=self.mode)
 
 
 def indices(conn, end):

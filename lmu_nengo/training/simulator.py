@@ -11,10 +11,17 @@ from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.memory import find_memories
+from lmu_nengo.cell import LMUCell
+from lmu_nengo.memory import find_memories, find_realizable
 from lmu_nengo.realizations import Windowed
+from lmu_nengo.sequences import Sequence
 from lmu_nengo.training.compat import nengo_dl
-from lmu_nengo.training.operators import SimWindow, accepted_networks
+from lmu_nengo.training.operators import (
+    RowsDotBuilder,
+    SimSequence,
+    SimWindow,
+    windowed_networks,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +74,9 @@ class Simulator(nengo_dl.Simulator):
     def __init__(self, network, dt=0.001, seed=None, minibatch_size=None, **kwargs):
         self.closed = None  # NengoDL looks it up at every other attribute
         self.windows = [
-            memory
-            for memory in find_memories(network)
-            if isinstance(memory.realization, Windowed)
+            part
+            for part in find_realizable(network)
+            if isinstance(part.realization, Windowed)
         ]
         self.batch_size = minibatch_size or 1
         self.window_steps = self._window_steps()
@@ -86,11 +93,12 @@ class Simulator(nengo_dl.Simulator):
         rows = minibatch_size
         if self.path == "all steps":
             rows = self.batch_size * self.window_steps
-        accepted_networks.add(network)
+        if self.windows:
+            windowed_networks.add(network)
         try:
             super().__init__(network, dt=dt, seed=seed, minibatch_size=rows, **kwargs)
         finally:
-            accepted_networks.discard(network)
+            windowed_networks.discard(network)
         self.data.minibatched = minibatch_size is not None
 
     def _window_steps(self):
@@ -108,13 +116,24 @@ class Simulator(nengo_dl.Simulator):
         """Choose how time is treated; return path, reason and what leads to what."""
         if not self.windows:
             return "step by step", "no memory is Windowed", None
+        sequences = find_sequences(network)
+        loops = [
+            f"{part.feedback} in {part}"
+            for part in self.windows
+            if isinstance(part, LMUCell) and part.feedback
+        ]
+        if loops:
+            reason = f"step by step inside one operator: {'; '.join(loops)}"
+            return "all steps", reason, None
+        if sequences:
+            return "all steps", f"{sequences[0]} takes whole sequences", None
         for probe in network.all_probes:
             if nengo_dl.config.get_setting(network, "keep_history", True, probe):
                 return "all steps", f"{probe} keeps its history", None
         incoming = defaultdict(list)
         for conn in network.all_connections:
             incoming[conn.post_obj].append(conn)
-        for memory in self.windows:
+        for memory in find_memories(network):
             obstacle = find_obstacle(memory.input, incoming)
             if obstacle is not None:
                 return "all steps", f"{obstacle} leads to {memory}", None
@@ -131,13 +150,32 @@ class Simulator(nengo_dl.Simulator):
             # NengoDL makes the graph itself; here is the first chance to make it ours
             graph.__class__ = WindowedGraph
             graph.prepare(self.batch_size, self.window_steps, self.path)
-            nodes = {self.model.sig[n]["out"]: n for m in self.windows for n in m.nodes}
+            memories = find_memories(self.model.toplevel)
+            nodes = {self.model.sig[n]["out"]: n for m in memories for n in m.nodes}
             for op in self.model.operators:
                 if isinstance(op, SimWindow):
                     op.graph = graph
                     op.node = nodes[op.output]
                     op.incoming = self._incoming
+                elif isinstance(op, SimSequence):
+                    op.n_steps = self.window_steps
         super()._build_keras(progress)
+
+    def freeze_params(self, objs):
+        """
+        Write the trained parameters back into the network.
+
+        Parameters
+        ----------
+        objs : nengo.Network or Ensemble or Connection, or list of them
+            What to write to, as for `nengo_dl.Simulator.freeze_params`.
+        """
+        super().freeze_params(objs)
+        for obj in objs if isinstance(objs, (list, tuple)) else [objs]:
+            for node in find_sequences(obj) if isinstance(obj, nengo.Network) else []:
+                names = sorted(node.output.trainable)
+                values = self.data.get_params(*((node.output, name) for name in names))
+                node.output.parameters.update(zip(names, values, strict=True))
 
     def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
         if isinstance(data, dict):
@@ -172,6 +210,9 @@ class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
         self.n_steps = n_steps
         self.path = path
         self.use_loop = False
+        for builder in self.op_builder.op_builds.values():
+            if type(builder) is nengo_dl.op_builders.DotIncBuilder:
+                builder.__class__ = RowsDotBuilder
 
     def build_inputs(self):
         """Keras inputs of shape (batch, n_steps, size) for each input node."""
@@ -218,6 +259,11 @@ class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
             super().build_post()
         finally:
             self.minibatch_size = rows
+
+
+def find_sequences(network):
+    """Nodes that hold a `Sequence`."""
+    return [node for node in network.all_nodes if isinstance(node.output, Sequence)]
 
 
 def find_obstacle(node, incoming):

@@ -1,0 +1,217 @@
+"""What each `lmu_nengo.sequences.Sequence` does, in TensorFlow."""
+
+from functools import singledispatch
+
+import nengo
+import numpy as np
+import tensorflow as tf
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.cell import CellSequence
+from lmu_nengo.discretize import impulse_response
+from lmu_nengo.lstm import LSTMSequence
+from lmu_nengo.sequences import Only, Reverse
+from lmu_nengo.training.recurrence import recurrence
+
+BLOCK = 28  # steps; the cost is flat from 14 to 56
+# f of a rate neuron type with gain 1 and bias 0
+ACTIVATIONS = {
+    nengo.RectifiedLinear: lambda kind: lambda j: kind.amplitude * tf.nn.relu(j),
+    nengo.Sigmoid: lambda kind: lambda j: tf.nn.sigmoid(j) / kind.tau_ref,
+    nengo.Tanh: lambda kind: lambda j: tf.nn.tanh(j) / kind.tau_ref,
+    nengo.LIFRate: lambda kind: lambda j: lif_rate(j, kind),
+}
+
+
+@singledispatch
+def apply(process, x, parameters):
+    """
+    Apply a process to a batch of whole sequences.
+
+    Parameters
+    ----------
+    process : Sequence
+        What to do.
+    x : tf.Tensor of shape (batch, n_steps, size_in)
+        Its input.
+    parameters : dict of {str: tf.Tensor or ndarray}
+        Its parameters: a tensor for what is trained.
+
+    Returns
+    -------
+    y : tf.Tensor of shape (batch, n_steps, size_out)
+        Its output.
+    """
+    raise NotImplementedError(process)
+
+
+@apply.register
+def reverse(process: Reverse, x, parameters):
+    """Last step first."""
+    return tf.reverse(x, [1])
+
+
+@apply.register
+def only(process: Only, x, parameters):
+    """Some steps, and zero at all others."""
+    steps = np.arange(x.shape[1])
+    stop = x.shape[1] if process.stop is None else process.stop
+    inside = (process.start <= steps) & (steps < stop)
+    return x * tf.constant(inside[:, None], x.dtype)
+
+
+@apply.register
+def cell(process: CellSequence, x, parameters):
+    """`lmu_nengo.LMUCell`: ``u``, ``m`` and ``h`` of all steps."""
+    p = {k: tf.convert_to_tensor(v, x.dtype) for k, v in parameters.items()}
+    f = activation_of(process.hidden_type)
+    Ad, Bd = state_matrices(process, parameters, x.dtype)
+    started = x[..., process.input_d :]
+    x = tf.transpose(x[..., : process.input_d], (1, 0, 2))  # steps first
+    n_steps, batch, _ = x.shape
+
+    def through(x, name, size):
+        if name not in p:
+            return tf.zeros((*x.shape[:-1], size), x.dtype)
+        return tf.linalg.matmul(x, p[name], transpose_b=True)
+
+    ux = through(x, "input_encoders", process.memory_d)
+    jx = through(x, "input_kernel", process.hidden_d) + p.get("bias", 0)
+    W_h = p.get("hidden_kernel", tf.zeros([process.hidden_d] * 2, x.dtype))
+    fed_back = {"hidden_encoders", "memory_encoders"} & p.keys()
+    one_by_one = fed_back or started.shape[-1] or process.trains_state_space
+    if not one_by_one:  # only h feeds back, and not into the memory
+        m = all_steps(tf.transpose(ux, (1, 0, 2)), *process.discrete)
+        m = tf.reshape(tf.transpose(m, (1, 0, 2, 3)), (n_steps, batch, -1))
+        drive = jx + through(m, "memory_kernel", process.hidden_d)
+        h = f(recurrence(W_h, drive, f, 0))
+        return tf.transpose(tf.concat([ux, m, h], axis=-1), (1, 0, 2))
+
+    # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
+    eye = tf.eye(process.memory_d, dtype=x.dtype)
+    A, B = kron(eye, Ad), kron(eye, Bd)
+    size = A.shape[0]
+    W_m = p.get("memory_kernel", tf.zeros((process.hidden_d, size), x.dtype))
+    e_h = p.get("hidden_encoders", tf.zeros((process.memory_d, process.hidden_d), x.dtype))
+    e_m = p.get("memory_encoders", tf.zeros((process.memory_d, size), x.dtype))
+    top = tf.concat([A + B @ e_m, B @ e_h], axis=1)
+    weights = tf.concat([top, W_m @ top + tf.pad(W_h, [[0, 0], [size, 0]])], axis=0)
+    m_drive = tf.linalg.matmul(ux, B, transpose_b=True)
+    if started.shape[-1]:
+        m_drive += tf.transpose(started, (1, 0, 2))
+    j_drive = tf.linalg.matmul(m_drive, W_m, transpose_b=True) + jx
+    s = recurrence(weights, tf.concat([m_drive, j_drive], axis=-1), f, size)
+    m, h = s[..., :size], f(s[..., size:])
+    u = ux + later(through(h, "hidden_encoders", process.memory_d))
+    u += later(through(m, "memory_encoders", process.memory_d))
+    return tf.transpose(tf.concat([u, m, h], axis=-1), (1, 0, 2))
+
+
+@apply.register
+def lstm(process: LSTMSequence, x, parameters):
+    """`lmu_nengo.LSTM`: the hidden state of all steps."""
+    p = {k: tf.convert_to_tensor(v, x.dtype) for k, v in parameters.items()}
+    drive = tf.linalg.matmul(x, p["kernel"], transpose_b=True) + p["bias"]
+
+    def step(now, states):
+        h, c = states
+        z = now + tf.linalg.matmul(h, p["recurrent_kernel"], transpose_b=True)
+        i, f, g, o = tf.split(z, 4, axis=-1)
+        c = tf.sigmoid(f) * c + tf.sigmoid(i) * tf.tanh(g)
+        h = tf.sigmoid(o) * tf.tanh(c)
+        return h, [h, c]
+
+    zero = tf.zeros((x.shape[0], process.default_size_out), x.dtype)
+    _, h, _ = tf.keras.backend.rnn(step, drive, [zero, zero], input_length=x.shape[1])
+    return tf.reshape(h, (x.shape[0], x.shape[1], process.default_size_out))
+
+
+def all_steps(u, Ad, Bd):
+    """
+    Memory after every step, block by block.
+
+    The state at the start of each block of ``BLOCK`` steps follows from that of the block
+    before; within a block, ``m[k] = Ad^k m[0] + sum over j of Ad^(k-j) Bd u[j]`` is one
+    matrix product for all blocks. On a CPU this is faster than a Fourier transform.
+
+    Parameters
+    ----------
+    u : tf.Tensor of shape (batch, n_steps, memory_d)
+        Input of the memory.
+    Ad, Bd : ndarray of shapes (order, order) and (order, 1)
+        Discrete state space of one channel.
+
+    Returns
+    -------
+    m : tf.Tensor of shape (batch, n_steps, memory_d, order)
+        The memory.
+    """
+    batch, n_steps, memory_d = u.shape
+    order = len(Ad)
+    n_blocks = -(-n_steps // BLOCK)
+    response = impulse_response(Ad, Bd, BLOCK)
+    inside = np.zeros((BLOCK, BLOCK, order))  # from step j of a block to step k
+    for j in range(BLOCK):
+        inside[j, j:] = response[: BLOCK - j]
+    powers = [Ad]
+    for _ in range(BLOCK - 1):
+        powers.append(Ad @ powers[-1])
+    across = np.transpose(powers, (2, 0, 1))  # from the state before a block to step k
+
+    u = tf.pad(u, [[0, 0], [0, n_blocks * BLOCK - n_steps], [0, 0]])
+    u = tf.reshape(tf.transpose(u, (0, 2, 1)), (-1, BLOCK))
+    m = u @ tf.constant(inside.reshape(BLOCK, -1), u.dtype)
+    ends = tf.reshape(m[:, -order:], (batch * memory_d, n_blocks, order))
+    step = tf.constant(powers[-1].T, u.dtype)
+    before = [tf.zeros_like(ends[:, 0])]
+    for block in range(n_blocks - 1):
+        before.append(before[-1] @ step + ends[:, block])
+    before = tf.reshape(tf.stack(before, axis=1), (-1, order))
+    m += before @ tf.constant(across.reshape(order, -1), u.dtype)
+    m = tf.reshape(m, (batch, memory_d, n_blocks * BLOCK, order))[:, :, :n_steps]
+    return tf.transpose(m, (0, 2, 1, 3))
+
+
+def state_matrices(process, parameters, dtype):
+    """Discrete state space; of trained ``theta, A, B`` by zero-order hold, in float64."""
+    if not process.trains_state_space:
+        return (tf.constant(matrix, dtype) for matrix in process.discrete)
+    theta, A, B = (tf.cast(parameters[name], tf.float64) for name in ("theta", "A", "B"))
+    generator = tf.pad(tf.concat([A, B], axis=1), [[0, 1], [0, 0]]) * process.dt / theta
+    discrete = tf.cast(tf.linalg.expm(generator), dtype)
+    return discrete[:-1, :-1], discrete[:-1, -1:]
+
+
+def activation_of(hidden_type):
+    """TensorFlow function of a rate neuron type."""
+    if not isinstance(hidden_type, nengo.neurons.NeuronType):
+        return hidden_type
+    if type(hidden_type) not in ACTIVATIONS:
+        names = ", ".join(kind.__name__ for kind in ACTIVATIONS)
+        raise ValidationError(
+            f"{hidden_type!r} cannot be trained in a cell that feeds back, expected one of "
+            f"{names}, or a TensorFlow function. Train the rate type, then call "
+            "to_spiking; or realize(network, Linear()) to train step by step.",
+            attr="hidden_type",
+        )
+    return ACTIVATIONS[type(hidden_type)](hidden_type)
+
+
+def lif_rate(j, kind):
+    """Rate of leaky integrate-and-fire neurons, times their amplitude."""
+    above = j > 1
+    gap = tf.where(above, j - 1, tf.ones_like(j))
+    rate = 1 / (kind.tau_ref + kind.tau_rc * tf.math.log1p(1 / gap))
+    return kind.amplitude * tf.where(above, rate, tf.zeros_like(rate))
+
+
+def kron(eye, matrix):
+    """Kronecker product: the same matrix for every channel."""
+    n, (rows, columns) = eye.shape[0], matrix.shape
+    product = tf.einsum("ij,kl->ikjl", eye, matrix)
+    return tf.reshape(product, (n * rows, n * columns))
+
+
+def later(x):
+    """A sequence (n_steps, batch, size) one step later."""
+    return tf.pad(x[:-1], [[1, 0], [0, 0], [0, 0]])
