@@ -4,6 +4,7 @@ from lmu_nengo.cell import LMUCell
 from lmu_nengo.coordinates import state_transform, window_energy
 from lmu_nengo.discretize import discretize, impulse_response, simulate
 from lmu_nengo.dropout import Dropout
+from lmu_nengo.encoder_decoder import EncoderDecoder
 from lmu_nengo.expected import Band
 from lmu_nengo.legendre import (
     delay_decoders,
@@ -22,20 +23,25 @@ from lmu_nengo.readout import LearnedReadout, WindowFunction
 from lmu_nengo.realizations import Linear, Windowed
 from lmu_nengo.spiking import to_spiking
 from lmu_nengo.spiking_memory import Spiking
+from lmu_nengo.stacks import Bidirectional, Parallel, Stack
 from lmu_nengo.synapses import DelayedLowpass, discrete_synapse
 from lmu_nengo.version import __version__
 
 __all__ = [
     "LSTM",
     "Band",
+    "Bidirectional",
     "DelayedLowpass",
     "Dropout",
+    "EncoderDecoder",
     "LMUCell",
     "LearnedReadout",
     "LegendreMemory",
     "Linear",
     "Mapping",
+    "Parallel",
     "Spiking",
+    "Stack",
     "Staggered",
     "WindowFunction",
     "Windowed",

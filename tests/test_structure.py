@@ -28,6 +28,8 @@ ORDER = [
     "memory",
     "cell",
     "lstm",
+    "stacks",
+    "encoder_decoder",
     "readout",
     "spiking",
     "training",
