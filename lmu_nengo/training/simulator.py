@@ -4,20 +4,21 @@ import logging
 from collections import defaultdict
 
 import nengo
-import numpy as np
-import tensorflow as tf
-from nengo.builder.neurons import SimNeurons
-from nengo.builder.operator import SimPyFunc, TimeUpdate
-from nengo.builder.processes import SimProcess
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.cell import LMUCell
 from lmu_nengo.memory import find_memories, find_realizable
 from lmu_nengo.realizations import Windowed
-from lmu_nengo.sequences import Sequence
+from lmu_nengo.training.checks import (
+    check_finite,
+    check_size,
+    find_obstacle,
+    find_sequences,
+    refuse_state,
+)
 from lmu_nengo.training.compat import nengo_dl
+from lmu_nengo.training.graph import WindowedGraph
 from lmu_nengo.training.operators import (
-    RowsDotBuilder,
     SimSequence,
     SimWindow,
     windowed_networks,
@@ -199,134 +200,3 @@ class Simulator(nengo_dl.Simulator):
                 "realize(network, Linear()) for any length.",
                 attr=name,
             )
-
-
-class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
-    """NengoDL's graph, run for one step on rows made of whole sequences."""
-
-    def prepare(self, batch_size, n_steps, path):
-        """Set how rows are made; before the graph is built."""
-        self.batch_size = batch_size
-        self.n_steps = n_steps
-        self.path = path
-        self.use_loop = False
-        for builder in self.op_builder.op_builds.values():
-            if type(builder) is nengo_dl.op_builders.DotIncBuilder:
-                builder.__class__ = RowsDotBuilder
-
-    def build_inputs(self):
-        """Keras inputs of shape (batch, n_steps, size) for each input node."""
-        inputs = {
-            node: tf.keras.layers.Input(
-                shape=(self.n_steps, node.size_out),
-                batch_size=self.batch_size,
-                dtype=self.dtype,
-                name=self.io_names[node],
-            )
-            for node in self.invariant_inputs
-        }
-        n_steps = tf.keras.layers.Input(
-            shape=(1,), batch_size=self.batch_size, dtype="int32", name="n_steps"
-        )
-        return inputs, n_steps
-
-    @tf.autograph.experimental.do_not_convert
-    def call(self, inputs, training=None, progress=None, stateful=False):
-        """Fold sequences into rows, run one step, unfold what the probes show."""
-        *sequences, n_steps = inputs
-        if self.path == "last step":  # latest first: NengoDL takes step 0 of each row
-            rows = [tf.reverse(x, [1]) for x in sequences]
-        else:
-            rows = [tf.reshape(x, (-1, 1, x.shape[-1])) for x in sequences]
-        *probed, _ = super().call([*rows, n_steps], training, progress, stateful)
-        outputs = [
-            self.unfold(p, x) for p, x in zip(self.model.probes, probed, strict=True)
-        ]
-        return [*outputs, tf.fill((self.batch_size,), self.n_steps)]
-
-    def unfold(self, probe, x):
-        """From rows (rows, 1, size) to (batch, steps, size)."""
-        if not self.model.sig[probe]["in"].minibatched:
-            return x
-        x = tf.reshape(x, (self.batch_size, -1, x.shape[-1]))
-        keep = nengo_dl.config.get_setting(self.model, "keep_history", True, probe)
-        return x if keep else x[:, -1:]
-
-    def build_post(self):
-        """Make one input function for each sequence, not for each row."""
-        rows, self.minibatch_size = self.minibatch_size, self.batch_size
-        try:
-            super().build_post()
-        finally:
-            self.minibatch_size = rows
-
-
-def find_sequences(network):
-    """Nodes that hold a `Sequence`."""
-    return [node for node in network.all_nodes if isinstance(node.output, Sequence)]
-
-
-def find_obstacle(node, incoming):
-    """What keeps a memory's input from being a linear function of input nodes, if any."""
-    if node.size_in == 0:
-        return None
-    if not isinstance(node, nengo.Node) or node.output is not None:
-        return node
-    for conn in incoming[node]:
-        plain = isinstance(
-            conn.transform, (nengo.Dense, nengo.transforms.NoTransform)
-        ) and isinstance(conn.pre_obj, nengo.Node)
-        if not plain or conn.synapse or conn.function or conn.learning_rule:
-            return conn
-        obstacle = find_obstacle(conn.pre_obj, incoming)
-        if obstacle is not None:
-            return obstacle
-    return None
-
-
-def refuse_state(plan):
-    """Raise ValidationError for the first operator that needs to go step by step."""
-    for op in (op for operators in plan for op in operators):
-        time = {SimPyFunc: "t", nengo_dl.tensor_node.SimTensorNode: "time"}.get(type(op))
-        if time and getattr(op, time) is not None:
-            reason = "reads the time"
-        elif has_state(op):
-            reason = "has a state"
-        else:
-            continue
-        raise ValidationError(
-            f"{op} {reason}, so it cannot run for all time steps at once beside a "
-            "Windowed memory. Use synapse=None, rate neurons and Windowed memories "
-            "for training, or realize(network, Linear()) to go step by step.",
-            attr="network",
-        )
-
-
-def has_state(op):
-    """Whether an operator's output depends on earlier steps."""
-    if isinstance(op, TimeUpdate):
-        return False
-    if isinstance(op, SimNeurons):
-        return bool(nengo_dl.compat.neuron_state(op))
-    return bool(op.updates) or isinstance(op, SimProcess)
-
-
-def check_size(name, size, expected):
-    """Raise ValidationError if an input node gets data of another size."""
-    if size != expected:
-        raise ValidationError(
-            f"got {size} dimensions, expected {expected}, the size of the node. The "
-            "shape of data is (batch, steps, size).",
-            attr=name,
-        )
-
-
-def check_finite(name, x):
-    """Raise ValidationError if an array holds NaN or infinity."""
-    if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ValidationError(
-            f"got {x[first]} at {first} (sequence, step, dimension), expected finite "
-            "numbers. Clean the data before training.",
-            attr=name,
-        )

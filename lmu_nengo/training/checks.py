@@ -1,0 +1,82 @@
+"""What a simulator refuses, and why."""
+
+import nengo
+import numpy as np
+from nengo.builder.neurons import SimNeurons
+from nengo.builder.operator import SimPyFunc, TimeUpdate
+from nengo.builder.processes import SimProcess
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.sequences import Sequence
+from lmu_nengo.training.compat import nengo_dl
+
+
+def find_sequences(network):
+    """Nodes that hold a `Sequence`."""
+    return [node for node in network.all_nodes if isinstance(node.output, Sequence)]
+
+
+def find_obstacle(node, incoming):
+    """What keeps a memory's input from being a linear function of input nodes, if any."""
+    if node.size_in == 0:
+        return None
+    if not isinstance(node, nengo.Node) or node.output is not None:
+        return node
+    for conn in incoming[node]:
+        plain = isinstance(
+            conn.transform, (nengo.Dense, nengo.transforms.NoTransform)
+        ) and isinstance(conn.pre_obj, nengo.Node)
+        if not plain or conn.synapse or conn.function or conn.learning_rule:
+            return conn
+        obstacle = find_obstacle(conn.pre_obj, incoming)
+        if obstacle is not None:
+            return obstacle
+    return None
+
+
+def refuse_state(plan):
+    """Raise ValidationError for the first operator that needs to go step by step."""
+    for op in (op for operators in plan for op in operators):
+        time = {SimPyFunc: "t", nengo_dl.tensor_node.SimTensorNode: "time"}.get(type(op))
+        if time and getattr(op, time) is not None:
+            reason = "reads the time"
+        elif has_state(op):
+            reason = "has a state"
+        else:
+            continue
+        raise ValidationError(
+            f"{op} {reason}, so it cannot run for all time steps at once beside a "
+            "Windowed memory. Use synapse=None, rate neurons and Windowed memories "
+            "for training, or realize(network, Linear()) to go step by step.",
+            attr="network",
+        )
+
+
+def has_state(op):
+    """Whether an operator's output depends on earlier steps."""
+    if isinstance(op, TimeUpdate):
+        return False
+    if isinstance(op, SimNeurons):
+        return bool(nengo_dl.compat.neuron_state(op))
+    return bool(op.updates) or isinstance(op, SimProcess)
+
+
+def check_size(name, size, expected):
+    """Raise ValidationError if an input node gets data of another size."""
+    if size != expected:
+        raise ValidationError(
+            f"got {size} dimensions, expected {expected}, the size of the node. The "
+            "shape of data is (batch, steps, size).",
+            attr=name,
+        )
+
+
+def check_finite(name, x):
+    """Raise ValidationError if an array holds NaN or infinity."""
+    if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ValidationError(
+            f"got {x[first]} at {first} (sequence, step, dimension), expected finite "
+            "numbers. Clean the data before training.",
+            attr=name,
+        )

@@ -1,0 +1,66 @@
+"""NengoDL's graph, run for one step on rows made of whole sequences."""
+
+import tensorflow as tf
+
+from lmu_nengo.training.compat import nengo_dl
+from lmu_nengo.training.operators import RowsDotBuilder
+
+
+class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
+    """NengoDL's graph, run for one step on rows made of whole sequences."""
+
+    def prepare(self, batch_size, n_steps, path):
+        """Set how rows are made; before the graph is built."""
+        self.batch_size = batch_size
+        self.n_steps = n_steps
+        self.path = path
+        self.use_loop = False
+        for builder in self.op_builder.op_builds.values():
+            if type(builder) is nengo_dl.op_builders.DotIncBuilder:
+                builder.__class__ = RowsDotBuilder
+
+    def build_inputs(self):
+        """Keras inputs of shape (batch, n_steps, size) for each input node."""
+        inputs = {
+            node: tf.keras.layers.Input(
+                shape=(self.n_steps, node.size_out),
+                batch_size=self.batch_size,
+                dtype=self.dtype,
+                name=self.io_names[node],
+            )
+            for node in self.invariant_inputs
+        }
+        n_steps = tf.keras.layers.Input(
+            shape=(1,), batch_size=self.batch_size, dtype="int32", name="n_steps"
+        )
+        return inputs, n_steps
+
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None, progress=None, stateful=False):
+        """Fold sequences into rows, run one step, unfold what the probes show."""
+        *sequences, n_steps = inputs
+        if self.path == "last step":  # latest first: NengoDL takes step 0 of each row
+            rows = [tf.reverse(x, [1]) for x in sequences]
+        else:
+            rows = [tf.reshape(x, (-1, 1, x.shape[-1])) for x in sequences]
+        *probed, _ = super().call([*rows, n_steps], training, progress, stateful)
+        outputs = [
+            self.unfold(p, x) for p, x in zip(self.model.probes, probed, strict=True)
+        ]
+        return [*outputs, tf.fill((self.batch_size,), self.n_steps)]
+
+    def unfold(self, probe, x):
+        """From rows (rows, 1, size) to (batch, steps, size)."""
+        if not self.model.sig[probe]["in"].minibatched:
+            return x
+        x = tf.reshape(x, (self.batch_size, -1, x.shape[-1]))
+        keep = nengo_dl.config.get_setting(self.model, "keep_history", True, probe)
+        return x if keep else x[:, -1:]
+
+    def build_post(self):
+        """Make one input function for each sequence, not for each row."""
+        rows, self.minibatch_size = self.minibatch_size, self.batch_size
+        try:
+            super().build_post()
+        finally:
+            self.minibatch_size = rows
