@@ -173,7 +173,7 @@ def test_the_decoder_goes_on_from_the_encoders_memory():
     m = np.zeros((BATCH, 4))
     for t in range(n_source):
         m = m @ Ad.T + X[:, t, :1] * Bd[:, 0]
-    for t in range(n_source, STEPS):
+    for _ in range(n_source, STEPS):
         m = m @ Ad.T
     assert np.abs(in_core(network)[:, -1] - m).max() < 1e-10
     assert np.abs(windowed(network)[:, -1] - m).max() < 1e-5
