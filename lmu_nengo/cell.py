@@ -22,6 +22,8 @@ PATHS = (
     "bias",
 )
 STATE_SPACE = ("theta", "A", "B")
+# neuron types whose f is known where it has to be fed back in one operator
+RATE_TYPES = (nengo.RectifiedLinear, nengo.Sigmoid, nengo.Tanh, nengo.LIFRate)
 FEEDBACK = ("hidden_encoders", "memory_encoders", "hidden_kernel")
 
 
@@ -342,6 +344,7 @@ class CellSequence(Sequence):
             cell.weights,
             cell.trainable,
         )
+        self.cell = cell
         self.input_d = cell.input_d
         self.memory_d = cell.memory.memory_d
         self.hidden_d = cell.hidden_d
@@ -356,6 +359,28 @@ class CellSequence(Sequence):
                 attr="discretizer",
                 obj=cell,
             )
+        is_neurons = isinstance(self.hidden_type, nengo.neurons.NeuronType)
+        if is_neurons and type(self.hidden_type) not in RATE_TYPES:
+            names = ", ".join(kind.__name__ for kind in RATE_TYPES)
+            raise ValidationError(
+                f"got {self.hidden_type!r}, expected one of {names}, or a TensorFlow "
+                "function, where all steps of a cell that feeds back are taken at once. "
+                "Train the rate type, then call to_spiking; or use Linear().",
+                attr="hidden_type",
+                obj=cell,
+            )
+
+    def update(self, trained):
+        """
+        Take the results of training, also for the cell's other realisations.
+
+        Parameters
+        ----------
+        trained : dict of {str: array}
+            New values of some of the parameters.
+        """
+        super().update(trained)
+        self.cell._put_into_steps(self.parameters)
 
 
 def check_trainable(trainable, weights, obj):

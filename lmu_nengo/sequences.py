@@ -29,6 +29,17 @@ class Sequence(nengo.Process):
         self.parameters = parameters or {}
         self.trainable = frozenset(trainable)
 
+    def update(self, trained):
+        """
+        Take the results of training.
+
+        Parameters
+        ----------
+        trained : dict of {str: array}
+            New values of some of the parameters.
+        """
+        self.parameters.update({k: np.array(v, dtype=float) for k, v in trained.items()})
+
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Refuse to be run one step at a time."""
         raise ValidationError(

@@ -1,6 +1,5 @@
 """NengoDL's simulator, with windowed memories applied to whole sequences."""
 
-import logging
 from collections import defaultdict
 
 import nengo
@@ -24,14 +23,14 @@ from lmu_nengo.training.operators import (
     windowed_networks,
 )
 
-logger = logging.getLogger(__name__)
-
 
 class Simulator(nengo_dl.Simulator):
     """
     `nengo_dl.Simulator` that also runs `lmu_nengo.Windowed` memories.
 
-    Use it just as NengoDL's. Inputs and targets keep their shape (batch, steps, size).
+    Use it just as NengoDL's. It chooses how to treat time, and prints which way and why
+    (unless ``progress_bar=False``). Inputs and targets keep their shape (batch, steps,
+    size).
     With windowed memories every batch is one simulation step, taken in one of two ways:
 
     - ``"last step"``, the faster: if no probe keeps its history
@@ -82,7 +81,8 @@ class Simulator(nengo_dl.Simulator):
         self.batch_size = minibatch_size or 1
         self.window_steps = self._window_steps()
         self.path, self.path_reason, self._incoming = self._choose_path(network)
-        logger.info("%s: %s", self.path, self.path_reason)
+        if kwargs.get("progress_bar", True):
+            print(f"Time is treated {self.path}: {self.path_reason}.")
         unroll = kwargs.get("unroll_simulation", 1)
         if self.windows and unroll != 1:
             raise ValidationError(
@@ -176,7 +176,7 @@ class Simulator(nengo_dl.Simulator):
             for node in find_sequences(obj) if isinstance(obj, nengo.Network) else []:
                 names = sorted(node.output.trainable)
                 values = self.data.get_params(*((node.output, name) for name in names))
-                node.output.parameters.update(zip(names, values, strict=True))
+                node.output.update(dict(zip(names, values, strict=True)))
 
     def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
         if isinstance(data, dict):
