@@ -11,6 +11,7 @@ from lmu_nengo.cell import CellSequence
 from lmu_nengo.discretize import impulse_response
 from lmu_nengo.lstm import LSTMSequence
 from lmu_nengo.sequences import Only, Reverse
+from lmu_nengo.training.cell_blocks import cell_blocks
 from lmu_nengo.training.recurrence import recurrence
 
 BLOCK = 28  # steps; the cost is flat from 14 to 56
@@ -75,25 +76,33 @@ def cell(process: CellSequence, x, parameters):
             return tf.zeros((*x.shape[:-1], size), x.dtype)
         return tf.linalg.matmul(x, p[name], transpose_b=True)
 
+    def memory_of(u):
+        m = all_steps(tf.transpose(u, (1, 0, 2)), *process.discrete)
+        return tf.reshape(tf.transpose(m, (1, 0, 2, 3)), (n_steps, batch, -1))
+
     ux = through(x, "input_encoders", process.memory_d)
     jx = through(x, "input_kernel", process.hidden_d) + p.get("bias", 0)
     W_h = p.get("hidden_kernel", tf.zeros([process.hidden_d] * 2, x.dtype))
     fed_back = {"hidden_encoders", "memory_encoders"} & p.keys()
     one_by_one = fed_back or started.shape[-1] or process.trains_state_space
     if not one_by_one:  # only h feeds back, and not into the memory
-        m = all_steps(tf.transpose(ux, (1, 0, 2)), *process.discrete)
-        m = tf.reshape(tf.transpose(m, (1, 0, 2, 3)), (n_steps, batch, -1))
+        m = memory_of(ux)
         drive = jx + through(m, "memory_kernel", process.hidden_d)
         h = f(recurrence(W_h, drive, f, 0))
         return tf.transpose(tf.concat([ux, m, h], axis=-1), (1, 0, 2))
 
-    # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
     eye = tf.eye(process.memory_d, dtype=x.dtype)
     A, B = kron(eye, Ad), kron(eye, Bd)
     size = A.shape[0]
     W_m = p.get("memory_kernel", tf.zeros((process.hidden_d, size), x.dtype))
     e_h = p.get("hidden_encoders", tf.zeros((process.memory_d, process.hidden_d), x.dtype))
     e_m = p.get("memory_encoders", tf.zeros((process.memory_d, size), x.dtype))
+    if not (started.shape[-1] or process.trains_state_space):
+        u, h = cell_blocks((e_h, e_m, W_h, W_m), ux, jx, *process.discrete, f)
+        m = memory_of(u)
+        return tf.transpose(tf.concat([u, m, h], axis=-1), (1, 0, 2))
+
+    # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
     top = tf.concat([A + B @ e_m, B @ e_h], axis=1)
     weights = tf.concat([top, W_m @ top + tf.pad(W_h, [[0, 0], [size, 0]])], axis=0)
     m_drive = tf.linalg.matmul(ux, B, transpose_b=True)
