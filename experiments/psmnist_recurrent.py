@@ -1,8 +1,8 @@
 """The paper's recurrent cell on permuted sequential digits.
 
-All paths of the 2019 paper, 102,027 parameters with order 256 and 212 tanh neurons. As in the
-paper the feedback starts from zero; until then the cell is trained with all steps at once, and
-only the last digits go through the recurrence step by step.
+All paths of the 2019 paper, 102,027 parameters with order 256 and 212 tanh neurons. As in
+the paper the feedback starts from zero; until then the cell is trained with all steps at
+once, and only the last digits go through the recurrence step by step.
 """
 
 import time
@@ -71,18 +71,18 @@ def build(n_steps, order, hidden_d, seed, feedback, dt=0.001):
             theta=n_steps * dt,
             hidden_d=hidden_d,
             input_encoders=[[1]],
-            memory_kernel=scale * rng.randn(hidden_d, order) * np.sqrt(2 / (hidden_d + order)),
+            memory_kernel=scale
+            * rng.randn(hidden_d, order)
+            * np.sqrt(2 / (hidden_d + order)),
             bias=None,
             dt=dt,
             **(paths if feedback else {}),
         )
-        dropout = nengo.Node(lmu_nengo.Dropout(0.3, hidden_d))
         digit = nengo.Node(size_in=10, label="digit")
         nengo.Connection(pixel, cell.input, synapse=None)
-        nengo.Connection(cell.output, dropout, synapse=None)
         weights = rng.randn(10, hidden_d) * np.sqrt(2 / (hidden_d + 10))
         readout = [
-            nengo.Connection(dropout, digit, transform=weights, synapse=None),
+            nengo.Connection(cell.output, digit, transform=weights, synapse=None),
             nengo.Connection(one, digit, transform=np.zeros((10, 1)), synapse=None),
         ]
         probe = nengo.Probe(digit, label="output")
@@ -107,7 +107,7 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
     batch : int
         Digits in a batch.
     seed : int
-        Seed of shuffling and dropout.
+        Seed of shuffling.
     keep : dict
         ``path``, ``resume`` and ``settings`` for `lmu_nengo.training.Checkpoint`.
 

@@ -348,6 +348,7 @@ class CellSequence(Sequence):
         self.input_d = cell.input_d
         self.memory_d = cell.memory.memory_d
         self.hidden_d = cell.hidden_d
+        self.state_d = cell.m.size_in + cell.hidden_d
         self.hidden_type = cell.hidden_type
         self.dt = cell.dt
         self.discretizer = realization.discretizer

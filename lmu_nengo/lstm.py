@@ -138,6 +138,7 @@ class LSTMSequence(Sequence):
     def __init__(self, weights):
         n_gates, input_d = weights["kernel"].shape
         super().__init__(input_d, n_gates // 4, weights, weights)
+        self.state_d = n_gates // 2
 
     def make_state(self, shape_in, shape_out, dt, dtype=None):
         """Hidden and cell state, zero."""

@@ -215,6 +215,26 @@ class LegendreMemory(Realizable):
         self.theta = theta
         self.matrices = (A, B)
 
+    def going_on_from(self, m, discretizer="zoh"):
+        """
+        What ``.start`` must get in the first step so that the memory goes on from ``m``.
+
+        Parameters
+        ----------
+        m : array_like of shape (..., memory_d * order)
+            The memory after the step before.
+        discretizer : {"zoh", "euler", "bilinear"}
+            As in the realisation.
+
+        Returns
+        -------
+        start : ndarray of shape (..., memory_d * order)
+            ``Ad m`` of each channel.
+        """
+        Ad, _ = self.discrete(discretizer)
+        m = np.asarray(m)
+        return (m.reshape(*m.shape[:-1], -1, self.order) @ Ad.T).reshape(m.shape)
+
     def channels(self):
         """Slices of ``.output``, one for each channel."""
         starts = range(0, self.memory_d * self.order, self.order)

@@ -22,7 +22,15 @@ class Sequence(nengo.Process):
         Arrays that the process needs; training writes its results here.
     trainable : iterable of str, optional
         Names of those that are trained.
+
+    Attributes
+    ----------
+    state_d : int or None
+        Size of the state that goes on from one sequence to the next; ``None`` if the
+        process cannot go on.
     """
+
+    state_d = None
 
     def __init__(self, size_in, size_out, parameters=None, trainable=()):
         super().__init__(default_size_in=size_in, default_size_out=size_out)

@@ -165,6 +165,7 @@ def test_training_finds_the_window_that_a_target_needs():
     "hidden_type",
     [
         nengo.RectifiedLinear(amplitude=0.5),
+        nengo.Sigmoid(tau_ref=0.5),
         nengo.LIFRate(amplitude=0.01),
         tf.nn.gelu,
     ],

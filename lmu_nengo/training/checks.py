@@ -61,6 +61,18 @@ def has_state(op):
     return bool(op.updates) or isinstance(op, SimProcess)
 
 
+def check_carried(operators):
+    """Return operators whose state can go on in a next call, or raise ValidationError."""
+    for op in operators:
+        if op.state_d is None:
+            raise ValidationError(
+                f"{op.process} needs whole sequences and cannot go on from an earlier "
+                "call. Leave out nengo_dl.configure_settings(stateful=True).",
+                attr="stateful",
+            )
+    return operators
+
+
 def check_size(name, size, expected):
     """Raise ValidationError if an input node gets data of another size."""
     if size != expected:

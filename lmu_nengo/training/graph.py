@@ -9,8 +9,9 @@ from lmu_nengo.training.operators import RowsDotBuilder
 class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
     """NengoDL's graph, run for one step on rows made of whole sequences."""
 
-    def prepare(self, batch_size, n_steps, path):
-        """Set how rows are made; before the graph is built."""
+    def prepare(self, batch_size, n_steps, path, carried=()):
+        """Set how rows are made, and whose states are kept; before the graph is built."""
+        self.carried = carried
         self.batch_size = batch_size
         self.n_steps = n_steps
         self.path = path
@@ -18,6 +19,15 @@ class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
         for builder in self.op_builder.op_builds.values():
             if type(builder) is nengo_dl.op_builders.DotIncBuilder:
                 builder.__class__ = RowsDotBuilder
+
+    def build(self, input_shape=None):
+        """Make NengoDL's variables, and those for the states that sequences leave."""
+        super().build(input_shape)
+        for op in self.carried:
+            self.saved_state[op] = tf.Variable(
+                tf.zeros((self.batch_size, op.state_d), self.dtype), trainable=False
+            )
+            self.initial_values[op] = tf.zeros
 
     def build_inputs(self):
         """Keras inputs of shape (batch, n_steps, size) for each input node."""

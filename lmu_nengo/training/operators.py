@@ -60,6 +60,7 @@ class SimWindow(OneToOne):
     graph = None
     node = None
     incoming = None
+    state_d = property(lambda self: self.output.size)
 
 
 class SimSequence(OneToOne):
@@ -74,6 +75,7 @@ class SimSequence(OneToOne):
 
     n_steps = None
     parameters = None
+    state_d = property(lambda self: self.process.state_d)
 
 
 class SimTensorFunction(OneToOne):
@@ -139,7 +141,9 @@ class SimSequenceBuilder(nengo_dl.builder.OpBuilder):
             for name, value in op.parameters.items()
         }
         output = signals[op.output]
-        y = apply(op.process, x, parameters)
+        y, state = apply(op.process, x, parameters, signals.bases.get(op))
+        if op in signals.bases:
+            signals.bases[op] = state
         signals.scatter(output, tf.reshape(y, output.full_shape))
 
 
@@ -178,9 +182,12 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
         if op.incoming is None:
             u = signals.gather(signals[op.input])
             u = tf.reshape(u, (-1, op.process.n_steps, u.shape[-1]))
-            m = all_steps(u, *op.process.discrete)
+            m = all_steps(u, *op.process.discrete, signals.bases.get(op))
+            last = m[:, -1]
         else:
-            m = self.last_step(op, signals)
+            last = m = self.last_step(op, signals)
+        if op in signals.bases:
+            signals.bases[op] = tf.reshape(last, (last.shape[0], -1))
         output = signals[op.output]
         signals.scatter(output, tf.reshape(m, output.full_shape))
 
@@ -205,7 +212,13 @@ class SimWindowBuilder(nengo_dl.builder.OpBuilder):
                 total += tf.einsum("ij,bjo->bio", tf.constant(place, z.dtype), z)
             return total
 
-        return project(op.node)
+        m = project(op.node)
+        if op in signals.bases:  # what is left of the memory before the first step
+            Ad, _ = op.process.discrete
+            left = np.linalg.matrix_power(Ad, op.process.n_steps)
+            before = tf.reshape(signals.bases[op], m.shape)
+            m += tf.linalg.matmul(before, tf.constant(left, m.dtype), transpose_b=True)
+        return m
 
     @staticmethod
     def transform(conn, z, graph, signals):

@@ -5,7 +5,6 @@ from functools import singledispatch
 import nengo
 import numpy as np
 import tensorflow as tf
-from nengo.exceptions import ValidationError
 
 from lmu_nengo.cell import CellSequence
 from lmu_nengo.discretize import impulse_response
@@ -25,7 +24,7 @@ ACTIVATIONS = {
 
 
 @singledispatch
-def apply(process, x, parameters):
+def apply(process, x, parameters, state):
     """
     Apply a process to a batch of whole sequences.
 
@@ -37,87 +36,99 @@ def apply(process, x, parameters):
         Its input.
     parameters : dict of {str: tf.Tensor or ndarray}
         Its parameters: a tensor for what is trained.
+    state : tf.Tensor of shape (batch, state_d) or None
+        Its state before the first step; ``None`` is zero.
 
     Returns
     -------
     y : tf.Tensor of shape (batch, n_steps, size_out)
         Its output.
+    state : tf.Tensor of shape (batch, state_d) or None
+        Its state after the last step, if it has any.
     """
     raise NotImplementedError(process)
 
 
 @apply.register
-def reverse(process: Reverse, x, parameters):
+def reverse(process: Reverse, x, parameters, state):
     """Last step first."""
-    return tf.reverse(x, [1])
+    return tf.reverse(x, [1]), None
 
 
 @apply.register
-def only(process: Only, x, parameters):
+def only(process: Only, x, parameters, state):
     """Some steps, and zero at all others."""
     steps = np.arange(x.shape[1])
     stop = x.shape[1] if process.stop is None else process.stop
     inside = (process.start <= steps) & (steps < stop)
-    return x * tf.constant(inside[:, None], x.dtype)
+    return x * tf.constant(inside[:, None], x.dtype), None
 
 
 @apply.register
-def cell(process: CellSequence, x, parameters):
+def cell(process: CellSequence, x, parameters, state):
     """`lmu_nengo.LMUCell`: ``u``, ``m`` and ``h`` of all steps."""
     p = {k: tf.convert_to_tensor(v, x.dtype) for k, v in parameters.items()}
     f = activation_of(process.hidden_type)
     Ad, Bd = state_matrices(process, parameters, x.dtype)
-    started = x[..., process.input_d :]
+    started = tf.transpose(x[..., process.input_d :], (1, 0, 2))
     x = tf.transpose(x[..., : process.input_d], (1, 0, 2))  # steps first
-    n_steps, batch, _ = x.shape
+    n_steps, batch, input_d = x.shape
+    memory_d, hidden_d = process.memory_d, process.hidden_d
+    size = process.state_d - hidden_d
 
-    def through(x, name, size):
-        if name not in p:
-            return tf.zeros((*x.shape[:-1], size), x.dtype)
-        return tf.linalg.matmul(x, p[name], transpose_b=True)
+    def path(name, rows, columns):
+        return p[name] if name in p else tf.zeros((rows, columns), x.dtype)
 
-    def memory_of(u):
-        m = all_steps(tf.transpose(u, (1, 0, 2)), *process.discrete)
-        return tf.reshape(tf.transpose(m, (1, 0, 2, 3)), (n_steps, batch, -1))
+    def through(x, weights):
+        return tf.linalg.matmul(x, weights, transpose_b=True)
 
-    ux = through(x, "input_encoders", process.memory_d)
-    jx = through(x, "input_kernel", process.hidden_d) + p.get("bias", 0)
-    W_h = p.get("hidden_kernel", tf.zeros([process.hidden_d] * 2, x.dtype))
-    fed_back = {"hidden_encoders", "memory_encoders"} & p.keys()
-    one_by_one = fed_back or started.shape[-1] or process.trains_state_space
-    if not one_by_one:  # only h feeds back, and not into the memory
-        m = memory_of(ux)
-        drive = jx + through(m, "memory_kernel", process.hidden_d)
-        h = f(recurrence(W_h, drive, f, 0))
-        return tf.transpose(tf.concat([ux, m, h], axis=-1), (1, 0, 2))
+    ux = through(x, path("input_encoders", memory_d, input_d))
+    jx = through(x, path("input_kernel", hidden_d, input_d)) + p.get("bias", 0)
+    e_h = path("hidden_encoders", memory_d, hidden_d)
+    W_h = path("hidden_kernel", hidden_d, hidden_d)
+    e_m = path("memory_encoders", memory_d, size)
+    W_m = path("memory_kernel", hidden_d, size)
+    has_state = state is not None
+    if not has_state:
+        state = tf.zeros((batch, process.state_d), x.dtype)
+    m, h = state[:, :size], state[:, size:]
 
-    eye = tf.eye(process.memory_d, dtype=x.dtype)
-    A, B = kron(eye, Ad), kron(eye, Bd)
-    size = A.shape[0]
-    W_m = p.get("memory_kernel", tf.zeros((process.hidden_d, size), x.dtype))
-    e_h = p.get("hidden_encoders", tf.zeros((process.memory_d, process.hidden_d), x.dtype))
-    e_m = p.get("memory_encoders", tf.zeros((process.memory_d, size), x.dtype))
-    if not (started.shape[-1] or process.trains_state_space):
-        u, h = cell_blocks((e_h, e_m, W_h, W_m), ux, jx, *process.discrete, f)
-        m = memory_of(u)
-        return tf.transpose(tf.concat([u, m, h], axis=-1), (1, 0, 2))
+    def all_memory(u):
+        u = tf.transpose(u, (1, 0, 2))
+        states = all_steps(u, *process.discrete, tf.reshape(m, (batch, memory_d, -1)))
+        return tf.reshape(tf.transpose(states, (1, 0, 2, 3)), (n_steps, batch, -1))
 
-    # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
-    top = tf.concat([A + B @ e_m, B @ e_h], axis=1)
-    weights = tf.concat([top, W_m @ top + tf.pad(W_h, [[0, 0], [size, 0]])], axis=0)
-    m_drive = tf.linalg.matmul(ux, B, transpose_b=True)
-    if started.shape[-1]:
-        m_drive += tf.transpose(started, (1, 0, 2))
-    j_drive = tf.linalg.matmul(m_drive, W_m, transpose_b=True) + jx
-    s = recurrence(weights, tf.concat([m_drive, j_drive], axis=-1), f, size)
-    m, h = s[..., :size], f(s[..., size:])
-    u = ux + later(through(h, "hidden_encoders", process.memory_d))
-    u += later(through(m, "memory_encoders", process.memory_d))
-    return tf.transpose(tf.concat([u, m, h], axis=-1), (1, 0, 2))
+    if started.shape[-1] or process.trains_state_space:
+        # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
+        A, B = (kron(tf.eye(memory_d, dtype=x.dtype), matrix) for matrix in (Ad, Bd))
+        top = tf.concat([A + B @ e_m, B @ e_h], axis=1)
+        weights = tf.concat([top, W_m @ top + tf.pad(W_h, [[0, 0], [size, 0]])], axis=0)
+        m_drive = through(ux, B)
+        if started.shape[-1]:
+            m_drive += started
+        drive = tf.concat([m_drive, through(m_drive, W_m) + jx], axis=-1)
+        first = through(tf.concat([m, h - f(tf.zeros_like(h))], axis=-1), weights)
+        s = recurrence(weights, at_first(drive, first), f, size)
+        m_all, h_all = s[..., :size], f(s[..., size:])
+        u = ux + through(later(h_all, h), e_h) + through(later(m_all, m), e_m)
+    elif {"hidden_encoders", "memory_encoders"} & p.keys():
+        if has_state:  # what the memory holds is linear: its own course, and what comes in
+            free = all_memory(tf.zeros_like(ux))
+            ux = at_first(ux + through(later(free, m), e_m), through(h, e_h))
+            jx = at_first(jx + through(free, W_m), through(h, W_h))
+        u, h_all = cell_blocks((e_h, e_m, W_h, W_m), ux, jx, *process.discrete, f)
+        m_all = all_memory(u)
+    else:  # only h feeds back, and not into the memory
+        u, m_all = ux, all_memory(ux)
+        first = through(h - f(tf.zeros_like(h)), W_h)
+        drive = at_first(jx + through(m_all, W_m), first)
+        h_all = f(recurrence(W_h, drive, f, 0))
+    y = tf.transpose(tf.concat([u, m_all, h_all], axis=-1), (1, 0, 2))
+    return y, tf.concat([m_all[-1], h_all[-1]], axis=-1)
 
 
 @apply.register
-def lstm(process: LSTMSequence, x, parameters):
+def lstm(process: LSTMSequence, x, parameters, state):
     """`lmu_nengo.LSTM`: the hidden state of all steps."""
     p = {k: tf.convert_to_tensor(v, x.dtype) for k, v in parameters.items()}
     drive = tf.linalg.matmul(x, p["kernel"], transpose_b=True) + p["bias"]
@@ -130,12 +141,15 @@ def lstm(process: LSTMSequence, x, parameters):
         h = tf.sigmoid(o) * tf.tanh(c)
         return h, [h, c]
 
-    zero = tf.zeros((x.shape[0], process.default_size_out), x.dtype)
-    _, h, _ = tf.keras.backend.rnn(step, drive, [zero, zero], input_length=x.shape[1])
-    return tf.reshape(h, (x.shape[0], x.shape[1], process.default_size_out))
+    if state is None:
+        state = tf.zeros((x.shape[0], process.state_d), x.dtype)
+    first = tf.split(state, 2, axis=-1)
+    _, h, last = tf.keras.backend.rnn(step, drive, first, input_length=x.shape[1])
+    h = tf.reshape(h, (x.shape[0], x.shape[1], process.default_size_out))
+    return h, tf.concat(last, axis=-1)
 
 
-def all_steps(u, Ad, Bd):
+def all_steps(u, Ad, Bd, m=None):
     """
     Memory after every step, block by block.
 
@@ -149,6 +163,8 @@ def all_steps(u, Ad, Bd):
         Input of the memory.
     Ad, Bd : ndarray of shapes (order, order) and (order, 1)
         Discrete state space of one channel.
+    m : tf.Tensor of shape (batch, memory_d, order), optional
+        The memory before the first step; by default zero.
 
     Returns
     -------
@@ -169,10 +185,11 @@ def all_steps(u, Ad, Bd):
 
     u = tf.pad(u, [[0, 0], [0, n_blocks * BLOCK - n_steps], [0, 0]])
     u = tf.reshape(tf.transpose(u, (0, 2, 1)), (-1, BLOCK))
+    first = None if m is None else tf.reshape(m, (-1, order))
     m = u @ tf.constant(inside.reshape(BLOCK, -1), u.dtype)
     ends = tf.reshape(m[:, -order:], (batch * memory_d, n_blocks, order))
     step = tf.constant(powers[-1].T, u.dtype)
-    before = [tf.zeros_like(ends[:, 0])]
+    before = [tf.zeros_like(ends[:, 0]) if first is None else first]
     for block in range(n_blocks - 1):
         before.append(before[-1] @ step + ends[:, block])
     before = tf.reshape(tf.stack(before, axis=1), (-1, order))
@@ -195,14 +212,6 @@ def activation_of(hidden_type):
     """TensorFlow function of a rate neuron type."""
     if not isinstance(hidden_type, nengo.neurons.NeuronType):
         return hidden_type
-    if type(hidden_type) not in ACTIVATIONS:
-        names = ", ".join(kind.__name__ for kind in ACTIVATIONS)
-        raise ValidationError(
-            f"{hidden_type!r} cannot be trained in a cell that feeds back, expected one of "
-            f"{names}, or a TensorFlow function. Train the rate type, then call "
-            "to_spiking; or realize(network, Linear()) to train step by step.",
-            attr="hidden_type",
-        )
     return ACTIVATIONS[type(hidden_type)](hidden_type)
 
 
@@ -221,6 +230,11 @@ def kron(eye, matrix):
     return tf.reshape(product, (n * rows, n * columns))
 
 
-def later(x):
-    """A sequence (n_steps, batch, size) one step later."""
-    return tf.pad(x[:-1], [[1, 0], [0, 0], [0, 0]])
+def later(x, first):
+    """A sequence (n_steps, batch, size) one step later, and what comes before it."""
+    return tf.concat([first[None], x[:-1]], axis=0)
+
+
+def at_first(x, first):
+    """A sequence (n_steps, batch, size) with something added in its first step."""
+    return tf.concat([x[:1] + first, x[1:]], axis=0)

@@ -9,6 +9,7 @@ from lmu_nengo.cell import LMUCell
 from lmu_nengo.memory import find_memories, find_realizable
 from lmu_nengo.realizations import Windowed
 from lmu_nengo.training.checks import (
+    check_carried,
     check_finite,
     check_size,
     find_obstacle,
@@ -147,10 +148,17 @@ class Simulator(nengo_dl.Simulator):
             graph = self.tensor_graph
             refuse_state(graph.plan)
             self.minibatch_size = self.batch_size
-            self.stateful = False
+            self.stateful = nengo_dl.config.get_setting(self.model, "stateful", False)
             # NengoDL makes the graph itself; here is the first chance to make it ours
             graph.__class__ = WindowedGraph
-            graph.prepare(self.batch_size, self.window_steps, self.path)
+            sequences = [
+                op
+                for op in self.model.operators
+                if isinstance(op, (SimWindow, SimSequence)) and self.stateful
+            ]
+            graph.prepare(
+                self.batch_size, self.window_steps, self.path, check_carried(sequences)
+            )
             memories = find_memories(self.model.toplevel)
             nodes = {self.model.sig[n]["out"]: n for m in memories for n in m.nodes}
             for op in self.model.operators:
