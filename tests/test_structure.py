@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = [
     "version",
     "validation",
+    "archive",
     "metrics",
     "dropout",
     "tensor_function",

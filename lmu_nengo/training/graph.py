@@ -1,4 +1,4 @@
-"""NengoDL's graph, run for one step on rows made of whole sequences."""
+"""NengoDL's graph, and how it is run for one step on rows made of whole sequences."""
 
 import tensorflow as tf
 
@@ -6,13 +6,77 @@ from lmu_nengo.training.compat import nengo_dl
 from lmu_nengo.training.operators import RowsDotBuilder
 
 
-class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
-    """NengoDL's graph, run for one step on rows made of whole sequences."""
+class Graph(nengo_dl.tensor_graph.TensorGraph):
+    """NengoDL's graph, with dropout that can be repeated."""
 
-    def prepare(self, batch_size, n_steps, path, carried=()):
+    def prepare(self, batch_size, iterations):
+        """
+        Set what NengoDL's graph does not know; before the graph is built.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences in a batch.
+        iterations : callable
+            Gives the number of batches trained so far, or ``None``.
+        """
+        self.batch_size = batch_size
+        self.iterations = iterations
+        self.in_training_step = False
+
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None, progress=None, stateful=False):
+        """Build the graph for one batch."""
+        self.in_training_step = training is True
+        return super().call(inputs, training, progress, stateful)
+
+    def build_post(self):
+        """Make one input function for each sequence, not for each row."""
+        rows, self.minibatch_size = self.minibatch_size, self.batch_size
+        try:
+            super().build_post()
+        finally:
+            self.minibatch_size = rows
+
+    def drop(self, x, rate, place, step):
+        """
+        Zero values at random.
+
+        In training the values follow from the simulator's seed, ``place``, the number of
+        batches trained so far and ``step``.
+
+        Parameters
+        ----------
+        x : tf.Tensor
+            Values.
+        rate : float
+            Share to drop.
+        place : int
+            Which operator it is.
+        step : tf.Tensor
+            Step within the batch.
+
+        Returns
+        -------
+        y : tf.Tensor
+            Values; those that are left are divided by ``1 - rate``.
+        """
+        iterations = self.iterations() if self.in_training_step else None
+        if iterations is None:
+            return tf.nn.dropout(x, rate)
+        key = tf.constant([self.seed, place], tf.int64)
+        for number in (iterations, step):
+            number = tf.cast(number, tf.int64)
+            key = tf.random.experimental.stateless_fold_in(key, number, alg="philox")
+        return tf.nn.experimental.stateless_dropout(x, rate, key, rng_alg="philox")
+
+
+class WindowedGraph(Graph):
+    """The graph run for one step on rows made of whole sequences."""
+
+    def prepare_windows(self, n_steps, path, carried):
         """Set how rows are made, and whose states are kept; before the graph is built."""
         self.carried = carried
-        self.batch_size = batch_size
         self.n_steps = n_steps
         self.path = path
         self.use_loop = False
@@ -66,11 +130,3 @@ class WindowedGraph(nengo_dl.tensor_graph.TensorGraph):
         x = tf.reshape(x, (self.batch_size, -1, x.shape[-1]))
         keep = nengo_dl.config.get_setting(self.model, "keep_history", True, probe)
         return x if keep else x[:, -1:]
-
-    def build_post(self):
-        """Make one input function for each sequence, not for each row."""
-        rows, self.minibatch_size = self.minibatch_size, self.batch_size
-        try:
-            super().build_post()
-        finally:
-            self.minibatch_size = rows

@@ -83,7 +83,20 @@ class SimTensorFunction(OneToOne):
 
 
 class SimDropout(OneToOne):
-    """Dropout, in training only."""
+    """
+    Dropout, in training only; `lmu_nengo.training.Simulator` sets the attributes.
+
+    Attributes
+    ----------
+    graph : Graph
+        NengoDL's graph.
+    place : int
+        Place among the model's operators.
+    """
+
+    graph = None
+    place = None
+    step = property(lambda self: self.reads[1])
 
 
 @nengo_dl.builder.NengoBuilder.register(WholeWindow)
@@ -124,7 +137,9 @@ def build_tensor_function(model, process, sig_in, sig_out, mode):
 @nengo_dl.builder.NengoBuilder.register(Dropout)
 def build_dropout(model, process, sig_in, sig_out, mode):
     """Add the operator of a dropout node to a NengoDL model."""
-    model.add_op(SimDropout(process, sig_in, sig_out))
+    op = SimDropout(process, sig_in, sig_out)
+    op.reads.append(model.step)
+    model.add_op(op)
 
 
 @nengo_dl.builder.Builder.register(SimSequence)
@@ -166,9 +181,14 @@ class SimDropoutBuilder(nengo_dl.builder.OpBuilder):
         """Drop values if this graph is for training."""
         (op,) = self.ops
         x = signals.gather(signals[op.input])
-        y = tf.keras.backend.in_train_phase(
-            lambda: tf.nn.dropout(x, op.process.rate), x, self.config.training
-        )
+        step = signals.gather(signals[op.step])[0]
+
+        def drop():
+            if op.graph is None:  # nengo_dl.Simulator
+                return tf.nn.dropout(x, op.process.rate)
+            return op.graph.drop(x, op.process.rate, op.place, step)
+
+        y = tf.keras.backend.in_train_phase(drop, x, self.config.training)
         signals.scatter(signals[op.output], y)
 
 

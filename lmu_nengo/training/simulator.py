@@ -17,12 +17,14 @@ from lmu_nengo.training.checks import (
     refuse_state,
 )
 from lmu_nengo.training.compat import nengo_dl
-from lmu_nengo.training.graph import WindowedGraph
+from lmu_nengo.training.graph import Graph, WindowedGraph
 from lmu_nengo.training.operators import (
+    SimDropout,
     SimSequence,
     SimWindow,
     windowed_networks,
 )
+from lmu_nengo.training.order import fit_in_order
 
 
 class Simulator(nengo_dl.Simulator):
@@ -144,31 +146,40 @@ class Simulator(nengo_dl.Simulator):
 
     @nengo_dl.simulator.with_self
     def _build_keras(self, progress=None):
+        graph = self.tensor_graph
+        # NengoDL makes the graph itself; here is the first chance to make it ours
+        graph.__class__ = WindowedGraph if self.windows else Graph
+        graph.prepare(self.batch_size, self._iterations)
         if self.windows:
-            graph = self.tensor_graph
             refuse_state(graph.plan)
             self.minibatch_size = self.batch_size
             self.stateful = nengo_dl.config.get_setting(self.model, "stateful", False)
-            # NengoDL makes the graph itself; here is the first chance to make it ours
-            graph.__class__ = WindowedGraph
             sequences = [
                 op
                 for op in self.model.operators
                 if isinstance(op, (SimWindow, SimSequence)) and self.stateful
             ]
-            graph.prepare(
-                self.batch_size, self.window_steps, self.path, check_carried(sequences)
-            )
-            memories = find_memories(self.model.toplevel)
-            nodes = {self.model.sig[n]["out"]: n for m in memories for n in m.nodes}
-            for op in self.model.operators:
-                if isinstance(op, SimWindow):
-                    op.graph = graph
-                    op.node = nodes[op.output]
-                    op.incoming = self._incoming
-                elif isinstance(op, SimSequence):
-                    op.n_steps = self.window_steps
+            graph.prepare_windows(self.window_steps, self.path, check_carried(sequences))
+        memories = find_memories(self.model.toplevel)
+        nodes = {self.model.sig[n]["out"]: n for m in memories for n in m.nodes}
+        for place, op in enumerate(self.model.operators):
+            if isinstance(op, SimWindow):
+                op.graph = graph
+                op.node = nodes[op.output]
+                op.incoming = self._incoming
+            elif isinstance(op, SimSequence):
+                op.n_steps = self.window_steps
+            elif isinstance(op, SimDropout):
+                op.graph = graph
+                op.place = place
         super()._build_keras(progress)
+        fit = self.keras_model.fit  # NengoDL checks the data before it calls it
+        self.keras_model.fit = lambda **kwargs: fit_in_order(fit, self.seed, **kwargs)
+
+    def _iterations(self):
+        """Batches trained so far; ``None`` before ``compile``."""
+        optimizer = getattr(self.keras_model, "optimizer", None)
+        return None if optimizer is None else optimizer.iterations
 
     def freeze_params(self, objs):
         """
