@@ -87,6 +87,8 @@ class LMUCell(Realizable):
         The memory, realised step by step.
     hidden : nengo.Ensemble or nengo.Node
         What computes ``f``.
+    activity : nengo.Connection
+        From there to ``h``.
     weights : dict of {str: ndarray}
         All paths that are there, ``theta``, and ``A`` and ``B`` (of ``theta`` = 1 s).
 
@@ -228,7 +230,7 @@ class LMUCell(Realizable):
                 )
         nengo.Connection(self.u, self.memory.input, synapse=None)
         nengo.Connection(self.memory.output, self.m, synapse=None)
-        nengo.Connection(activity, self.h, synapse=None)
+        self.activity = nengo.Connection(activity, self.h, synapse=None)
         if self.start is not None:
             nengo.Connection(self.start, self.memory.start, synapse=None)
         for kind in (nengo.Connection, nengo.Ensemble, nengo.ensemble.Neurons):
@@ -254,7 +256,8 @@ class LMUCell(Realizable):
             weights[name] = np.reshape(conn.transform.init, shape)
         if isinstance(self.hidden, nengo.Ensemble):
             if self._has_bias:
-                weights["bias"] = np.array(self.hidden.bias)
+                # a spiking cell's gain is the scale of its firing rates
+                weights["bias"] = self.hidden.bias / self.hidden.gain
         elif "bias" in weights:
             weights["bias"] = weights["bias"][:, 0]
         A, B = self.memory.matrices
@@ -282,7 +285,7 @@ class LMUCell(Realizable):
         for name, conn in self.paths.items():
             conn.transform = weights[name].reshape(conn.post_obj.size_in, -1)
         if isinstance(self.hidden, nengo.Ensemble) and self._has_bias:
-            self.hidden.bias = weights["bias"]
+            self.hidden.bias = weights["bias"] * self.hidden.gain
         self.memory.set_state_space(weights["theta"], weights["A"], weights["B"])
 
     @property
