@@ -153,9 +153,7 @@ def ends(conn):
 def is_decoded(conn):
     """Whether a connection's weights include decoders."""
     pre = conn.pre_obj
-    return isinstance(pre, nengo.Ensemble) and not isinstance(
-        pre.neuron_type, nengo.Direct
-    )
+    return isinstance(pre, nengo.Ensemble) and not isinstance(pre.neuron_type, nengo.Direct)
 
 
 def is_linear(conn):

@@ -174,20 +174,19 @@ def spiking_report(
     counts = iter(counts)
     rows = []
     for (name, group), cost in zip(layers, costs, strict=True):
-        spikes = np.concatenate([next(counts) for _ in group], axis=1).mean(axis=0)
+        spikes = np.concatenate([next(counts) for _ in group], axis=1)
+        spikes = spikes.mean(axis=0, dtype=np.float64)
         rates = spikes / (n_steps * dt)
-        synaptic = float(spikes @ np.concatenate(cost))
-        size = len(spikes)
-        rows.append(
-            Layer(name, size, spikes.sum(), synaptic, float(rates.mean()), rates.max())
-        )
+        synaptic = spikes @ np.concatenate(cost)
+        figures = spikes.sum(), synaptic, rates.mean(), rates.max()
+        rows.append(Layer(name, len(spikes), *(float(figure) for figure in figures)))
     return SpikingReport(
         n_inferences,
         n_steps,
         dt,
         None if score is None else float(score(outputs)),
         tuple(rows),
-        *(per_step * n_steps for per_step in operations),
+        *(int(per_step) * n_steps for per_step in operations),
     )
 
 
@@ -290,8 +289,8 @@ def run_in_nengo_dl(network, inputs, nodes, probe, options):
     """As `run_in_core`, in batches."""
     from lmu_nengo.training import Simulator as BatchSimulator
 
-    n_inferences = len(next(iter(inputs.values())))
-    missing = -n_inferences % options["minibatch_size"]
+    n_inferences, size = len(next(iter(inputs.values()))), options["minibatch_size"]
+    missing = -n_inferences % size
     padded = {}
     for node, x in inputs.items():
         x = np.asarray(x, dtype=np.float32)
@@ -305,10 +304,17 @@ def run_in_nengo_dl(network, inputs, nodes, probe, options):
         network.config[count].keep_history = False
     try:
         with BatchSimulator(network, **{"progress_bar": False, **options}) as sim:
-            values = sim.predict(padded, verbose=0)
-            dt = sim.dt
+            # one call each: NengoDL cannot generate the inputs of several batches
+            batches = []
+            for i in range(0, n_inferences, size):
+                batch = {node: x[i : i + size] for node, x in padded.items()}
+                batches.append(sim.predict(batch, verbose=0))
     finally:
         for count in counts:
             del network.config.params[count]
-    outputs = None if probe is None else values[probe][:n_inferences]
-    return [np.rint(values[p][:n_inferences, -1] * dt) for p in counts], outputs
+
+    def values(p):
+        return np.concatenate([batch[p] for batch in batches])[:n_inferences]
+
+    outputs = None if probe is None else values(probe)
+    return [np.rint(values(p)[:, -1] * options["dt"]) for p in counts], outputs

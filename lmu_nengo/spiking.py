@@ -7,6 +7,7 @@ from nengo.synapses import SynapseParam
 
 from lmu_nengo.cell import LMUCell
 from lmu_nengo.memory import find_memories, realize
+from lmu_nengo.realizations import Windowed
 from lmu_nengo.validation import check_positive
 
 
@@ -65,6 +66,8 @@ def to_spiking(network, scale=1.0, synapse=None, memories=None):
     for cell in find_cells(network):
         if cell.hidden in changes:
             cell.hidden_type = cell.hidden.neuron_type
+            if isinstance(cell.realization, Windowed):  # which may hold the type as well
+                cell.realize(cell.realization)
 
 
 def scale_for(rates, target, quantile=0.99) -> float:

@@ -30,6 +30,8 @@ ORDER = [
     "lstm",
     "readout",
     "spiking",
+    "operations",
+    "report",
     "training",
 ]
 

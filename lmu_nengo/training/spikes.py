@@ -3,7 +3,6 @@
 import nengo
 import tensorflow as tf
 
-from lmu_nengo.training.compat import nengo_dl
 
 # their voltage is a sum, so that the spikes of all steps follow from all rates
 INTEGRATING = (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
@@ -47,7 +46,7 @@ class SpikesBuilder:
             spikes, *after = tf.nest.flatten(step)
             for data, value in zip(neurons.state_data.values(), after, strict=True):
                 signals.scatter(data, tf.stop_gradient(value))
-        output = straight_through(rates, spikes)
+        output = straight_through(rates, tf.stop_gradient(spikes))
         if not self.in_training:
             output = tf.keras.backend.in_train_phase(rates, output, neurons.config.training)
         signals.scatter(neurons.output_data, output)
