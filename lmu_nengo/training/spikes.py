@@ -3,7 +3,6 @@
 import nengo
 import tensorflow as tf
 
-
 # their voltage is a sum, so that the spikes of all steps follow from all rates
 INTEGRATING = (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
 
