@@ -21,7 +21,8 @@ from lmu_nengo.populations import Staggered
 from lmu_nengo.principle3 import Mapping, continuous_principle3, principle3
 from lmu_nengo.readout import LearnedReadout, WindowFunction
 from lmu_nengo.realizations import Linear, Windowed
-from lmu_nengo.spiking import to_spiking
+from lmu_nengo.report import SpikingReport, spiking_report
+from lmu_nengo.spiking import scale_for, to_spiking
 from lmu_nengo.spiking_memory import Spiking
 from lmu_nengo.stacks import Bidirectional, Parallel, Stack
 from lmu_nengo.synapses import DelayedLowpass, discrete_synapse
@@ -41,6 +42,7 @@ __all__ = [
     "Mapping",
     "Parallel",
     "Spiking",
+    "SpikingReport",
     "Stack",
     "Staggered",
     "WindowFunction",
@@ -58,7 +60,9 @@ __all__ = [
     "principle3",
     "realize",
     "reconstruct_window",
+    "scale_for",
     "simulate",
+    "spiking_report",
     "state_space",
     "state_transform",
     "to_spiking",

@@ -5,9 +5,9 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam, Default
 
+from lmu_nengo.cell_sequence import STATE_SPACE, CellSequence
 from lmu_nengo.memory import LegendreMemory, Realizable, plain_config
 from lmu_nengo.realizations import Windowed
-from lmu_nengo.sequences import Sequence
 from lmu_nengo.tensor_function import TensorFunction
 from lmu_nengo.validation import check_integer
 from lmu_nengo.weights import Glorot, check_weights, seed_of
@@ -21,9 +21,6 @@ PATHS = (
     "memory_kernel",
     "bias",
 )
-STATE_SPACE = ("theta", "A", "B")
-# neuron types whose f is known where it has to be fed back in one operator
-RATE_TYPES = (nengo.RectifiedLinear, nengo.Sigmoid, nengo.Tanh, nengo.LIFRate)
 FEEDBACK = ("hidden_encoders", "memory_encoders", "hidden_kernel")
 
 
@@ -89,6 +86,8 @@ class LMUCell(Realizable):
         The memory, realised step by step.
     hidden : nengo.Ensemble or nengo.Node
         What computes ``f``.
+    activity : nengo.Connection
+        From there to ``h``.
     weights : dict of {str: ndarray}
         All paths that are there, ``theta``, and ``A`` and ``B`` (of ``theta`` = 1 s).
 
@@ -230,7 +229,7 @@ class LMUCell(Realizable):
                 )
         nengo.Connection(self.u, self.memory.input, synapse=None)
         nengo.Connection(self.memory.output, self.m, synapse=None)
-        nengo.Connection(activity, self.h, synapse=None)
+        self.activity = nengo.Connection(activity, self.h, synapse=None)
         if self.start is not None:
             nengo.Connection(self.start, self.memory.start, synapse=None)
         for kind in (nengo.Connection, nengo.Ensemble, nengo.ensemble.Neurons):
@@ -256,7 +255,8 @@ class LMUCell(Realizable):
             weights[name] = np.reshape(conn.transform.init, shape)
         if isinstance(self.hidden, nengo.Ensemble):
             if self._has_bias:
-                weights["bias"] = np.array(self.hidden.bias)
+                # a spiking cell's gain is the scale of its firing rates
+                weights["bias"] = self.hidden.bias / self.hidden.gain
         elif "bias" in weights:
             weights["bias"] = weights["bias"][:, 0]
         A, B = self.memory.matrices
@@ -284,7 +284,7 @@ class LMUCell(Realizable):
         for name, conn in self.paths.items():
             conn.transform = weights[name].reshape(conn.post_obj.size_in, -1)
         if isinstance(self.hidden, nengo.Ensemble) and self._has_bias:
-            self.hidden.bias = weights["bias"]
+            self.hidden.bias = weights["bias"] * self.hidden.gain
         self.memory.set_state_space(weights["theta"], weights["A"], weights["B"])
 
     @property
@@ -323,65 +323,6 @@ class LMUCell(Realizable):
         for kind, objects in self.objects.items():
             objects[:] = [*self._kept[kind], *inside.objects[kind]]
         self.realization = realization
-
-
-class CellSequence(Sequence):
-    """
-    A cell whose steps one operator goes through; its output is ``u``, ``m`` and ``h``.
-
-    Parameters
-    ----------
-    cell : LMUCell
-        The cell; its weights are copied.
-    realization : Windowed
-        Says how to discretise.
-    """
-
-    def __init__(self, cell, realization):
-        super().__init__(
-            cell.input_d + (0 if cell.start is None else cell.m.size_in),
-            cell.u.size_in + cell.m.size_in + cell.hidden_d,
-            cell.weights,
-            cell.trainable,
-        )
-        self.cell = cell
-        self.input_d = cell.input_d
-        self.memory_d = cell.memory.memory_d
-        self.hidden_d = cell.hidden_d
-        self.state_d = cell.m.size_in + cell.hidden_d
-        self.hidden_type = cell.hidden_type
-        self.dt = cell.dt
-        self.discretizer = realization.discretizer
-        self.discrete = cell.memory.discrete(realization.discretizer)
-        self.trains_state_space = bool(self.trainable & set(STATE_SPACE))
-        if self.trains_state_space and self.discretizer != "zoh":
-            raise ValidationError(
-                f"got {self.discretizer!r}, expected 'zoh', as theta, A or B are trained.",
-                attr="discretizer",
-                obj=cell,
-            )
-        is_neurons = isinstance(self.hidden_type, nengo.neurons.NeuronType)
-        if is_neurons and type(self.hidden_type) not in RATE_TYPES:
-            names = ", ".join(kind.__name__ for kind in RATE_TYPES)
-            raise ValidationError(
-                f"got {self.hidden_type!r}, expected one of {names}, or a TensorFlow "
-                "function, where all steps of a cell that feeds back are taken at once. "
-                "Train the rate type, then call to_spiking; or use Linear().",
-                attr="hidden_type",
-                obj=cell,
-            )
-
-    def update(self, trained):
-        """
-        Take the results of training, also for the cell's other realisations.
-
-        Parameters
-        ----------
-        trained : dict of {str: array}
-            New values of some of the parameters.
-        """
-        super().update(trained)
-        self.cell._put_into_steps(self.parameters)
 
 
 def check_trainable(trainable, weights, obj):

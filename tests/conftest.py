@@ -55,7 +55,7 @@ class Regressor:
         return sim.data[self.probe]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def regressor():
     return Regressor
 

@@ -27,12 +27,15 @@ ORDER = [
     "realizations",
     "spiking_memory",
     "memory",
+    "cell_sequence",
     "cell",
     "lstm",
     "stacks",
     "encoder_decoder",
     "readout",
     "spiking",
+    "operations",
+    "report",
     "training",
 ]
 

@@ -2,6 +2,7 @@
 
 from lmu_nengo.training.compat import nengo_dl  # isort: skip  (chooses Keras)
 from lmu_nengo.training.checkpoint import Checkpoint
+from lmu_nengo.training.losses import FiringRates
 from lmu_nengo.training.simulator import Simulator
 
-__all__ = ["Checkpoint", "Simulator", "nengo_dl"]
+__all__ = ["Checkpoint", "FiringRates", "Simulator", "nengo_dl"]

@@ -9,6 +9,7 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo.sequences import Sequence
 from lmu_nengo.training.compat import nengo_dl
+from lmu_nengo.training.spikes import INTEGRATING
 
 
 def find_sequences(network):
@@ -46,8 +47,9 @@ def refuse_state(plan):
             continue
         raise ValidationError(
             f"{op} {reason}, so it cannot run for all time steps at once beside a "
-            "Windowed memory. Use synapse=None, rate neurons and Windowed memories "
-            "for training, or realize(network, Linear()) to go step by step.",
+            "Windowed memory. Use synapse=None, rate or integrate-and-fire neurons and "
+            "Windowed memories for training, or realize(network, Linear()) to go step by "
+            "step.",
             attr="network",
         )
 
@@ -57,7 +59,8 @@ def has_state(op):
     if isinstance(op, TimeUpdate):
         return False
     if isinstance(op, SimNeurons):
-        return bool(nengo_dl.compat.neuron_state(op))
+        state = nengo_dl.compat.neuron_state(op)
+        return bool(state) and type(op.neurons) not in INTEGRATING
     return bool(op.updates) or isinstance(op, SimProcess)
 
 

@@ -6,7 +6,7 @@ import nengo
 import numpy as np
 import tensorflow as tf
 
-from lmu_nengo.cell import CellSequence
+from lmu_nengo.cell_sequence import CellSequence
 from lmu_nengo.discretize import impulse_response
 from lmu_nengo.lstm import LSTMSequence
 from lmu_nengo.sequences import Only, Reverse

@@ -25,6 +25,7 @@ from lmu_nengo.training.operators import (
     windowed_networks,
 )
 from lmu_nengo.training.order import fit_in_order
+from lmu_nengo.training.spikes import INTEGRATING, use_spikes
 
 
 class Simulator(nengo_dl.Simulator):
@@ -48,14 +49,17 @@ class Simulator(nengo_dl.Simulator):
     ----------
     network : nengo.Network
         The network. With windowed memories, nothing else in it may have a state:
-        synapses, spiking neurons, learning rules and nodes that read the time are
-        refused by name.
+        synapses, leaky neurons that spike, learning rules and nodes that read the time
+        are refused by name. SpikingRectifiedLinear and RegularSpiking neurons are not.
     dt : float
         Step in seconds.
     seed : int, optional
         Seed of everything random.
     minibatch_size : int, optional
         Sequences in a batch.
+    spikes_in_training : bool
+        Whether spiking neurons fire on the forward pass of training. If not, their rates
+        are taken, as in NengoDL. The backward pass takes the rates in either case.
     **kwargs
         As for `nengo_dl.Simulator`.
 
@@ -74,8 +78,17 @@ class Simulator(nengo_dl.Simulator):
         another number of steps or another size, or hold a NaN.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, minibatch_size=None, **kwargs):
+    def __init__(
+        self,
+        network,
+        dt=0.001,
+        seed=None,
+        minibatch_size=None,
+        spikes_in_training=False,
+        **kwargs,
+    ):
         self.closed = None  # NengoDL looks it up at every other attribute
+        self.spikes_in_training = spikes_in_training
         self.windows = [
             part
             for part in find_realizable(network)
@@ -131,6 +144,9 @@ class Simulator(nengo_dl.Simulator):
             return "all steps", reason, None
         if sequences:
             return "all steps", f"{sequences[0]} takes whole sequences", None
+        for ensemble in network.all_ensembles:
+            if type(ensemble.neuron_type) in INTEGRATING:
+                return "all steps", f"{ensemble} integrates", None
         for probe in network.all_probes:
             if nengo_dl.config.get_setting(network, "keep_history", True, probe):
                 return "all steps", f"{probe} keeps its history", None
@@ -172,6 +188,8 @@ class Simulator(nengo_dl.Simulator):
             elif isinstance(op, SimDropout):
                 op.graph = graph
                 op.place = place
+        n_steps = self.window_steps if self.path == "all steps" else None
+        use_spikes(graph.op_builder, n_steps, self.spikes_in_training)
         super()._build_keras(progress)
         fit = self.keras_model.fit  # NengoDL checks the data before it calls it
         self.keras_model.fit = lambda **kwargs: fit_in_order(fit, self.seed, **kwargs)
