@@ -5,9 +5,9 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam, Default
 
+from lmu_nengo.cell_sequence import STATE_SPACE, CellSequence
 from lmu_nengo.memory import LegendreMemory, Realizable, plain_config
 from lmu_nengo.realizations import Windowed
-from lmu_nengo.sequences import Sequence
 from lmu_nengo.tensor_function import TensorFunction
 from lmu_nengo.validation import check_integer
 from lmu_nengo.weights import Glorot, check_weights, seed_of
@@ -21,9 +21,6 @@ PATHS = (
     "memory_kernel",
     "bias",
 )
-STATE_SPACE = ("theta", "A", "B")
-# neuron types whose f is known where it has to be fed back in one operator
-RATE_TYPES = (nengo.RectifiedLinear, nengo.Sigmoid, nengo.Tanh, nengo.LIFRate)
 FEEDBACK = ("hidden_encoders", "memory_encoders", "hidden_kernel")
 
 
@@ -186,6 +183,7 @@ class LMUCell(Realizable):
             nengo.Connection(self.h, self.output, synapse=None)
         self._kept = {kind: list(objects) for kind, objects in self.objects.items()}
         self._sequence = None
+        self._read = ("u", "m", "h")
         with plain_config(), nengo.Network(add_to_container=False) as self._steps:
             self._add_steps(weights)
         self.realization = None
@@ -304,15 +302,34 @@ class LMUCell(Realizable):
         if not (isinstance(realization, Windowed) and self.feedback):
             return self.memory._make(realization)
         with plain_config(), nengo.Network(add_to_container=False) as inside:
-            node = nengo.Node(CellSequence(self, realization), label="all steps")
+            process = CellSequence(self, realization, self._read)
+            node = nengo.Node(process, label="all steps")
             nengo.Connection(self.input, node[: self.input_d], synapse=None)
             if self.start is not None:
                 nengo.Connection(self.start, node[self.input_d :], synapse=None)
             end = 0
-            for part in (self.u, self.m, self.h):
+            for part in (getattr(self, name) for name in self._read):
                 begin, end = end, end + part.size_in
                 nengo.Connection(node[begin:end], part, synapse=None)
         return inside
+
+    def leave_out_unread(self, network):
+        """
+        Compute only what is read; `lmu_nengo.training.Simulator` calls this.
+
+        The memory of all steps, for one, is as much work as all else together.
+
+        Parameters
+        ----------
+        network : nengo.Network
+            The network that is going to be run.
+        """
+        read = {conn.pre_obj for conn in network.all_connections}
+        read |= {probe.obj for probe in network.all_probes}
+        names = tuple(name for name in "umh" if name == "h" or getattr(self, name) in read)
+        if self._sequence is not None and names != self._read:
+            self._read = names
+            self.realize(self.realization)
 
     def _swap(self, realization, inside):
         outputs = [node.output for node in inside.nodes]
@@ -323,64 +340,6 @@ class LMUCell(Realizable):
         for kind, objects in self.objects.items():
             objects[:] = [*self._kept[kind], *inside.objects[kind]]
         self.realization = realization
-
-
-class CellSequence(Sequence):
-    """
-    A cell whose steps one operator goes through; its output is ``u``, ``m`` and ``h``.
-
-    Parameters
-    ----------
-    cell : LMUCell
-        The cell; its weights are copied.
-    realization : Windowed
-        Says how to discretise.
-    """
-
-    def __init__(self, cell, realization):
-        super().__init__(
-            cell.input_d + (0 if cell.start is None else cell.m.size_in),
-            cell.u.size_in + cell.m.size_in + cell.hidden_d,
-            cell.weights,
-            cell.trainable,
-        )
-        self.cell = cell
-        self.input_d = cell.input_d
-        self.memory_d = cell.memory.memory_d
-        self.hidden_d = cell.hidden_d
-        self.hidden_type = cell.hidden_type
-        self.dt = cell.dt
-        self.discretizer = realization.discretizer
-        self.discrete = cell.memory.discrete(realization.discretizer)
-        self.trains_state_space = bool(self.trainable & set(STATE_SPACE))
-        if self.trains_state_space and self.discretizer != "zoh":
-            raise ValidationError(
-                f"got {self.discretizer!r}, expected 'zoh', as theta, A or B are trained.",
-                attr="discretizer",
-                obj=cell,
-            )
-        is_neurons = isinstance(self.hidden_type, nengo.neurons.NeuronType)
-        if is_neurons and type(self.hidden_type) not in RATE_TYPES:
-            names = ", ".join(kind.__name__ for kind in RATE_TYPES)
-            raise ValidationError(
-                f"got {self.hidden_type!r}, expected one of {names}, or a TensorFlow "
-                "function, where all steps of a cell that feeds back are taken at once. "
-                "Train the rate type, then call to_spiking; or use Linear().",
-                attr="hidden_type",
-                obj=cell,
-            )
-
-    def update(self, trained):
-        """
-        Take the results of training, also for the cell's other realisations.
-
-        Parameters
-        ----------
-        trained : dict of {str: array}
-            New values of some of the parameters.
-        """
-        super().update(trained)
-        self.cell._put_into_steps(self.parameters)
 
 
 def check_trainable(trainable, weights, obj):

@@ -26,6 +26,7 @@ ORDER = [
     "realizations",
     "spiking_memory",
     "memory",
+    "cell_sequence",
     "cell",
     "lstm",
     "stacks",

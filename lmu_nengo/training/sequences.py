@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.cell import CellSequence
+from lmu_nengo.cell_sequence import CellSequence
 from lmu_nengo.discretize import impulse_response
 from lmu_nengo.lstm import LSTMSequence
 from lmu_nengo.sequences import Only, Reverse
@@ -63,57 +63,48 @@ def only(process: Only, x, parameters):
 
 @apply.register
 def cell(process: CellSequence, x, parameters):
-    """`lmu_nengo.LMUCell`: ``u``, ``m`` and ``h`` of all steps."""
+    """`lmu_nengo.LMUCell`: what is wanted of ``u``, ``m`` and ``h`` of all steps."""
     p = {k: tf.convert_to_tensor(v, x.dtype) for k, v in parameters.items()}
     f = activation_of(process.hidden_type)
-    Ad, Bd = state_matrices(process, parameters, x.dtype)
     started = x[..., process.input_d :]
     x = tf.transpose(x[..., : process.input_d], (1, 0, 2))  # steps first
-    n_steps, batch, _ = x.shape
+    memory_d, hidden_d = process.memory_d, process.hidden_d
+    size = memory_d * len(process.discrete[0])
 
     def through(x, name, size):
         if name not in p:
             return tf.zeros((*x.shape[:-1], size), x.dtype)
         return tf.linalg.matmul(x, p[name], transpose_b=True)
 
-    def memory_of(u):
-        m = all_steps(tf.transpose(u, (1, 0, 2)), *process.discrete)
-        return tf.reshape(tf.transpose(m, (1, 0, 2, 3)), (n_steps, batch, -1))
-
-    ux = through(x, "input_encoders", process.memory_d)
-    jx = through(x, "input_kernel", process.hidden_d) + p.get("bias", 0)
-    W_h = p.get("hidden_kernel", tf.zeros([process.hidden_d] * 2, x.dtype))
-    fed_back = {"hidden_encoders", "memory_encoders"} & p.keys()
-    one_by_one = fed_back or started.shape[-1] or process.trains_state_space
-    if not one_by_one:  # only h feeds back, and not into the memory
-        m = memory_of(ux)
-        drive = jx + through(m, "memory_kernel", process.hidden_d)
-        h = f(recurrence(W_h, drive, f, 0))
-        return tf.transpose(tf.concat([ux, m, h], axis=-1), (1, 0, 2))
-
-    eye = tf.eye(process.memory_d, dtype=x.dtype)
-    A, B = kron(eye, Ad), kron(eye, Bd)
-    size = A.shape[0]
-    W_m = p.get("memory_kernel", tf.zeros((process.hidden_d, size), x.dtype))
-    e_h = p.get("hidden_encoders", tf.zeros((process.memory_d, process.hidden_d), x.dtype))
-    e_m = p.get("memory_encoders", tf.zeros((process.memory_d, size), x.dtype))
+    ux = through(x, "input_encoders", memory_d)
+    jx = through(x, "input_kernel", hidden_d) + p.get("bias", 0)
+    e_h = p.get("hidden_encoders", tf.zeros((memory_d, hidden_d), x.dtype))
+    e_m = p.get("memory_encoders", tf.zeros((memory_d, size), x.dtype))
+    W_h = p.get("hidden_kernel", tf.zeros((hidden_d, hidden_d), x.dtype))
+    W_m = p.get("memory_kernel", tf.zeros((hidden_d, size), x.dtype))
     if not (started.shape[-1] or process.trains_state_space):
         u, h = cell_blocks((e_h, e_m, W_h, W_m), ux, jx, *process.discrete, f)
-        m = memory_of(u)
-        return tf.transpose(tf.concat([u, m, h], axis=-1), (1, 0, 2))
-
-    # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
-    top = tf.concat([A + B @ e_m, B @ e_h], axis=1)
-    weights = tf.concat([top, W_m @ top + tf.pad(W_h, [[0, 0], [size, 0]])], axis=0)
-    m_drive = tf.linalg.matmul(ux, B, transpose_b=True)
-    if started.shape[-1]:
-        m_drive += tf.transpose(started, (1, 0, 2))
-    j_drive = tf.linalg.matmul(m_drive, W_m, transpose_b=True) + jx
-    s = recurrence(weights, tf.concat([m_drive, j_drive], axis=-1), f, size)
-    m, h = s[..., :size], f(s[..., size:])
-    u = ux + later(through(h, "hidden_encoders", process.memory_d))
-    u += later(through(m, "memory_encoders", process.memory_d))
-    return tf.transpose(tf.concat([u, m, h], axis=-1), (1, 0, 2))
+        result = {"u": u, "h": h}
+        if "m" in process.outputs:
+            m = all_steps(tf.transpose(u, (1, 0, 2)), *process.discrete)
+            result["m"] = tf.reshape(tf.transpose(m, (1, 0, 2, 3)), (*u.shape[:2], size))
+    else:  # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
+        Ad, Bd = state_matrices(process, parameters, x.dtype)
+        eye = tf.eye(memory_d, dtype=x.dtype)
+        A, B = kron(eye, Ad), kron(eye, Bd)
+        top = tf.concat([A + B @ e_m, B @ e_h], axis=1)
+        weights = tf.concat([top, W_m @ top + tf.pad(W_h, [[0, 0], [size, 0]])], axis=0)
+        m_drive = tf.linalg.matmul(ux, B, transpose_b=True)
+        if started.shape[-1]:
+            m_drive += tf.transpose(started, (1, 0, 2))
+        j_drive = tf.linalg.matmul(m_drive, W_m, transpose_b=True) + jx
+        s = recurrence(weights, tf.concat([m_drive, j_drive], axis=-1), f, size)
+        m, h = s[..., :size], f(s[..., size:])
+        u = ux + later(through(h, "hidden_encoders", memory_d))
+        u += later(through(m, "memory_encoders", memory_d))
+        result = {"u": u, "m": m, "h": h}
+    y = tf.concat([result[name] for name in process.outputs], axis=-1)
+    return tf.transpose(y, (1, 0, 2))
 
 
 @apply.register

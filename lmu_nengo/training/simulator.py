@@ -78,6 +78,9 @@ class Simulator(nengo_dl.Simulator):
             for part in find_realizable(network)
             if isinstance(part.realization, Windowed)
         ]
+        for part in self.windows:
+            if isinstance(part, LMUCell):
+                part.leave_out_unread(network)
         self.batch_size = minibatch_size or 1
         self.window_steps = self._window_steps()
         self.path, self.path_reason, self._incoming = self._choose_path(network)
