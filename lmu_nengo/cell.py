@@ -185,6 +185,7 @@ class LMUCell(Realizable):
             nengo.Connection(self.h, self.output, synapse=None)
         self._kept = {kind: list(objects) for kind, objects in self.objects.items()}
         self._sequence = None
+        self._read = ("u", "m", "h")
         with plain_config(), nengo.Network(add_to_container=False) as self._steps:
             self._add_steps(weights)
         self.realization = None
@@ -304,15 +305,34 @@ class LMUCell(Realizable):
         if not (isinstance(realization, Windowed) and self.feedback):
             return self.memory._make(realization)
         with plain_config(), nengo.Network(add_to_container=False) as inside:
-            node = nengo.Node(CellSequence(self, realization), label="all steps")
+            process = CellSequence(self, realization, self._read)
+            node = nengo.Node(process, label="all steps")
             nengo.Connection(self.input, node[: self.input_d], synapse=None)
             if self.start is not None:
                 nengo.Connection(self.start, node[self.input_d :], synapse=None)
             end = 0
-            for part in (self.u, self.m, self.h):
+            for part in (getattr(self, name) for name in self._read):
                 begin, end = end, end + part.size_in
                 nengo.Connection(node[begin:end], part, synapse=None)
         return inside
+
+    def leave_out_unread(self, network):
+        """
+        Compute only what is read; `lmu_nengo.training.Simulator` calls this.
+
+        The memory of all steps, for one, is as much work as all else together.
+
+        Parameters
+        ----------
+        network : nengo.Network
+            The network that is going to be run.
+        """
+        read = {conn.pre_obj for conn in network.all_connections}
+        read |= {probe.obj for probe in network.all_probes}
+        names = tuple(name for name in "umh" if name == "h" or getattr(self, name) in read)
+        if self._sequence is not None and names != self._read:
+            self._read = names
+            self.realize(self.realization)
 
     def _swap(self, realization, inside):
         outputs = [node.output for node in inside.nodes]

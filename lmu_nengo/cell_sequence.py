@@ -1,4 +1,4 @@
-"""A cell that feeds back, as one operator that goes through all steps of a sequence."""
+"""A recurrent cell whose steps one operator goes through, for training."""
 
 import nengo
 from nengo.exceptions import ValidationError
@@ -12,7 +12,7 @@ RATE_TYPES = (nengo.RectifiedLinear, nengo.Sigmoid, nengo.Tanh, nengo.LIFRate)
 
 class CellSequence(Sequence):
     """
-    A cell whose steps one operator goes through; its output is ``u``, ``m`` and ``h``.
+    A cell whose steps one operator goes through.
 
     Parameters
     ----------
@@ -20,15 +20,18 @@ class CellSequence(Sequence):
         The cell; its weights are copied.
     realization : Windowed
         Says how to discretise.
+    outputs : tuple of str
+        Which of ``"u"``, ``"m"`` and ``"h"`` it gives, side by side.
     """
 
-    def __init__(self, cell, realization):
+    def __init__(self, cell, realization, outputs):
         super().__init__(
             cell.input_d + (0 if cell.start is None else cell.m.size_in),
-            cell.u.size_in + cell.m.size_in + cell.hidden_d,
+            sum(getattr(cell, name).size_in for name in outputs),
             cell.weights,
             cell.trainable,
         )
+        self.outputs = outputs
         self.cell = cell
         self.input_d = cell.input_d
         self.memory_d = cell.memory.memory_d
@@ -45,6 +48,9 @@ class CellSequence(Sequence):
                 attr="discretizer",
                 obj=cell,
             )
+
+    def check_hidden_type(self):
+        """Raise ValidationError if ``f`` is not known to TensorFlow."""
         is_neurons = isinstance(self.hidden_type, nengo.neurons.NeuronType)
         if is_neurons and type(self.hidden_type) not in RATE_TYPES:
             names = ", ".join(kind.__name__ for kind in RATE_TYPES)
@@ -53,7 +59,7 @@ class CellSequence(Sequence):
                 "function, where all steps of a cell that feeds back are taken at once. "
                 "Train the rate type, then call to_spiking; or use Linear().",
                 attr="hidden_type",
-                obj=cell,
+                obj=self.cell,
             )
 
     def update(self, trained):

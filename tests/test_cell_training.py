@@ -262,8 +262,9 @@ def test_wrong_weights_are_refused_and_nothing_changes():
 
 
 def test_a_spiking_hidden_type_is_refused_where_it_feeds_back():
+    network, *_ = build(Windowed(STEPS), hidden_type=nengo.LIF(), **ALL)
     with pytest.raises(ValidationError, match="LIFRate.*to_spiking"):
-        build(Windowed(STEPS), hidden_type=nengo.LIF(), **ALL)
+        Simulator(network, **quiet)
 
 
 def test_the_same_seed_draws_the_same_weights():

@@ -153,11 +153,8 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
                 parallel_iterations=1,
             )
             dzs = dzs.stack()
-            d_inner = tf.linalg.matmul(
-                tf.reshape(rs[:, :-1], (-1, width)),
-                tf.reshape(dzs, (-1, d)),
-                transpose_a=True,
-            )
+            before, rows = tf.reshape(rs[:, :-1], (-1, width)), tf.reshape(dzs, (-1, d))
+            d_inner = tf.linalg.matmul(before, rows, transpose_a=True)
             rows = tf.reshape(tf.transpose(dzs, (0, 2, 1, 3)), (-1, block * d))
             d_outer = tf.linalg.matmul(tf.reshape(ms, (-1, size)), rows, transpose_a=True)
             return d_inner, d_outer, dzs

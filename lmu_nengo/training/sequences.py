@@ -66,7 +66,7 @@ def only(process: Only, x, parameters, state):
 
 @apply.register
 def cell(process: CellSequence, x, parameters, state):
-    """`lmu_nengo.LMUCell`: ``u``, ``m`` and ``h`` of all steps."""
+    """`lmu_nengo.LMUCell`: what is wanted of ``u``, ``m`` and ``h`` of all steps."""
     p = {k: tf.convert_to_tensor(v, x.dtype) for k, v in parameters.items()}
     f = activation_of(process.hidden_type)
     Ad, Bd = state_matrices(process, parameters, x.dtype)
@@ -111,20 +111,17 @@ def cell(process: CellSequence, x, parameters, state):
         s = recurrence(weights, at_first(drive, first), f, size)
         m_all, h_all = s[..., :size], f(s[..., size:])
         u = ux + through(later(h_all, h), e_h) + through(later(m_all, m), e_m)
-    elif {"hidden_encoders", "memory_encoders"} & p.keys():
+    else:
         if has_state:  # what the memory holds is linear: its own course, and what comes in
             free = all_memory(tf.zeros_like(ux))
             ux = at_first(ux + through(later(free, m), e_m), through(h, e_h))
             jx = at_first(jx + through(free, W_m), through(h, W_h))
         u, h_all = cell_blocks((e_h, e_m, W_h, W_m), ux, jx, *process.discrete, f)
-        m_all = all_memory(u)
-    else:  # only h feeds back, and not into the memory
-        u, m_all = ux, all_memory(ux)
-        first = through(h - f(tf.zeros_like(h)), W_h)
-        drive = at_first(jx + through(m_all, W_m), first)
-        h_all = f(recurrence(W_h, drive, f, 0))
-    y = tf.transpose(tf.concat([u, m_all, h_all], axis=-1), (1, 0, 2))
-    return y, tf.concat([m_all[-1], h_all[-1]], axis=-1)
+        m_all = all_memory(u) if has_state or "m" in process.outputs else None
+    result = {"u": u, "m": m_all, "h": h_all}
+    y = tf.concat([result[name] for name in process.outputs], axis=-1)
+    last = tf.concat([m_all[-1], h_all[-1]], axis=-1) if has_state else None
+    return tf.transpose(y, (1, 0, 2)), last
 
 
 @apply.register

@@ -6,6 +6,7 @@ import nengo
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.cell import LMUCell
+from lmu_nengo.cell_sequence import CellSequence
 from lmu_nengo.memory import find_memories, find_realizable
 from lmu_nengo.realizations import Windowed
 from lmu_nengo.training.checks import (
@@ -94,6 +95,9 @@ class Simulator(nengo_dl.Simulator):
             for part in find_realizable(network)
             if isinstance(part.realization, Windowed)
         ]
+        for part in self.windows:
+            if isinstance(part, LMUCell):
+                part.leave_out_unread(network)
         self.batch_size = minibatch_size or 1
         self.window_steps = self._window_steps()
         self.path, self.path_reason, self._incoming = self._choose_path(network)
@@ -134,6 +138,9 @@ class Simulator(nengo_dl.Simulator):
         if not self.windows:
             return "step by step", "no memory is Windowed", None
         sequences = find_sequences(network)
+        for node in sequences:
+            if isinstance(node.output, CellSequence):
+                node.output.check_hidden_type()
         loops = [
             f"{part.feedback} in {part}"
             for part in self.windows
