@@ -120,9 +120,11 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
     """
     import tensorflow as tf
 
-    from lmu_nengo.training import Checkpoint, Simulator
+    from lmu_nengo.training import Checkpoint, Simulator, nengo_dl
 
     network, _, _, probe = parts
+    with network:
+        nengo_dl.configure_settings(keep_history=False, trainable=None)
     (x, y), (x_held, y_held) = data, validation
     lmu_nengo.realize(network, lmu_nengo.Windowed(x.shape[1]))
     with Simulator(network, minibatch_size=batch, seed=seed, progress_bar=False) as sim:
@@ -167,7 +169,7 @@ def test_accuracy(parts, x, y, batch):
 @click.option(
     "--recurrent-digits",
     type=click.IntRange(1),
-    help="Digits that go through the recurrence. Default 20,000 (8x8 digits: 1,180).",
+    help="Digits that go through the recurrence. Default 10,000 (8x8 digits: 1,180).",
 )
 @click.option("--resume", is_flag=True, help="Go on after an interruption.")
 @shared_options
@@ -187,7 +189,7 @@ def main(
     is_mnist = digits.name == "MNIST"
     batch = 100 if is_mnist else 20
     order, hidden_d = (256, 212) if is_mnist else (32, 40)
-    n_recurrent = recurrent_digits or (20_000 if is_mnist else 1_180)
+    n_recurrent = recurrent_digits or (10_000 if is_mnist else 1_180)
     if quick:
         epochs, n_recurrent = min(epochs, 10), min(n_recurrent, 10 * batch)
     x = permuted_sequences(digits.x_train, permutation_seed)
