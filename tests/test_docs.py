@@ -30,3 +30,21 @@ def test_readme_has_one_line_to_try_and_one_to_test(heading):
 def test_ci_runs_the_readmes_test_line():
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "## Test it" in ci and "README.md" in ci
+
+
+@pytest.mark.slow
+def test_the_example_of_conversion_gives_what_the_page_shows(capsys):
+    page = (ROOT / "docs" / "convert.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec("\n".join(blocks[:3]), {})
+
+    def figures(text):
+        scores = re.findall(r"score ([\d.]+)", text)
+        operations = re.findall(r"multiply-accumulates: .*", text)
+        return [float(score) for score in scores], operations
+
+    scores, operations = figures(page)
+    assert len(scores) == len(operations) == 3
+    run_scores, run_operations = figures(capsys.readouterr().out)
+    assert run_operations == operations
+    assert run_scores == pytest.approx(scores, abs=0.06)
