@@ -49,7 +49,6 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
     powers = [np.eye(order)]
     for _ in range(block):
         powers.append(Ad @ powers[-1])
-    eye = np.eye(memory_d)
     moved = np.concatenate(powers, axis=1)  # Ad^k side by side
 
     def along(path):
@@ -70,12 +69,9 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
     inner_u = tf.reshape(tf.transpose(inner_u, (0, 2, 1)), (block * memory_d, -1))
     inner_h = tf.concat([W_h + from_j[0] @ e_h, e_h], axis=0)
     inner = tf.concat([tf.transpose(inner_h), inner_u], axis=0)
-    # the memory after the block
-    across = tf.constant(np.kron(eye, powers[block].T), dtype)
-    response = np.stack([p @ Bd[:, 0] for p in powers[:block]])
-    entering = tf.constant(
-        np.einsum("ko,cd->kcdo", response, eye).reshape(block * memory_d, size), dtype
-    )
+    # the memory after the block, of one channel
+    across = tf.constant(powers[block].T, dtype)
+    response = tf.constant(np.stack([p @ Bd[:, 0] for p in powers[:block]]), dtype)
 
     drive = tf.concat([jx + ux @ tf.transpose(from_j[0]), ux], axis=-1)
     n_blocks = -(-n_steps // block)
@@ -102,7 +98,9 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
             ms = ms.write(i, m)
             rs = rs.write(i, tf.stack([*r_all, r]))
             js = js.write(i, tf.stack(j_all))
-            m = m @ across + r[:, hidden_d:] @ entering
+            m = tf.reshape(tf.reshape(m, (-1, order)) @ across, (batch, size))
+            u = tf.reshape(r[:, hidden_d:], (batch, block, memory_d))
+            m += tf.reshape(tf.einsum("bkc,ko->bco", u, response), (batch, size))
             return i + 1, m, r[:, :hidden_d], ms, rs, js
 
         arrays = [
@@ -128,7 +126,9 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
 
             def backward(i, dm, dh, dzs):
                 i = i - 1
-                dr = tf.concat([dh, tf.linalg.matmul(dm, entering, transpose_b=True)], 1)
+                per_channel = tf.reshape(dm, (batch, memory_d, order))
+                du = tf.einsum("bco,ko->bkc", per_channel, response)
+                dr = tf.concat([dh, tf.reshape(du, (batch, -1))], 1)
                 error, slope = d_states[i], slopes[i]
                 dz_all = []
                 for k in reversed(range(block)):
@@ -140,7 +140,8 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
                 dz = tf.stack(dz_all[::-1])
                 dzs = dzs.write(i, dz)
                 dz = tf.reshape(tf.transpose(dz, (1, 0, 2)), (batch, -1))
-                dm = tf.linalg.matmul(dm, across, transpose_b=True)
+                dm = tf.linalg.matmul(per_channel, across, transpose_b=True)
+                dm = tf.reshape(dm, (batch, size))
                 dm += tf.linalg.matmul(dz, outer, transpose_b=True)
                 return i, dm, dr[:, :hidden_d], dzs
 

@@ -1,0 +1,154 @@
+"""What keras-lmu computes and how fast it trains; run by a Python that has it.
+
+keras-lmu's licence is non-commercial, so it stays in an environment of its own:
+`environment` makes one, and the two commands exchange numbers by files and by pipe::
+
+    PYTHON keras_lmu_peer.py values IN.npz OUT.npz
+    PYTHON keras_lmu_peer.py train KIND BATCH STEPS ORDER HIDDEN N_BATCHES
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from pathlib import Path
+
+import numpy as np
+
+REQUIREMENTS = ("keras-lmu==0.9.0", "tensorflow==2.21.0")
+KINDS = ("last step", "all steps", "recurrent")
+
+
+def environment(python=None):
+    """
+    Path of a Python that has keras-lmu, made with venv and pip if none is given.
+
+    Parameters
+    ----------
+    python : str, optional
+        Path of a Python that has it.
+
+    Returns
+    -------
+    python : str
+        The path given, or that in a folder for temporary files, kept for the next time.
+    """
+    if python:
+        return python
+    folder = Path(tempfile.gettempdir()) / "lmu_nengo_keras_lmu_0.9.0"
+    python = str(folder / "bin" / "python")
+    if not (folder / "complete").exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *REQUIREMENTS], check=True)
+        (folder / "complete").touch()
+    return python
+
+
+def values(source, target):
+    """Outputs, and gradient of their sum weighted by ``direction``, for given weights."""
+    import keras
+    import keras_lmu
+    import tensorflow as tf
+
+    given = np.load(source)
+    x, hidden_d = given["x"], len(given["bias"])
+    kwargs = dict(
+        memory_d=len(given["input_encoders"]),
+        order=int(given["order"]),
+        theta=float(given["theta_steps"]),
+        input_to_hidden=True,
+        return_sequences=True,
+    )
+    if "hidden_kernel" in given:
+        layer = keras_lmu.LMU(
+            **kwargs,
+            hidden_cell=keras.layers.SimpleRNNCell(hidden_d, activation="tanh"),
+            hidden_to_memory=True,
+            memory_to_memory=True,
+        )
+    else:
+        layer = keras_lmu.LMUFeedforward(
+            **kwargs, hidden_cell=keras.layers.Dense(hidden_d, activation="relu")
+        )
+    layer.build(x.shape)
+    layer(x)
+    cell = layer.layer.cell if "hidden_kernel" in given else layer
+    hidden = cell.hidden_cell
+    # each of keras-lmu's weights, and which of the paper's paths stand in it, row by row
+    places = [
+        (cell.kernel, ("input_encoders", "hidden_encoders")),
+        (hidden.kernel, ("memory_kernel", "input_kernel")),
+    ]
+    if "hidden_kernel" in given:
+        places.append((cell.recurrent_kernel, ("memory_encoders",)))
+        places.append((hidden.recurrent_kernel, ("hidden_kernel",)))
+    for variable, names in places:
+        variable.assign(np.concatenate([given[n].T for n in names if n in given]))
+    hidden.bias.assign(given["bias"])
+    variables = [variable.value for variable, _ in places] + [hidden.bias.value]
+    with tf.GradientTape() as tape:
+        y = layer(x)
+        total = tf.reduce_sum(y * given["direction"])
+    *gradients, d_bias = tape.gradient(total, variables)
+    result = {"output": y, "bias": d_bias}
+    for (_, names), gradient in zip(places, gradients, strict=True):
+        start = 0
+        for name in (n for n in names if n in given):
+            rows = given[name].shape[1]
+            result[name] = gradient[start : start + rows].numpy().T
+            start += rows
+    np.savez(target, **result)
+
+
+def train(kind, batch, steps, order, hidden, n_batches):
+    """Train on random digits; print milliseconds a digit for each line of the input."""
+    import keras
+    import keras_lmu
+
+    batch, steps, order = int(batch), int(steps), int(order)
+    hidden, n_batches = int(hidden), int(n_batches)
+    sequences = kind == "all steps"
+    if kind == "recurrent":
+        layer = keras_lmu.LMU(
+            1,
+            order,
+            steps,
+            keras.layers.SimpleRNNCell(hidden),
+            hidden_to_memory=True,
+            memory_to_memory=True,
+            input_to_hidden=True,
+        )
+    else:
+        layer = keras_lmu.LMUFeedforward(
+            1,
+            order,
+            steps,
+            keras.layers.Dense(hidden, activation="relu"),
+            return_sequences=sequences,
+        )
+    rng = np.random.RandomState(0)
+    x = rng.rand(n_batches * batch, steps, 1).astype(np.float32)
+    y = rng.randint(10, size=(len(x), steps, 1) if sequences else (len(x), 1))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    for jit in (True, False):  # Keras' default is to compile with XLA where it can
+        model = keras.Sequential(
+            [keras.layers.Input((steps, 1), batch), layer, keras.layers.Dense(10)]
+        )
+        model.compile("adam", loss=loss, jit_compile=jit)
+        try:
+            model.fit(x[:batch], y[:batch], batch_size=batch, verbose=0)
+            break
+        except Exception as error:
+            if not jit:
+                raise
+            print(type(error).__name__, file=sys.stderr)
+    print(f"ready, jit_compile={jit}", flush=True)
+    for _ in sys.stdin:
+        started = time.perf_counter()
+        model.fit(x, y, batch_size=batch, verbose=0)
+        print(1000 * (time.perf_counter() - started) / len(x), flush=True)
+
+
+if __name__ == "__main__":
+    {"values": values, "train": train}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,225 @@
+"""Milliseconds a digit in training, against keras-lmu and NengoDL's step-by-step loop.
+
+One machine, one run, the same number of threads; digits of 784 steps, order 256, 212
+hidden units, batches of 100, Adam. Ours and the peer's take turns, each in a process of its
+own that does nothing while the other is timed; medians over the rounds, ratios printed:
+
+- last step: the memory of a whole digit, hidden rectified linear units, one read-out;
+  against `LMUFeedforward`;
+- all steps: the same with a read-out at every step; against
+  ``LMUFeedforward(return_sequences=True)``;
+- recurrent: `lmu_nengo.LMUCell` with ``hidden_encoders``, ``memory_encoders``,
+  ``input_kernel`` and ``hidden_kernel``; against `LMU` with ``hidden_to_memory``,
+  ``memory_to_memory``, ``input_to_hidden`` and a SimpleRNNCell;
+- loop: the network of the last step by NengoDL's own loop, 16 steps unrolled.
+
+Tracing and compilation are left out. keras-lmu has Keras' default, XLA, where it compiles.
+Then the exponents with which the cost of ours grows with the batch and with the steps.
+"""
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+
+import click
+import numpy as np
+from keras_lmu_peer import KINDS, environment
+from keras_lmu_peer import __file__ as PEER
+
+STEPS, ORDER, HIDDEN, BATCH = 784, 256, 212, 100
+OPTIONS = {"jit_compile": True, "steps_per_execution": 50}
+# batches in a round: of ours, of keras-lmu's
+N_BATCHES = {
+    "last step": (250, 5),
+    "all steps": (5, 5),
+    "recurrent": (3, 3),
+    "loop": (2, 0),
+}
+
+
+def build(kind, steps):
+    """Build the network of ours; return it with its probe."""
+    import nengo
+
+    import lmu_nengo
+    from lmu_nengo.training import nengo_dl
+
+    drawn = lmu_nengo.weights.Glorot()
+    with nengo.Network(seed=0) as network:
+        nengo_dl.configure_settings(keep_history=kind == "all steps", trainable=None)
+        pixel = nengo.Node([0])
+        options = {"hidden_type": nengo.RectifiedLinear()}
+        if kind == "recurrent":
+            options = {
+                "hidden_encoders": drawn,
+                "memory_encoders": np.zeros((1, ORDER)),
+                "input_kernel": drawn,
+                "hidden_kernel": drawn,
+            }
+        cell = lmu_nengo.LMUCell(1, 1, ORDER, steps * 0.001, HIDDEN, **options)
+        digit = nengo.Node(size_in=10)
+        nengo.Connection(pixel, cell.input, synapse=None)
+        weights = np.random.RandomState(0).randn(10, HIDDEN) / np.sqrt(HIDDEN)
+        nengo.Connection(cell.output, digit, transform=weights, synapse=None)
+        probe = nengo.Probe(digit)
+    windowed = lmu_nengo.Windowed(steps)
+    lmu_nengo.realize(network, lmu_nengo.Linear() if kind == "loop" else windowed)
+    return network, probe
+
+
+def worker(kind, batch, steps, n_batches):
+    """Train ours; print milliseconds a digit for each line of the input."""
+    from lmu_nengo.training import Simulator
+
+    import tensorflow as tf  # isort: skip
+
+    def loss(y_true, y_pred):
+        return tf.keras.losses.sparse_categorical_crossentropy(
+            y_true, y_pred, from_logits=True
+        )
+
+    network, probe = build(kind, steps)
+    rng = np.random.RandomState(0)
+    x = rng.rand(n_batches * batch, steps, 1).astype(np.float32)
+    y = rng.randint(10, size=(len(x), steps if kind == "all steps" else 1, 1))
+    options = {} if kind == "loop" else dict(OPTIONS)
+    if n_batches % 50:
+        options.pop("steps_per_execution", None)
+    with Simulator(
+        network,
+        minibatch_size=batch,
+        unroll_simulation=16 if kind == "loop" else 1,
+        progress_bar=False,
+        seed=0,
+    ) as sim:
+        sim.compile("adam", loss={probe: loss}, **options)
+        first = batch * min(n_batches, 50)
+        sim.fit(x[:first], {probe: y[:first]}, verbose=0)
+        print(f"ready, {sim.path}", flush=True)
+        for _ in sys.stdin:
+            started = time.perf_counter()
+            sim.fit(x, {probe: y}, verbose=0)
+            print(1000 * (time.perf_counter() - started) / len(x), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"{peak:.2f}", flush=True)
+
+
+class Runner:
+    """
+    A process that trains for one round whenever it is asked to.
+
+    Parameters
+    ----------
+    command : list of str
+        How it is started.
+    threads : int
+        Threads for TensorFlow.
+    """
+
+    def __init__(self, command, threads):
+        settings = {
+            "TF_NUM_INTRAOP_THREADS": str(threads),
+            "TF_NUM_INTEROP_THREADS": str(threads),
+            "OMP_NUM_THREADS": str(threads),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
+        self.process = subprocess.Popen(
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env={**os.environ, **settings},
+        )
+        self.times = []
+        while not (line := self.process.stdout.readline()).startswith("ready"):
+            if not line:
+                raise RuntimeError(f"{command} ended; run it alone to see why.")
+        self.about = line.strip()
+
+    def round(self):
+        """Milliseconds a digit of one more round."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        self.times.append(float(self.process.stdout.readline()))
+        return self.times[-1]
+
+    def close(self):
+        """End it; return the rest of what it prints."""
+        rest, _ = self.process.communicate()
+        return rest.strip()
+
+
+def start_ours(kind, threads, batch=BATCH, steps=STEPS, n_batches=None):
+    """Start a `Runner` of ours."""
+    n_batches = n_batches or N_BATCHES[kind][0]
+    job = json.dumps([kind, batch, steps, n_batches])
+    return Runner([sys.executable, __file__, "--worker", job], threads)
+
+
+def exponent(kind, threads, rounds, batches, steps):
+    """Fitted exponent of the cost of one batch, in the batch or in the steps."""
+    cost = []
+    for batch in batches:
+        for n in steps:
+            runner = start_ours(kind, threads, batch, n, 100 if kind == "last step" else 1)
+            ms = statistics.median(runner.round() for _ in range(rounds))
+            runner.close()
+            cost.append(ms * batch)
+    sizes = batches if len(batches) > 1 else steps
+    return np.polyfit(np.log(sizes), np.log(cost), 1)[0], cost
+
+
+@click.command(help=__doc__)
+@click.option("--peer", help="A Python that has keras-lmu; made by venv and pip if absent.")
+@click.option("--kinds", default=",".join([*KINDS, "loop"]), show_default=True)
+@click.option("--rounds", default=5, show_default=True)
+@click.option("--threads", default=os.cpu_count(), show_default=True)
+@click.option("--growth/--no-growth", default=True, help="Exponents too.")
+@click.option("--worker", "job", hidden=True)
+def main(peer, kinds, rounds, threads, growth, job):
+    """Take turns and print."""
+    if job:
+        worker(*json.loads(job))
+        return
+    kinds = kinds.split(",")
+    python = environment(peer)
+    for kind in kinds:
+        ours = start_ours(kind, threads)
+        if kind == "loop":
+            theirs, rivals = start_ours("last step", threads), "windowed"
+        else:
+            size = [BATCH, STEPS, ORDER, HIDDEN, N_BATCHES[kind][1]]
+            theirs = Runner([python, PEER, "train", kind, *size], threads)
+            rivals = "keras-lmu"
+        for _ in range(rounds):
+            ours.round()
+            theirs.round()
+        a, b = (statistics.median(runner.times) for runner in (ours, theirs))
+        ratios = [y / x for x, y in zip(ours.times, theirs.times, strict=True)]
+        ratio = statistics.median(ratios)
+        print(
+            f"{kind}: ours {a:.4g} ms ({ours.about}), "
+            f"{rivals} {b:.4g} ms ({theirs.about}), "
+            f"ratio {ratio:.3g} ({min(ratios):.3g} to {max(ratios):.3g}), "
+            f"peak memory of ours {ours.close()} GiB",
+            flush=True,
+        )
+        theirs.close()
+    if growth:
+        for kind in (kind for kind in kinds if kind != "loop"):
+            for name, sizes in (
+                ("batch", ([25, 50, 100, 200, 400], [STEPS])),
+                ("steps", ([BATCH], [98, 196, 392, 784, 1568])),
+            ):
+                power, cost = exponent(kind, threads, rounds, *sizes)
+                text = ", ".join(f"{ms:.4g}" for ms in cost)
+                print(f"{kind}: cost ~ {name}^{power:.2f} (ms a batch: {text})", flush=True)
+
+
+if __name__ == "__main__":
+    main()
