@@ -31,6 +31,7 @@ ORDER = [
     "lstm",
     "readout",
     "spiking",
+    "saving",
     "training",
 ]
 
