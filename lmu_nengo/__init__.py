@@ -22,6 +22,7 @@ from lmu_nengo.principle3 import Mapping, continuous_principle3, principle3
 from lmu_nengo.readout import LearnedReadout, WindowFunction
 from lmu_nengo.realizations import Linear, Windowed
 from lmu_nengo.report import SpikingReport, spiking_report
+from lmu_nengo.saving import load_network, save_network
 from lmu_nengo.spiking import scale_for, to_spiking
 from lmu_nengo.spiking_memory import Spiking
 from lmu_nengo.stacks import Bidirectional, Parallel, Stack
@@ -54,12 +55,14 @@ __all__ = [
     "discrete_synapse",
     "discretize",
     "impulse_response",
+    "load_network",
     "loop_poles",
     "nrmse",
     "order_for",
     "principle3",
     "realize",
     "reconstruct_window",
+    "save_network",
     "scale_for",
     "simulate",
     "spiking_report",

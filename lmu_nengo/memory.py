@@ -213,7 +213,7 @@ class LegendreMemory(Realizable):
         unchanged = zip((A, B), self.matrices, strict=True)
         self._trained |= not all(np.array_equal(new, old) for new, old in unchanged)
         self.theta = theta
-        self.matrices = (A, B)
+        self.matrices = (np.array(A, dtype=float), np.array(B, dtype=float))
 
     def going_on_from(self, m, discretizer="zoh"):
         """

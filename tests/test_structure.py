@@ -36,6 +36,7 @@ ORDER = [
     "spiking",
     "operations",
     "report",
+    "saving",
     "training",
 ]
 

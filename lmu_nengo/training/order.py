@@ -87,6 +87,7 @@ def batches(data, n_rows, batch_size, seed, done):
     rows = passes.flat_map(shuffle).skip(done % in_a_pass)
     dataset = rows.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
     options = tf.data.Options()
+    options.experimental_optimization.apply_default_optimizations = False  # cost more
     # for each worker its part of every batch, whatever the files
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
