@@ -37,7 +37,7 @@ PRESETS = {
     "large": Preset(
         order=468,
         hidden=(800, 400),
-        dropout=(0.2, 0.4, 0.4),
+        dropout=(0.1, 0.3, 0.3),
         push=1.0,
         distorted=False,
         epochs=40,
