@@ -40,7 +40,7 @@ PRESETS = {
         dropout=(0.1, 0.3, 0.3),
         push=1.0,
         distorted=False,
-        epochs=40,
+        epochs=30,
         batch=200,
         rate=2e-3,
         n_validation=5000,
@@ -51,7 +51,7 @@ PRESETS = {
         dropout=(0, 0.1, 0.2),
         push=0,
         distorted=True,
-        epochs=60,
+        epochs=40,
         batch=200,
         rate=2e-3,
         n_validation=5000,
@@ -220,7 +220,7 @@ def main(
     configure(classifier)
     settings = {
         "data": digits.name,
-        "preset": setting._asdict(),
+        "preset": {k: v for k, v in setting._asdict().items() if k != "epochs"},
         "permutation_seed": permutation_seed,
         "quick": quick,
         "seed": seed,
@@ -266,7 +266,9 @@ def main(
     figures["accuracy_spiking"] = accuracy(values, y_test)
     figures["spikes_per_inference"] = float(counts.mean())
 
-    settings.update(streamed=len(x_test), spikes=spikes, throughout=throughout)
+    settings.update(
+        epochs=setting.epochs, streamed=len(x_test), spikes=spikes, throughout=throughout
+    )
     reference = REFERENCE if is_mnist else {}
     path = report("psmnist", seed, quick, figures, reference, out, settings)
     draw(history, figures, digits.name, path.with_suffix(".png"))
