@@ -5,7 +5,14 @@ from pathlib import Path
 
 import click
 
-HELPERS = ("__init__", "__main__", "common", "delays")
+HELPERS = (
+    "__init__",
+    "__main__",
+    "common",
+    "delays",
+    "digits_distortion",
+    "digits_network",
+)
 NAMES = sorted(
     path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS
 )

@@ -1,13 +1,12 @@
 """Permuted sequential digits: train, stream, make spike.
 
-One network, built once: an LMU whose memory spans the whole digit, a hidden layer of
+One network, built once: an LMU whose memory spans the whole digit, hidden layers of
 rectified linear neurons and a read-out. Trained with the memory windowed; then run
-step by step; then with spiking hidden neurons.
+step by step; then with spiking hidden neurons, inhibited until the last pixel.
 """
 
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 import nengo
@@ -16,174 +15,59 @@ from nengo.exceptions import ValidationError
 
 import lmu_nengo
 from experiments.common import console, report, shared_options
-from lmu_nengo.datasets import load_mnist, load_small_digits, permuted_sequences
+from experiments.digits_network import Preset, build, configure, train
+from lmu_nengo.datasets import load_mnist, load_small_digits
 
 # test accuracy in %, with the number of parameters of the parallel LMU (2021)
 REFERENCE = {"accuracy_windowed": 98.49, "parameters": 165_000}
 UNROLL = 8  # steps that NengoDL unrolls when it streams; divides 64 and 784
-
-
-class Classifier(NamedTuple):
-    """
-    The network, and the objects in it that are needed later.
-
-    Attributes
-    ----------
-    network : nengo.Network
-        All of it.
-    normalize : nengo.Connection
-        Gives every coefficient of a permuted digit the same variance; not trained.
-    hidden : nengo.Ensemble
-        The hidden layer.
-    output : nengo.Probe
-        Ten values, the largest one is the answer.
-    """
-
-    network: nengo.Network
-    normalize: nengo.Connection
-    hidden: nengo.Ensemble
-    output: nengo.Probe
-
-
-def build(n_steps, order, n_hidden, seed, dt=0.001):
-    """
-    Build the network.
-
-    Parameters
-    ----------
-    n_steps : int
-        Pixels in a digit; one is shown in each step.
-    order : int
-        Legendre polynomials in the memory.
-    n_hidden : int
-        Rectified linear neurons in the hidden layer.
-    seed : int
-        Seed of network and weights.
-    dt : float
-        Step in seconds.
-
-    Returns
-    -------
-    classifier : Classifier
-        Network and the objects in it that are needed later.
-    """
-    rng = np.random.RandomState(seed)
-
-    def glorot(n_out, n_in):
-        limit = np.sqrt(6 / (n_in + n_out))
-        return rng.uniform(-limit, limit, size=(n_out, n_in))
-
-    with nengo.Network(seed=seed, label="psmnist") as network:
-        pixel = nengo.Node([0], label="pixel")
-        one = nengo.Node([1], label="one")
-        memory = lmu_nengo.LegendreMemory(n_steps * dt, order, dt=dt, label="memory")
-        memory_dropout = nengo.Node(lmu_nengo.Dropout(0.3, order))
-        hidden = nengo.Ensemble(
-            n_hidden,
-            1,
-            neuron_type=nengo.RectifiedLinear(),
-            gain=np.ones(n_hidden),
-            bias=np.zeros(n_hidden),
-            label="hidden",
-        )
-        hidden_dropout = nengo.Node(lmu_nengo.Dropout(0.5, n_hidden))
-        digit = nengo.Node(size_in=10, label="digit")
-        connect = nengo.Connection
-        connect(pixel, memory.input, synapse=None)
-        # the coefficients of white noise have variances as 2 i + 1
-        normalize = connect(
-            memory.output,
-            memory_dropout,
-            transform=np.sqrt(n_steps / (2 * np.arange(order) + 1)),
-            synapse=None,
-        )
-        connect(
-            memory_dropout,
-            hidden.neurons,
-            transform=glorot(n_hidden, order),
-            synapse=None,
-        )
-        connect(hidden.neurons, hidden_dropout, synapse=None)
-        connect(hidden_dropout, digit, transform=glorot(10, n_hidden), synapse=None)
-        connect(one, digit, transform=np.zeros((10, 1)), synapse=None)
-        output = nengo.Probe(digit, label="output")
-    return Classifier(network, normalize, hidden, output)
-
-
-def configure(classifier):
-    """Tell NengoDL to show the end of each digit only, and what not to train."""
-    from lmu_nengo.training import nengo_dl
-
-    with classifier.network:
-        nengo_dl.configure_settings(keep_history=False, trainable=None)
-    classifier.network.config[classifier.normalize].trainable = False
-
-
-def train(
-    classifier, x, y, *, validation, epochs, batch, seed, checkpoint, resume, settings
-):
-    """
-    Train with the memory windowed and freeze the best epoch into the network.
-
-    Parameters
-    ----------
-    classifier : Classifier
-        What `build` gave.
-    x : ndarray of shape (n_digits, n_steps, 1)
-        Sequences.
-    y : ndarray of shape (n_digits,)
-        Digits.
-    validation : tuple of (ndarray, ndarray)
-        As ``x, y``; the epoch with the best accuracy on it is kept.
-    epochs : int
-        Passes over ``x``.
-    batch : int
-        Digits in a batch.
-    seed : int
-        Seed of shuffling and dropout.
-    checkpoint : Path
-        File that is written after every epoch.
-    resume : bool
-        Go on from that file.
-    settings : dict
-        What the file must have been made with.
-
-    Returns
-    -------
-    history : dict of {str: list of float}
-        Loss and accuracy by epoch.
-    parameters : int
-        Trained numbers.
-    """
-    import tensorflow as tf
-
-    from lmu_nengo.training import Checkpoint, Simulator
-
-    network, output = classifier.network, classifier.output
-    lmu_nengo.realize(network, lmu_nengo.Windowed(x.shape[1]))
-    with Simulator(network, minibatch_size=batch, seed=seed, progress_bar=False) as sim:
-        sim.compile(
-            tf.optimizers.Adam(
-                tf.optimizers.schedules.CosineDecay(2e-3, epochs * (len(x) // batch))
-            ),
-            loss={output: tf.losses.SparseCategoricalCrossentropy(from_logits=True)},
-            metrics={output: "accuracy"},
-            jit_compile=True,
-            steps_per_execution=20,
-        )
-        keeper = Checkpoint(sim, checkpoint, "val_output_accuracy", resume, settings)
-        sim.fit(
-            x,
-            {output: y[:, None, None]},
-            validation_data=(validation[0], {output: validation[1][:, None, None]}),
-            epochs=epochs,
-            initial_epoch=keeper.epoch,
-            callbacks=[keeper],
-        )
-        keeper.restore_best()
-        parameters = sum(int(tf.size(w)) for w in sim.keras_model.trainable_weights)
-        sim.freeze_params(network)
-    return keeper.history, parameters
+# chosen by validation accuracy with seed 100
+PRESETS = {
+    "small": Preset(
+        order=300,
+        hidden=(400, 120),
+        dropout=(0.1, 0.2, 0.2),
+        push=0.8,
+        distorted=False,
+        epochs=40,
+        batch=200,
+        rate=2e-3,
+        n_validation=5000,
+    ),
+    "large": Preset(
+        order=468,
+        hidden=(800, 400),
+        dropout=(0.1, 0.3, 0.3),
+        push=1.0,
+        distorted=False,
+        epochs=30,
+        batch=200,
+        rate=2e-3,
+        n_validation=5000,
+    ),
+    "augmented": Preset(
+        order=468,
+        hidden=(800, 400),
+        dropout=(0, 0.1, 0.2),
+        push=0,
+        distorted=True,
+        epochs=40,
+        batch=200,
+        rate=2e-3,
+        n_validation=5000,
+    ),
+}
+SMALL_DIGITS = Preset(
+    order=64,
+    hidden=(128,),
+    dropout=(0.3, 0.5),
+    push=0,
+    distorted=False,
+    epochs=200,
+    batch=20,
+    rate=2e-3,
+    n_validation=240,
+)
 
 
 def predict(network, probes, x, batch, unroll=1):
@@ -224,18 +108,28 @@ def accuracy(values, y):
     return 100 * float(np.mean(values.argmax(axis=1) == y))
 
 
-def count_spikes(hidden, dt=0.001):
-    """Add a node that counts the spikes of an ensemble; return a probe on it."""
+def count_spikes(ensembles, dt=0.001):
+    """Add a node that counts the spikes of ensembles; return a probe on it."""
     count = nengo.Node(size_in=1, label="spike count")
-    spike = hidden.neuron_type.amplitude / dt
-    nengo.Connection(
-        hidden.neurons,
-        count,
-        transform=np.full((1, hidden.n_neurons), 1 / spike),
-        synapse=None,
-    )
+    for ens in ensembles:
+        spike = ens.neuron_type.amplitude / dt
+        each = np.full((1, ens.n_neurons), 1 / spike)
+        nengo.Connection(ens.neurons, count, transform=each, synapse=None)
     nengo.Connection(count, count, synapse=0)  # one step
     return nengo.Probe(count, label="spikes")
+
+
+def inhibit_until(end, ensembles):
+    """Add a node that keeps rectified linear neurons silent before a time in seconds."""
+    gate = nengo.Node(lambda t: float(t < end), size_in=0, size_out=1, label="gate")
+    for ens in ensembles:
+        strong = np.full((ens.n_neurons, 1), -1e4)
+        nengo.Connection(gate, ens.neurons, transform=strong, synapse=None)
+        # half a spike's worth: counts of one step are rounded, not rounded down
+        ens.neuron_type = nengo.SpikingRectifiedLinear(
+            amplitude=ens.neuron_type.amplitude,
+            initial_state={"voltage": nengo.dists.Choice([0.5])},
+        )
 
 
 def draw(history, figures, name, path):
@@ -260,13 +154,42 @@ def draw(history, figures, name, path):
 @click.command(help=__doc__)
 @click.option("--data", type=click.Path(path_type=Path), help="MNIST's mnist.npz.")
 @click.option("--download", is_flag=True, help="Ask Keras for MNIST.")
+@click.option(
+    "--preset",
+    type=click.Choice(list(PRESETS)),
+    default="small",
+    show_default=True,
+    help="Size and training for MNIST; 8x8 digits have their own.",
+)
 @click.option("--permutation-seed", type=int, default=0, show_default=True)
-@click.option("--epochs", type=click.IntRange(1), help="Default 100 (8x8 digits: 200).")
-@click.option("--order", type=click.IntRange(1), help="Default 468 (8x8 digits: 64).")
-@click.option("--hidden", type=click.IntRange(1), help="Default 346 (8x8 digits: 128).")
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's.")
+@click.option(
+    "--streamed",
+    type=click.IntRange(1),
+    help="How many test digits to stream; default all.",
+)
+@click.option(
+    "--spikes",
+    type=click.FloatRange(0, min_open=True),
+    help="Spikes a step and unit of activity. Default 1 (8x8 digits: 4).",
+)
+@click.option("--throughout", is_flag=True, help="Let neurons spike before the last pixel.")
 @click.option("--resume", is_flag=True, help="Go on after an interruption.")
 @shared_options
-def main(data, download, permutation_seed, epochs, order, hidden, resume, quick, seed, out):
+def main(
+    data,
+    download,
+    preset,
+    permutation_seed,
+    epochs,
+    streamed,
+    spikes,
+    throughout,
+    resume,
+    quick,
+    seed,
+    out,
+):
     """Run the experiment."""
     try:
         digits = load_mnist(data, download)
@@ -278,42 +201,43 @@ def main(data, download, permutation_seed, epochs, order, hidden, resume, quick,
         )
         digits = load_small_digits()
     is_mnist = digits.name == "MNIST"
-    n_validation = 10_000 if is_mnist else 240
-    batch = 100 if is_mnist else 20
-    order = order or (468 if is_mnist else 64)
-    hidden = hidden or (346 if is_mnist else 128)
-    epochs = epochs or ((4 if quick else 100) if is_mnist else (40 if quick else 200))
-    x = permuted_sequences(digits.x_train, permutation_seed)
-    x_test = permuted_sequences(digits.x_test, permutation_seed)
-    y, y_test = digits.y_train, digits.y_test
+    setting = PRESETS[preset] if is_mnist else SMALL_DIGITS
+    quick_epochs = (4 if is_mnist else 40) if quick else None
+    setting = setting._replace(epochs=epochs or quick_epochs or setting.epochs)
+    spikes = spikes or (1 if is_mnist else 4)  # fewer neurons average less noise out
+    x, x_test, y, y_test = digits.x_train, digits.x_test, digits.y_train, digits.y_test
+    n_steps = x.shape[1]
+    order = np.random.RandomState(permutation_seed).permutation(n_steps)
     shuffled = np.random.RandomState(seed).permutation(len(x))
-    held_out, used = np.split(shuffled, [n_validation])
+    held_out, used = np.split(shuffled, [setting.n_validation])
     if quick:
         used, x_test, y_test = used[:10_000], x_test[:500], y_test[:500]
-    used = used[: len(used) // batch * batch]  # NengoDL takes whole batches only
+    x_test = x_test[:, order, None]
     out.mkdir(parents=True, exist_ok=True)
 
-    classifier = build(x.shape[1], order, hidden, seed)
-    network, output = classifier.network, classifier.output
+    classifier = build(n_steps, setting, seed)
+    network, output, hidden = classifier.network, classifier.output, classifier.hidden
     configure(classifier)
+    settings = {
+        "data": digits.name,
+        "preset": {k: v for k, v in setting._asdict().items() if k != "epochs"},
+        "permutation_seed": permutation_seed,
+        "quick": quick,
+        "seed": seed,
+    }
     started = time.perf_counter()
     try:
         history, parameters = train(
             classifier,
+            setting,
             x[used],
             y[used],
+            order,
             validation=(x[held_out], y[held_out]),
-            epochs=epochs,
-            batch=batch,
             seed=seed,
             checkpoint=out / "psmnist-checkpoint.npz",
             resume=resume,
-            settings={
-                "data": digits.name,
-                "permutation_seed": permutation_seed,
-                "quick": quick,
-                "seed": seed,
-            },
+            settings=settings,
         )
     except KeyboardInterrupt:
         raise click.ClickException(
@@ -321,29 +245,31 @@ def main(data, download, permutation_seed, epochs, order, hidden, resume, quick,
         ) from None
     except ValidationError as error:
         raise click.ClickException(str(error)) from error
-    train_seconds = time.perf_counter() - started
-    (windowed,) = predict(network, [output], x_test, batch)
+    figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
+    figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
+    (values,) = predict(network, [output], x_test, setting.batch)
+    figures["accuracy_windowed"] = accuracy(values, y_test)
 
+    x_test, y_test = x_test[:streamed], y_test[:streamed]
     lmu_nengo.realize(network, lmu_nengo.Linear())
-    console.print("Streaming the test digits, one pixel a step.")
-    (streamed,) = predict(network, [output], x_test, 5 * batch, UNROLL)
+    console.print(f"Streaming {len(x_test)} test digits, one pixel a step.")
+    (values,) = predict(network, [output], x_test, 500, UNROLL)
+    figures["accuracy_streamed"] = accuracy(values, y_test)
 
-    # spikes per step and unit of activity; fewer neurons average less noise out
-    spikes_per_step = 1 if is_mnist else 4
-    lmu_nengo.to_spiking(network, scale=spikes_per_step / 0.001)
+    lmu_nengo.to_spiking(network, scale=spikes / 0.001)
     with network:
-        spikes = count_spikes(classifier.hidden)
+        if not throughout:
+            inhibit_until((n_steps - 0.5) * 0.001, hidden)
+        count = count_spikes(hidden)
     console.print("Streaming them through spiking hidden neurons.")
-    spiking, counts = predict(network, [output, spikes], x_test, 5 * batch, UNROLL)
+    values, counts = predict(network, [output, count], x_test, 500, UNROLL)
+    figures["accuracy_spiking"] = accuracy(values, y_test)
+    figures["spikes_per_inference"] = float(counts.mean())
 
-    figures = {
-        "accuracy_windowed": accuracy(windowed, y_test),
-        "accuracy_streamed": accuracy(streamed, y_test),
-        "accuracy_spiking": accuracy(spiking, y_test),
-        "parameters": parameters,
-        "train_seconds": train_seconds,
-        "spikes_per_inference": float(counts.mean()),
-    }
-    path = report("psmnist", seed, quick, figures, REFERENCE if is_mnist else {}, out)
+    settings.update(
+        epochs=setting.epochs, streamed=len(x_test), spikes=spikes, throughout=throughout
+    )
+    reference = REFERENCE if is_mnist else {}
+    path = report("psmnist", seed, quick, figures, reference, out, settings)
     draw(history, figures, digits.name, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")

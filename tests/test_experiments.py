@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FIGURES = {
+    "accuracy_validation",
     "accuracy_windowed",
     "accuracy_streamed",
     "accuracy_spiking",
@@ -45,6 +46,7 @@ def read(folder, name="psmnist", figures=FIGURES):
         "versions",
         "figures",
         "reference",
+        "settings",
     }
     assert result["experiment"] == name and result["figures"].keys() == figures
     return result
@@ -67,8 +69,9 @@ def test_psmnist_runs_on_the_bundled_digits(tmp_path):
     assert figures["accuracy_windowed"] > 94
     assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) < 0.3
     assert figures["accuracy_spiking"] > 93
-    assert figures["parameters"] == 64 * 128 + 128 + 128 * 10 + 10
-    assert 100 < figures["spikes_per_inference"] < 4 * 64 * 128
+    assert figures["parameters"] == 64 * 128 + 128 + 128 * 10
+    # silent but for the last step, where a unit of activity gives four spikes
+    assert 50 < figures["spikes_per_inference"] < 4 * 128
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
@@ -114,12 +117,18 @@ def test_missing_data_is_told_before_any_work(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif("LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA")
-def test_psmnist_reaches_its_bars_on_real_mnist(tmp_path):
-    data = os.environ["LMU_NENGO_DATA"]
-    result = run("psmnist", "--data", Path(data).resolve(), "--out", tmp_path)
+@pytest.mark.parametrize(
+    "preset, bar", [("small", 98.5), ("large", 98.8), ("augmented", 99.2)]
+)
+def test_psmnist_reaches_its_bars_on_real_mnist(tmp_path, preset, bar):
+    data = Path(os.environ["LMU_NENGO_DATA"]).resolve()
+    options = ("--preset", preset, "--data", data, "--streamed", 1000)
+    result = run("psmnist", *options, "--out", tmp_path)
     assert result.returncode == 0, result.stderr
     figures = read(tmp_path)["figures"]
-    assert figures["parameters"] < 170_000
-    assert figures["accuracy_windowed"] >= 98.4
-    assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) <= 0.05
-    assert figures["accuracy_spiking"] >= 97.5
+    assert preset != "small" or figures["parameters"] < 170_000
+    assert figures["accuracy_windowed"] >= bar
+    # the first 1,000 test digits are a little harder than all
+    assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) <= 1
+    assert figures["accuracy_spiking"] >= figures["accuracy_streamed"] - 0.5
+    assert figures["spikes_per_inference"] < 1000
