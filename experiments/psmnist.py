@@ -132,8 +132,8 @@ def inhibit_until(end, ensembles):
         )
 
 
-def draw(history, figures, name, path):
-    """Draw validation accuracy by epoch, and the three accuracies."""
+def draw(history, figures, n_digits, name, path):
+    """Draw validation accuracy by epoch, and the three accuracies on n_digits each."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -143,7 +143,8 @@ def draw(history, figures, name, path):
     left.set(xlabel="epoch", ylabel="validation accuracy (%)", title="training")
     ways = ("windowed", "streamed", "spiking")
     heights = [figures[f"accuracy_{way}"] for way in ways]
-    bars = right.bar(ways, heights, color=["tab:blue", "tab:green", "tab:red"])
+    labels = [f"{way}\n{n:,} digits" for way, n in zip(ways, n_digits, strict=True)]
+    bars = right.bar(labels, heights, color=["tab:blue", "tab:green", "tab:red"])
     right.bar_label(bars, fmt="%.2f")
     low = min(heights)
     right.set(ylim=(max(0, low - 5), min(100, max(heights) + 1)))
@@ -249,6 +250,7 @@ def main(
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
     (values,) = predict(network, [output], x_test, setting.batch)
     figures["accuracy_windowed"] = accuracy(values, y_test)
+    n_windowed = len(x_test)
 
     x_test, y_test = x_test[:streamed], y_test[:streamed]
     lmu_nengo.realize(network, lmu_nengo.Linear())
@@ -271,5 +273,6 @@ def main(
     )
     reference = REFERENCE if is_mnist else {}
     path = report("psmnist", seed, quick, figures, reference, out, settings)
-    draw(history, figures, digits.name, path.with_suffix(".png"))
+    n_digits = n_windowed, len(x_test), len(x_test)
+    draw(history, figures, n_digits, digits.name, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
