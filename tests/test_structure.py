@@ -11,6 +11,7 @@ ORDER = [
     "validation",
     "metrics",
     "dropout",
+    "noise",
     "tensor_function",
     "sequences",
     "weights",

@@ -1,4 +1,4 @@
-"""How NengoDL builds a windowed memory and dropout."""
+"""How NengoDL builds a windowed memory, dropout and noise."""
 
 from weakref import WeakSet
 
@@ -9,6 +9,7 @@ from nengo.builder.processes import build_process
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.dropout import Dropout
+from lmu_nengo.noise import GaussianNoise
 from lmu_nengo.realizations import WholeWindow
 from lmu_nengo.sequences import Sequence
 from lmu_nengo.tensor_function import TensorFunction
@@ -26,7 +27,7 @@ class OneToOne(Operator):
     Parameters
     ----------
     process : nengo.Process
-        A `WholeWindow`, `Sequence`, `Dropout` or `TensorFunction`.
+        A `WholeWindow`, `Sequence`, `Dropout`, `GaussianNoise` or `TensorFunction`.
     input, output : nengo.builder.Signal
         What it reads and sets.
     """
@@ -84,6 +85,10 @@ class SimDropout(OneToOne):
     """Dropout, in training only."""
 
 
+class SimNoise(OneToOne):
+    """Gaussian noise, in training only."""
+
+
 @nengo_dl.builder.NengoBuilder.register(WholeWindow)
 def build_window(model, process, sig_in, sig_out, mode):
     """Add the operator of a windowed memory to a NengoDL model."""
@@ -125,6 +130,12 @@ def build_dropout(model, process, sig_in, sig_out, mode):
     model.add_op(SimDropout(process, sig_in, sig_out))
 
 
+@nengo_dl.builder.NengoBuilder.register(GaussianNoise)
+def build_noise(model, process, sig_in, sig_out, mode):
+    """Add the operator of a noise node to a NengoDL model."""
+    model.add_op(SimNoise(process, sig_in, sig_out))
+
+
 @nengo_dl.builder.Builder.register(SimSequence)
 class SimSequenceBuilder(nengo_dl.builder.OpBuilder):
     """Builds a `SimSequence`."""
@@ -164,6 +175,22 @@ class SimDropoutBuilder(nengo_dl.builder.OpBuilder):
         x = signals.gather(signals[op.input])
         y = tf.keras.backend.in_train_phase(
             lambda: tf.nn.dropout(x, op.process.rate), x, self.config.training
+        )
+        signals.scatter(signals[op.output], y)
+
+
+@nengo_dl.builder.Builder.register(SimNoise)
+class SimNoiseBuilder(nengo_dl.builder.OpBuilder):
+    """Builds a `SimNoise`."""
+
+    def build_step(self, signals):
+        """Add noise if this graph is for training."""
+        (op,) = self.ops
+        x = signals.gather(signals[op.input])
+        y = tf.keras.backend.in_train_phase(
+            lambda: x + tf.random.normal(tf.shape(x), 0.0, op.process.std, x.dtype),
+            x,
+            self.config.training,
         )
         signals.scatter(signals[op.output], y)
 
