@@ -16,6 +16,7 @@ from lmu_nengo.legendre import (
 from lmu_nengo.lstm import LSTM
 from lmu_nengo.memory import LegendreMemory, realize
 from lmu_nengo.metrics import nrmse
+from lmu_nengo.noise import GaussianNoise
 from lmu_nengo.poles import loop_poles
 from lmu_nengo.populations import Staggered
 from lmu_nengo.principle3 import Mapping, continuous_principle3, principle3
@@ -36,6 +37,7 @@ __all__ = [
     "DelayedLowpass",
     "Dropout",
     "EncoderDecoder",
+    "GaussianNoise",
     "LMUCell",
     "LearnedReadout",
     "LegendreMemory",

@@ -1,5 +1,6 @@
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -149,3 +150,40 @@ def test_full_run_reaches_its_bars(name, tmp_path):
     figures = run(name, tmp_path)["figures"]
     for figure, bar in BARS[name].items():
         assert figures[figure] <= bar, figure
+
+
+def run_digits(out, *options):
+    """Run the digits, on scikit-learn's unless ``--data`` says otherwise."""
+    result = subprocess.run(
+        [sys.executable, "-m", "experiments", "psmnist_spiking", "--out", out, *options],
+        cwd=ROOT,
+        env={name: v for name, v in os.environ.items() if name != "LMU_NENGO_DATA"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads((out / "psmnist_spiking.json").read_text())
+
+
+def test_digits_in_spikes_alone(tmp_path):
+    written = run_digits(tmp_path, "--quick", "--permutation-seed", "100")
+    assert written["settings"]["data"] == "8x8 digits"
+    assert (tmp_path / "psmnist_spiking.png").stat().st_size > 10_000
+    figures = written["figures"]
+    assert figures["digits"] == 60
+    assert figures["accuracy_exact_memory"] >= 85
+    assert figures["accuracy"] >= figures["accuracy_exact_memory"] - 5
+    assert figures["error_over_spread"] < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA")
+def test_mnist_in_spikes_alone_reaches_its_bar(tmp_path):
+    data = str(Path(os.environ["LMU_NENGO_DATA"]).resolve())
+    accuracies = []
+    for seed in "012":
+        written = run_digits(tmp_path, "--data", data, "--permutation-seed", seed)
+        assert written["figures"]["digits"] == 500
+        accuracies.append(written["figures"]["accuracy"])
+    assert sum(accuracies) / 3 >= 97.0, accuracies

@@ -12,6 +12,7 @@ ORDER = [
     "archive",
     "metrics",
     "dropout",
+    "noise",
     "tensor_function",
     "sequences",
     "weights",

@@ -1,4 +1,4 @@
-"""How NengoDL builds a windowed memory and dropout."""
+"""How NengoDL builds a windowed memory, dropout and noise."""
 
 from weakref import WeakSet
 
@@ -10,6 +10,7 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo.cell import CellSequence
 from lmu_nengo.dropout import Dropout
+from lmu_nengo.noise import GaussianNoise
 from lmu_nengo.realizations import WholeWindow
 from lmu_nengo.sequences import Sequence
 from lmu_nengo.tensor_function import TensorFunction
@@ -27,7 +28,7 @@ class OneToOne(Operator):
     Parameters
     ----------
     process : nengo.Process
-        A `WholeWindow`, `Sequence`, `Dropout` or `TensorFunction`.
+        A `WholeWindow`, `Sequence`, `Dropout`, `GaussianNoise` or `TensorFunction`.
     input, output : nengo.builder.Signal
         What it reads and sets.
     """
@@ -100,6 +101,10 @@ class SimDropout(OneToOne):
     step = property(lambda self: self.reads[1])
 
 
+class SimNoise(OneToOne):
+    """Gaussian noise, in training only."""
+
+
 @nengo_dl.builder.NengoBuilder.register(WholeWindow)
 def build_window(model, process, sig_in, sig_out, mode):
     """Add the operator of a windowed memory to a NengoDL model."""
@@ -143,6 +148,12 @@ def build_dropout(model, process, sig_in, sig_out, mode):
     op = SimDropout(process, sig_in, sig_out)
     op.reads.append(model.step)
     model.add_op(op)
+
+
+@nengo_dl.builder.NengoBuilder.register(GaussianNoise)
+def build_noise(model, process, sig_in, sig_out, mode):
+    """Add the operator of a noise node to a NengoDL model."""
+    model.add_op(SimNoise(process, sig_in, sig_out))
 
 
 @nengo_dl.builder.Builder.register(SimSequence)
@@ -192,6 +203,22 @@ class SimDropoutBuilder(nengo_dl.builder.OpBuilder):
             return op.graph.drop(x, op.process.rate, op.place, step)
 
         y = tf.keras.backend.in_train_phase(drop, x, self.config.training)
+        signals.scatter(signals[op.output], y)
+
+
+@nengo_dl.builder.Builder.register(SimNoise)
+class SimNoiseBuilder(nengo_dl.builder.OpBuilder):
+    """Builds a `SimNoise`."""
+
+    def build_step(self, signals):
+        """Add noise if this graph is for training."""
+        (op,) = self.ops
+        x = signals.gather(signals[op.input])
+        y = tf.keras.backend.in_train_phase(
+            lambda: x + tf.random.normal(tf.shape(x), 0.0, op.process.std, x.dtype),
+            x,
+            self.config.training,
+        )
         signals.scatter(signals[op.output], y)
 
 
