@@ -11,13 +11,14 @@ from lmu_nengo.memory import find_memories, find_realizable
 from lmu_nengo.realizations import Windowed
 from lmu_nengo.training.checks import (
     check_finite,
+    check_replicas,
     check_size,
     find_obstacle,
     find_sequences,
     refuse_state,
 )
 from lmu_nengo.training.compat import nengo_dl
-from lmu_nengo.training.graph import Graph, WindowedGraph
+from lmu_nengo.training.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.operators import (
     SimDropout,
     SimSequence,
@@ -55,7 +56,8 @@ class Simulator(nengo_dl.Simulator):
     seed : int, optional
         Seed of everything random.
     minibatch_size : int, optional
-        Sequences in a batch.
+        Sequences in a batch. In the scope of a ``tf.distribute`` strategy, those of all
+        replicas together, and a multiple of their number.
     **kwargs
         As for `nengo_dl.Simulator`.
 
@@ -70,7 +72,8 @@ class Simulator(nengo_dl.Simulator):
     ------
     ValidationError
         If windowed memories disagree on the number of steps, something else in the
-        network has a state, or steps are to be unrolled; in training, if the data have
+        network has a state, steps are to be unrolled, or the batch cannot be divided
+        among replicas; in training, if the data have
         another number of steps or another size, or hold a NaN.
     """
 
@@ -94,8 +97,12 @@ class Simulator(nengo_dl.Simulator):
                 obj=type(self).__name__,
             )
         rows = minibatch_size
+        n_replicas = count_replicas()
+        if n_replicas > 1:
+            check_replicas(self.batch_size, n_replicas, seed, network)
+            rows = self.batch_size // n_replicas
         if self.path == "all steps":
-            rows = self.batch_size * self.window_steps
+            rows = self.batch_size // n_replicas * self.window_steps
         if self.windows:
             windowed_networks.add(network)
         try:
@@ -149,10 +156,11 @@ class Simulator(nengo_dl.Simulator):
         # NengoDL makes the graph itself; here is the first chance to make it ours
         graph.__class__ = WindowedGraph if self.windows else Graph
         graph.prepare(self.batch_size, self._iterations)
-        if self.windows:
-            refuse_state(graph.plan)
+        if self.windows or graph.n_replicas > 1:
             self.minibatch_size = self.batch_size
             self.stateful = False
+        if self.windows:
+            refuse_state(graph.plan)
             graph.prepare_windows(self.window_steps, self.path)
         memories = find_memories(self.model.toplevel)
         nodes = {self.model.sig[n]["out"]: n for m in memories for n in m.nodes}
