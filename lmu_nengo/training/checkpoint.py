@@ -146,8 +146,6 @@ class Checkpoint(tf.keras.callbacks.Callback):
 
         Of several workers of a ``tf.distribute`` strategy, the chief writes.
         """
-        if not self._writes:
-            return
         arrays = {
             "epoch": self.epoch,
             "settings": self.settings,
@@ -160,7 +158,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
             arrays[f"best/{i}"] = value
         for name, values in self.history.items():
             arrays[f"history/{name}"] = values
-        archive.write(self.path, arrays, previous=self.previous)
+        if self._writes:  # all workers must have come here: variables are made together
+            archive.write(self.path, arrays, previous=self.previous)
 
     def _best_value(self):
         values = self.history.get(self.monitor, [])
