@@ -82,6 +82,11 @@ class Checkpoint(tf.keras.callbacks.Callback):
         model.optimizer.build(model.trainable_variables)
         return {"weights": model.weights, "optimizer": model.optimizer.variables}
 
+    @property
+    def _writes(self):
+        """Whether this process is the one that writes the file."""
+        return self.sim.keras_model.distribute_strategy.extended.should_checkpoint
+
     def _read(self):
         """Content of the newest file, or else of the one before."""
         if not self.path.is_file():
@@ -98,7 +103,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
                     attr="path",
                 ) from error
             warnings.warn(f"{error} Going on from {self.previous}.", stacklevel=4)
-            os.replace(self.previous, self.path)  # the next save must not replace it
+            if self._writes:  # the next save must not replace it
+                os.replace(self.previous, self.path)
             return saved
 
     def _load(self):
@@ -135,7 +141,11 @@ class Checkpoint(tf.keras.callbacks.Callback):
         }
 
     def save(self):
-        """Write the file, in one stroke; the one before stays as ``previous``."""
+        """
+        Write the file, in one stroke; the one before stays as ``previous``.
+
+        Of several workers of a ``tf.distribute`` strategy, the chief writes.
+        """
         arrays = {
             "epoch": self.epoch,
             "settings": self.settings,
@@ -148,7 +158,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
             arrays[f"best/{i}"] = value
         for name, values in self.history.items():
             arrays[f"history/{name}"] = values
-        archive.write(self.path, arrays, previous=self.previous)
+        if self._writes:  # all workers must have come here: variables are made together
+            archive.write(self.path, arrays, previous=self.previous)
 
     def _best_value(self):
         values = self.history.get(self.monitor, [])

@@ -95,3 +95,19 @@ def check_finite(name, x):
             "numbers. Clean the data before training.",
             attr=name,
         )
+
+
+def check_replicas(batch_size, n_replicas, seed, network):
+    """Raise ValidationError if a batch cannot be shared among replicas."""
+    if batch_size % n_replicas:
+        raise ValidationError(
+            f"got {batch_size}, expected a multiple of {n_replicas}, the replicas of the "
+            "tf.distribute strategy. minibatch_size counts the sequences of all replicas.",
+            attr="minibatch_size",
+        )
+    if seed is None and network.seed is None:
+        raise ValidationError(
+            f"got None, expected a number, the same in each of {n_replicas} replicas, so "
+            "that all take the data in the same order. Give Simulator(seed=...).",
+            attr="seed",
+        )

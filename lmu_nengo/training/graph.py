@@ -7,7 +7,7 @@ from lmu_nengo.training.operators import RowsDotBuilder
 
 
 class Graph(nengo_dl.tensor_graph.TensorGraph):
-    """NengoDL's graph, with dropout that can be repeated."""
+    """NengoDL's graph for one replica, with dropout that can be repeated."""
 
     def prepare(self, batch_size, iterations):
         """
@@ -16,13 +16,24 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
         Parameters
         ----------
         batch_size : int
-            Sequences in a batch.
+            Sequences in a batch of all replicas.
         iterations : callable
             Gives the number of batches trained so far, or ``None``.
         """
         self.batch_size = batch_size
+        self.n_replicas = count_replicas()
+        self.replica_batch = batch_size // self.n_replicas
         self.iterations = iterations
         self.in_training_step = False
+
+    def build_inputs(self):
+        """Keras inputs; Keras divides the batch that it is given by the replicas."""
+        rows = self.minibatch_size
+        self.minibatch_size *= self.n_replicas
+        try:
+            return super().build_inputs()
+        finally:
+            self.minibatch_size = rows
 
     @tf.autograph.experimental.do_not_convert
     def call(self, inputs, training=None, progress=None, stateful=False):
@@ -43,7 +54,7 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
         Zero values at random.
 
         In training the values follow from the simulator's seed, ``place``, the number of
-        batches trained so far and ``step``.
+        batches trained so far, ``step`` and the replica.
 
         Parameters
         ----------
@@ -65,7 +76,9 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
         if iterations is None:
             return tf.nn.dropout(x, rate)
         key = tf.constant([self.seed, place], tf.int64)
-        for number in (iterations, step):
+        context = tf.distribute.get_replica_context()
+        replica = 0 if context is None else context.replica_id_in_sync_group
+        for number in (iterations, step, replica):
             number = tf.cast(number, tf.int64)
             key = tf.random.experimental.stateless_fold_in(key, number, alg="philox")
         return tf.nn.experimental.stateless_dropout(x, rate, key, rng_alg="philox")
@@ -121,12 +134,17 @@ class WindowedGraph(Graph):
         outputs = [
             self.unfold(p, x) for p, x in zip(self.model.probes, probed, strict=True)
         ]
-        return [*outputs, tf.fill((self.batch_size,), self.n_steps)]
+        return [*outputs, tf.fill((self.replica_batch,), self.n_steps)]
 
     def unfold(self, probe, x):
         """From rows (rows, 1, size) to (batch, steps, size)."""
         if not self.model.sig[probe]["in"].minibatched:
             return x
-        x = tf.reshape(x, (self.batch_size, -1, x.shape[-1]))
+        x = tf.reshape(x, (self.replica_batch, -1, x.shape[-1]))
         keep = nengo_dl.config.get_setting(self.model, "keep_history", True, probe)
         return x if keep else x[:, -1:]
+
+
+def count_replicas():
+    """Replicas of the present ``tf.distribute`` strategy; 1 without one."""
+    return tf.distribute.get_strategy().num_replicas_in_sync

@@ -12,13 +12,14 @@ from lmu_nengo.realizations import Windowed
 from lmu_nengo.training.checks import (
     check_carried,
     check_finite,
+    check_replicas,
     check_size,
     find_obstacle,
     find_sequences,
     refuse_state,
 )
 from lmu_nengo.training.compat import nengo_dl
-from lmu_nengo.training.graph import Graph, WindowedGraph
+from lmu_nengo.training.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.operators import (
     SimDropout,
     SimSequence,
@@ -57,7 +58,8 @@ class Simulator(nengo_dl.Simulator):
     seed : int, optional
         Seed of everything random.
     minibatch_size : int, optional
-        Sequences in a batch.
+        Sequences in a batch. In the scope of a ``tf.distribute`` strategy, those of all
+        replicas together, and a multiple of their number.
     spikes_in_training : bool
         Whether spiking neurons fire on the forward pass of training. If not, their rates
         are taken, as in NengoDL. The backward pass takes the rates in either case.
@@ -75,7 +77,8 @@ class Simulator(nengo_dl.Simulator):
     ------
     ValidationError
         If windowed memories disagree on the number of steps, something else in the
-        network has a state, or steps are to be unrolled; in training, if the data have
+        network has a state, steps are to be unrolled, or the batch cannot be divided
+        among replicas; in training, if the data have
         another number of steps or another size, or hold a NaN.
     """
 
@@ -112,8 +115,12 @@ class Simulator(nengo_dl.Simulator):
                 obj=type(self).__name__,
             )
         rows = minibatch_size
+        n_replicas = count_replicas()
+        if n_replicas > 1:
+            check_replicas(self.batch_size, n_replicas, seed, network)
+            rows = self.batch_size // n_replicas
         if self.path == "all steps":
-            rows = self.batch_size * self.window_steps
+            rows = self.batch_size // n_replicas * self.window_steps
         if self.windows:
             windowed_networks.add(network)
         try:
@@ -173,10 +180,12 @@ class Simulator(nengo_dl.Simulator):
         # NengoDL makes the graph itself; here is the first chance to make it ours
         graph.__class__ = WindowedGraph if self.windows else Graph
         graph.prepare(self.batch_size, self._iterations)
+        if self.windows or graph.n_replicas > 1:
+            self.minibatch_size = self.batch_size
+            stateful = nengo_dl.config.get_setting(self.model, "stateful", False)
+            self.stateful = stateful and graph.n_replicas == 1
         if self.windows:
             refuse_state(graph.plan)
-            self.minibatch_size = self.batch_size
-            self.stateful = nengo_dl.config.get_setting(self.model, "stateful", False)
             sequences = [
                 op
                 for op in self.model.operators
