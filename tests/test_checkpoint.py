@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
-from lmu_nengo import Dropout, Linear, Windowed
+from lmu_nengo import Dropout, GaussianNoise, Linear, Windowed
 from lmu_nengo.training import Checkpoint, Simulator
 
 tf = pytest.importorskip("tensorflow")
@@ -28,7 +28,9 @@ def train(
         for neurons in (slice(0, 10), slice(10, 20)):
             dropout = nengo.Node(Dropout(0.5, 10))
             nengo.Connection(net.hidden.neurons[neurons], dropout, synapse=None)
-            nengo.Connection(dropout[:2], net.readout, synapse=None)
+            noise = nengo.Node(GaussianNoise(0.1, 2))
+            nengo.Connection(dropout[:2], noise, synapse=None)
+            nengo.Connection(noise, net.readout, synapse=None)
     with Simulator(net.network, minibatch_size=4, seed=seed, progress_bar=False) as sim:
         sim.compile(
             tf.optimizers.Adam(0.01),

@@ -7,7 +7,7 @@ from lmu_nengo.training.operators import RowsDotBuilder
 
 
 class Graph(nengo_dl.tensor_graph.TensorGraph):
-    """NengoDL's graph for one replica, with dropout that can be repeated."""
+    """NengoDL's graph for one replica, with random numbers that can be repeated."""
 
     def prepare(self, batch_size, iterations):
         """
@@ -49,19 +49,15 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
         finally:
             self.minibatch_size = rows
 
-    def drop(self, x, rate, place, step):
+    def random_key(self, place, step):
         """
-        Zero values at random.
+        Key of random numbers that are the same when training is repeated or goes on.
 
-        In training the values follow from the simulator's seed, ``place``, the number of
-        batches trained so far, ``step`` and the replica.
+        It follows from the simulator's seed, ``place``, the number of batches trained so
+        far, ``step`` and the replica.
 
         Parameters
         ----------
-        x : tf.Tensor
-            Values.
-        rate : float
-            Share to drop.
         place : int
             Which operator it is.
         step : tf.Tensor
@@ -69,19 +65,20 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
 
         Returns
         -------
-        y : tf.Tensor
-            Values; those that are left are divided by ``1 - rate``.
+        key : tf.Tensor of shape (2,)
+            Seed for TensorFlow's stateless functions, algorithm Philox; outside of a
+            training step, one that differs from call to call.
         """
+        key = tf.constant([self.seed, place], tf.int64)
         iterations = self.iterations() if self.in_training_step else None
         if iterations is None:
-            return tf.nn.dropout(x, rate)
-        key = tf.constant([self.seed, place], tf.int64)
+            iterations = tf.random.uniform((), maxval=2**31 - 1, dtype=tf.int32)
         context = tf.distribute.get_replica_context()
         replica = 0 if context is None else context.replica_id_in_sync_group
         for number in (iterations, step, replica):
             number = tf.cast(number, tf.int64)
             key = tf.random.experimental.stateless_fold_in(key, number, alg="philox")
-        return tf.nn.experimental.stateless_dropout(x, rate, key, rng_alg="philox")
+        return key
 
 
 class WindowedGraph(Graph):

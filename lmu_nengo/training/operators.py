@@ -84,9 +84,9 @@ class SimTensorFunction(OneToOne):
     """A `TensorFunction`."""
 
 
-class SimDropout(OneToOne):
+class SimRandom(OneToOne):
     """
-    Dropout, in training only; `lmu_nengo.training.Simulator` sets the attributes.
+    Random in training only; `lmu_nengo.training.Simulator` sets the attributes.
 
     Attributes
     ----------
@@ -101,8 +101,12 @@ class SimDropout(OneToOne):
     step = property(lambda self: self.reads[1])
 
 
-class SimNoise(OneToOne):
-    """Gaussian noise, in training only."""
+class SimDropout(SimRandom):
+    """Dropout."""
+
+
+class SimNoise(SimRandom):
+    """Gaussian noise."""
 
 
 @nengo_dl.builder.NengoBuilder.register(WholeWindow)
@@ -143,17 +147,13 @@ def build_tensor_function(model, process, sig_in, sig_out, mode):
 
 
 @nengo_dl.builder.NengoBuilder.register(Dropout)
-def build_dropout(model, process, sig_in, sig_out, mode):
-    """Add the operator of a dropout node to a NengoDL model."""
-    op = SimDropout(process, sig_in, sig_out)
+@nengo_dl.builder.NengoBuilder.register(GaussianNoise)
+def build_random(model, process, sig_in, sig_out, mode):
+    """Add the operator of a node for dropout or noise to a NengoDL model."""
+    kind = SimDropout if isinstance(process, Dropout) else SimNoise
+    op = kind(process, sig_in, sig_out)
     op.reads.append(model.step)
     model.add_op(op)
-
-
-@nengo_dl.builder.NengoBuilder.register(GaussianNoise)
-def build_noise(model, process, sig_in, sig_out, mode):
-    """Add the operator of a noise node to a NengoDL model."""
-    model.add_op(SimNoise(process, sig_in, sig_out))
 
 
 @nengo_dl.builder.Builder.register(SimSequence)
@@ -187,39 +187,50 @@ class SimTensorFunctionBuilder(nengo_dl.builder.OpBuilder):
         signals.scatter(signals[op.output], op.process.function(x))
 
 
-@nengo_dl.builder.Builder.register(SimDropout)
-class SimDropoutBuilder(nengo_dl.builder.OpBuilder):
-    """Builds a `SimDropout`."""
+class SimRandomBuilder(nengo_dl.builder.OpBuilder):
+    """The base of what builds a `SimRandom`."""
 
     def build_step(self, signals):
-        """Drop values if this graph is for training."""
+        """Change values if this graph is for training."""
         (op,) = self.ops
         x = signals.gather(signals[op.input])
         step = signals.gather(signals[op.step])[0]
 
-        def drop():
+        def changed():
             if op.graph is None:  # nengo_dl.Simulator
-                return tf.nn.dropout(x, op.process.rate)
-            return op.graph.drop(x, op.process.rate, op.place, step)
+                key = tf.random.uniform((2,), maxval=2**31 - 1, dtype=tf.int32)
+            else:
+                key = op.graph.random_key(op.place, step)
+            return self.change(x, op.process, key)
 
-        y = tf.keras.backend.in_train_phase(drop, x, self.config.training)
+        y = tf.keras.backend.in_train_phase(changed, x, self.config.training)
         signals.scatter(signals[op.output], y)
+
+    @staticmethod
+    def change(x, process, key):
+        """Values in training."""
+        raise NotImplementedError
+
+
+@nengo_dl.builder.Builder.register(SimDropout)
+class SimDropoutBuilder(SimRandomBuilder):
+    """Builds a `SimDropout`."""
+
+    @staticmethod
+    def change(x, process, key):
+        """Zero values, and divide those that are left by ``1 - rate``."""
+        return tf.nn.experimental.stateless_dropout(x, process.rate, key, rng_alg="philox")
 
 
 @nengo_dl.builder.Builder.register(SimNoise)
-class SimNoiseBuilder(nengo_dl.builder.OpBuilder):
+class SimNoiseBuilder(SimRandomBuilder):
     """Builds a `SimNoise`."""
 
-    def build_step(self, signals):
-        """Add noise if this graph is for training."""
-        (op,) = self.ops
-        x = signals.gather(signals[op.input])
-        y = tf.keras.backend.in_train_phase(
-            lambda: x + tf.random.normal(tf.shape(x), 0.0, op.process.std, x.dtype),
-            x,
-            self.config.training,
-        )
-        signals.scatter(signals[op.output], y)
+    @staticmethod
+    def change(x, process, key):
+        """Add noise."""
+        noise = tf.random.stateless_normal(x.shape, key, 0, process.std, x.dtype, "philox")
+        return x + noise
 
 
 @nengo_dl.builder.Builder.register(SimWindow)

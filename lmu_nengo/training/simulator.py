@@ -21,7 +21,7 @@ from lmu_nengo.training.checks import (
 from lmu_nengo.training.compat import nengo_dl
 from lmu_nengo.training.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.operators import (
-    SimDropout,
+    SimRandom,
     SimSequence,
     SimWindow,
     windowed_networks,
@@ -201,7 +201,7 @@ class Simulator(nengo_dl.Simulator):
                 op.incoming = self._incoming
             elif isinstance(op, SimSequence):
                 op.n_steps = self.window_steps
-            elif isinstance(op, SimDropout):
+            elif isinstance(op, SimRandom):
                 op.graph = graph
                 op.place = place
         n_steps = self.window_steps if self.path == "all steps" else None
