@@ -2,11 +2,11 @@
 
 import numpy as np
 
-ANGLE = 15  # degrees, to either side
-STRETCH = 0.15  # logarithm of the factor along each axis
-SLANT = 0.15  # columns a row
-SHIFT = 1.5  # pixels at 28 x 28
-BEND = 1.2  # pixels at 28 x 28, root mean square
+ANGLE = 10  # degrees, to either side
+STRETCH = 0.1  # logarithm of the factor along each axis
+SLANT = 0.1  # columns a row
+SHIFT = 1.0  # pixels at 28 x 28
+BEND = 0.7  # pixels at 28 x 28, root mean square
 BEND_POINTS = 6  # along each axis; their random shifts are blended smoothly
 CHUNK = 500  # images at a time
 
