@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from experiments.digits_distortion import distort, interpolate
+from experiments.digits_distortion import BEND, SHIFT, distort, interpolate
 from experiments.digits_network import push_inputs
 
 
@@ -33,10 +33,11 @@ def test_distorted_images_keep_their_weight_and_follow_the_seed():
     assert first.dtype == np.float32 and first.min() >= 0 and first.max() <= 1
     # factors along the axes have a geometric mean of 1
     assert np.median(first.sum(axis=1)) == pytest.approx(blob.sum(), rel=0.02)
-    # the centre of mass moves by shift and bend: 1.5^2 / 3 + some of 1.2^2
+    # the centre of mass moves by shift and bend: shift^2 / 3 + some of bend^2
     weights = first / first.sum(axis=1, keepdims=True)
     rows = weights @ np.repeat(offset, side)
-    assert abs(rows.mean()) < 0.1 and 1.5**2 / 3 < rows.var() < 1.5**2 / 3 + 1.2**2
+    low = SHIFT**2 / 3
+    assert abs(rows.mean()) < 0.1 and low < rows.var() < low + BEND**2
 
 
 def test_inputs_are_pushed_to_where_the_loss_grows():
