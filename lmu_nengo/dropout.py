@@ -7,7 +7,33 @@ from nengo.params import NumberParam
 from lmu_nengo.validation import check_integer
 
 
-class Dropout(nengo.Process):
+class TrainingOnly(nengo.Process):
+    """
+    The base of processes that change values in training and pass them on otherwise.
+
+    Parameters
+    ----------
+    size : int
+        Number of values.
+    """
+
+    def __init__(self, size):
+        size = check_integer(size, "size", obj=type(self).__name__)
+        super().__init__(default_size_in=size, default_size_out=size)
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        """Pass the input on."""
+        if shape_in != shape_out:
+            raise ValidationError(
+                f"got a node of {shape_in[0]} inputs and {shape_out[0]} outputs, "
+                "expected the same. Leave the node's size_in and size_out out.",
+                attr="size",
+                obj=self,
+            )
+        return lambda t, x: x
+
+
+class Dropout(TrainingOnly):
     """
     Zero each value with probability ``rate`` during training; do nothing otherwise.
 
@@ -36,17 +62,5 @@ class Dropout(nengo.Process):
     rate = NumberParam("rate", low=0, high=1, high_open=True)
 
     def __init__(self, rate, size):
-        size = check_integer(size, "size", obj=type(self).__name__)
-        super().__init__(default_size_in=size, default_size_out=size)
+        super().__init__(size)
         self.rate = rate
-
-    def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Pass the input on."""
-        if shape_in != shape_out:
-            raise ValidationError(
-                f"got a node of {shape_in[0]} inputs and {shape_out[0]} outputs, "
-                "expected the same. Leave the node's size_in and size_out out.",
-                attr="size",
-                obj=self,
-            )
-        return lambda t, x: x

@@ -1,13 +1,11 @@
 """Gaussian noise as a Nengo process."""
 
-import nengo
-from nengo.exceptions import ValidationError
 from nengo.params import NumberParam
 
-from lmu_nengo.validation import check_integer
+from lmu_nengo.dropout import TrainingOnly
 
 
-class GaussianNoise(nengo.Process):
+class GaussianNoise(TrainingOnly):
     """
     Add Gaussian noise to each value during training; do nothing otherwise.
 
@@ -30,17 +28,5 @@ class GaussianNoise(nengo.Process):
     std = NumberParam("std", low=0)
 
     def __init__(self, std, size):
-        size = check_integer(size, "size", obj=type(self).__name__)
-        super().__init__(default_size_in=size, default_size_out=size)
+        super().__init__(size)
         self.std = std
-
-    def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Pass the input on."""
-        if shape_in != shape_out:
-            raise ValidationError(
-                f"got a node of {shape_in[0]} inputs and {shape_out[0]} outputs, "
-                "expected the same. Leave the node's size_in and size_out out.",
-                attr="size",
-                obj=self,
-            )
-        return lambda t, x: x
