@@ -19,7 +19,6 @@ from lmu_nengo.datasets import load_mnist, load_small_digits, permuted_sequences
 
 # test accuracy in % (Voelker, Kajic and Eliasmith 2019)
 REFERENCE = {"accuracy": 97.15, "parameters": 102_027}
-BATCH = {True: 100, False: 20}  # whether it is MNIST
 
 
 def build(n_steps, order, hidden_d, seed, feedback, dt=0.001):
@@ -113,7 +112,7 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
 
     Returns
     -------
-    path_reason : str
+    way : str
         How time was treated, and why.
     parameters : int
         Trained numbers.
@@ -200,7 +199,13 @@ def main(
     used = used[: len(used) // batch * batch]
     validation = (x[held_out], y[held_out])
     out.mkdir(parents=True, exist_ok=True)
-    settings = [digits.name, permutation_seed, seed, quick, n_recurrent]
+    settings = {
+        "data": digits.name,
+        "permutation_seed": permutation_seed,
+        "quick": quick,
+        "seed": seed,
+        "recurrent_digits": n_recurrent,
+    }
     started = time.perf_counter()
     figures = {}
     try:
@@ -226,7 +231,7 @@ def main(
             new.transform = old.transform
         cell[1].weights = {**cell[1].weights, **first[1].weights}
         some = used[:n_recurrent]
-        path, parameters = train(
+        way, parameters = train(
             cell,
             (x[some], y[some]),
             (validation[0][:2000], validation[1][:2000]),
@@ -246,7 +251,7 @@ def main(
         ) from None
     except ValidationError as error:
         raise click.ClickException(str(error)) from error
-    console.print(path)
+    console.print(way)
     figures |= {
         "accuracy": test_accuracy(cell, x_test, y_test, batch),
         "parameters": parameters,
@@ -254,4 +259,6 @@ def main(
         "steps_recurrent": len(some) * x.shape[1],
         "train_seconds": time.perf_counter() - started,
     }
-    report("psmnist_recurrent", seed, quick, figures, REFERENCE if is_mnist else {}, out)
+    reference = REFERENCE if is_mnist else {}
+    path = report("psmnist_recurrent", seed, quick, figures, reference, out, settings)
+    console.print(f"Wrote {path}.")

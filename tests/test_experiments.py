@@ -115,6 +115,36 @@ def test_missing_data_is_told_before_any_work(tmp_path):
         assert "does not exist" in result.stderr and "--download" in result.stderr
 
 
+RECURRENT = {
+    "accuracy_before_feedback",
+    "accuracy",
+    "parameters",
+    "steps_all_at_once",
+    "steps_recurrent",
+    "train_seconds",
+}
+
+
+def test_psmnist_recurrent_runs_on_the_bundled_digits(tmp_path):
+    result = run("psmnist_recurrent", "--quick", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "hidden_encoders, memory_encoders" in result.stdout  # why step by step
+    figures = read(tmp_path, "psmnist_recurrent", RECURRENT)["figures"]
+    paths = 1 + 40 + 32 + 40 + 40**2 + 40 * 32  # e_x, e_h, e_m, W_x, W_h, W_m
+    assert figures["parameters"] == paths + 40 * 10 + 10
+    assert figures["accuracy"] > 75
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA")
+def test_psmnist_recurrent_reaches_its_bar_on_real_mnist(tmp_path):
+    data = Path(os.environ["LMU_NENGO_DATA"]).resolve()
+    result = run("psmnist_recurrent", "--data", data, "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    figures = read(tmp_path, "psmnist_recurrent", RECURRENT)["figures"]
+    assert figures["parameters"] == 102_027 and figures["accuracy"] >= 96.5
+
+
 @pytest.mark.slow
 @pytest.mark.skipif("LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA")
 @pytest.mark.parametrize(
