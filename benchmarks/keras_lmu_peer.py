@@ -4,7 +4,7 @@ keras-lmu's licence is non-commercial, so it stays in an environment of its own:
 `environment` makes one, and the two commands exchange numbers by files and by pipe::
 
     PYTHON keras_lmu_peer.py values IN.npz OUT.npz
-    PYTHON keras_lmu_peer.py train KIND BATCH STEPS ORDER HIDDEN N_BATCHES
+    PYTHON keras_lmu_peer.py train KIND BATCH STEPS ORDER HIDDEN N_BATCHES JIT
 """
 
 import subprocess
@@ -101,13 +101,13 @@ def values(source, target):
     np.savez(target, **result)
 
 
-def train(kind, batch, steps, order, hidden, n_batches):
+def train(kind, batch, steps, order, hidden, n_batches, jit):
     """Train on random digits; print milliseconds a digit for each line of the input."""
     import keras
     import keras_lmu
 
     batch, steps, order = int(batch), int(steps), int(order)
-    hidden, n_batches = int(hidden), int(n_batches)
+    hidden, n_batches, jit = int(hidden), int(n_batches), bool(int(jit))
     sequences = kind == "all steps"
     if kind == "recurrent":
         layer = keras_lmu.LMU(
@@ -131,18 +131,11 @@ def train(kind, batch, steps, order, hidden, n_batches):
     x = rng.rand(n_batches * batch, steps, 1).astype(np.float32)
     y = rng.randint(10, size=(len(x), steps, 1) if sequences else (len(x), 1))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    for jit in (True, False):  # Keras' default is to compile with XLA where it can
-        model = keras.Sequential(
-            [keras.layers.Input((steps, 1), batch), layer, keras.layers.Dense(10)]
-        )
-        model.compile("adam", loss=loss, jit_compile=jit)
-        try:
-            model.fit(x[:batch], y[:batch], batch_size=batch, verbose=0)
-            break
-        except Exception as error:
-            if not jit:
-                raise
-            print(type(error).__name__, file=sys.stderr)
+    model = keras.Sequential(
+        [keras.layers.Input((steps, 1), batch), layer, keras.layers.Dense(10)]
+    )
+    model.compile("adam", loss=loss, jit_compile=jit)
+    model.fit(x[:batch], y[:batch], batch_size=batch, verbose=0)
     print(f"ready, jit_compile={jit}", flush=True)
     for _ in sys.stdin:
         started = time.perf_counter()
