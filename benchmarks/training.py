@@ -193,9 +193,9 @@ def main(peer, kinds, rounds, threads, growth, job):
     kinds = kinds.split(",")
     python = environment(peer)
     for kind in kinds:
-        ours = start_ours(kind, threads)
+        ours = start_ours("last step" if kind == "loop" else kind, threads)
         if kind == "loop":
-            theirs, rivals = [start_ours("last step", threads)], "windowed"
+            theirs, rivals = [start_ours(kind, threads)], "NengoDL's loop"
         else:
             size = [BATCH, STEPS, ORDER, HIDDEN, N_BATCHES[kind][1]]
             theirs = [
