@@ -48,6 +48,17 @@ def test_what_must_go_step_by_step_is_refused(regressor, change, message, keep_h
         change(net)
     with pytest.raises(ValidationError, match=message):
         Simulator(net.network, **quiet)
+    assert nengo.rc.get("precision", "bits") == "64"  # core Nengo is as it was
+
+
+@pytest.mark.parametrize("synapse", [None, 0])
+@pytest.mark.parametrize("keep_history", [True, False])
+def test_a_loop_is_refused_with_its_path(regressor, synapse, keep_history):
+    net = regressor(keep_history).realize(Windowed(30))
+    with net.network:
+        nengo.Connection(net.readout, net.mixed, synapse=synapse)
+    with pytest.raises(ValidationError, match="mixed.* -> .*is a loop.*LMUCell"):
+        Simulator(net.network, **quiet)
 
 
 def test_another_length_is_refused_with_both_numbers(regressor):
@@ -105,3 +116,4 @@ def test_nengodls_own_simulator_refuses_a_windowed_memory(regressor):
     net = regressor(True).realize(Windowed(30))
     with pytest.raises(ValidationError, match=r"lmu_nengo\.training\.Simulator"):
         nengo_dl.Simulator(net.network, progress_bar=False)
+    nengo.rc.set("precision", "bits", "64")  # NengoDL leaves it at 32 when it cannot build

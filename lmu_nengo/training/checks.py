@@ -1,5 +1,7 @@
 """What a simulator refuses, and why."""
 
+import graphlib
+
 import nengo
 import numpy as np
 from nengo.builder.neurons import SimNeurons
@@ -33,6 +35,26 @@ def find_obstacle(node, incoming):
         if obstacle is not None:
             return obstacle
     return None
+
+
+def refuse_loop(network):
+    """Raise ValidationError if connections lead from an object back to it."""
+    after = {}
+    for conn in network.all_connections:
+        pre, post = (getattr(x, "ensemble", x) for x in (conn.pre_obj, conn.post_obj))
+        is_state = pre is post and conn.synapse is not None  # told by refuse_state
+        if not (is_state or isinstance(post, nengo.connection.LearningRule)):
+            after.setdefault(post, set()).add(pre)
+    try:
+        graphlib.TopologicalSorter(after).prepare()
+    except graphlib.CycleError as error:
+        loop = " -> ".join(map(str, error.args[1]))
+        raise ValidationError(
+            f"{loop} is a loop. Beside Windowed memories nothing may feed back, except "
+            "within an LMUCell (hidden_encoders, memory_encoders, hidden_kernel). Use "
+            "one, or realize(network, Linear()) to go step by step.",
+            attr="network",
+        ) from None
 
 
 def refuse_state(plan):

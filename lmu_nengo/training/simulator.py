@@ -16,6 +16,7 @@ from lmu_nengo.training.checks import (
     check_size,
     find_obstacle,
     find_sequences,
+    refuse_loop,
     refuse_state,
 )
 from lmu_nengo.training.compat import nengo_dl
@@ -123,10 +124,13 @@ class Simulator(nengo_dl.Simulator):
             rows = self.batch_size // n_replicas * self.window_steps
         if self.windows:
             windowed_networks.add(network)
+        precision = nengo.rc.get("precision", "bits")
         try:
             super().__init__(network, dt=dt, seed=seed, minibatch_size=rows, **kwargs)
         finally:
             windowed_networks.discard(network)
+            # NengoDL leaves core Nengo in single precision if it cannot build
+            nengo.rc.set("precision", "bits", precision)
         self.data.minibatched = minibatch_size is not None
 
     def _window_steps(self):
@@ -144,6 +148,7 @@ class Simulator(nengo_dl.Simulator):
         """Choose how time is treated; return path, reason and what leads to what."""
         if not self.windows:
             return "step by step", "no memory is Windowed", None
+        refuse_loop(network)
         sequences = find_sequences(network)
         for node in sequences:
             if isinstance(node.output, CellSequence):
