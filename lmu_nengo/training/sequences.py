@@ -116,7 +116,14 @@ def cell(process: CellSequence, x, parameters, state):
             free = all_memory(tf.zeros_like(ux))
             ux = at_first(ux + through(later(free, m), e_m), through(h, e_h))
             jx = at_first(jx + through(free, W_m), through(h, W_h))
-        u, h_all = cell_blocks((e_h, e_m, W_h, W_m), ux, jx, *process.discrete, f)
+        # halves of the batch go side by side on two threads, if XLA does not forbid it
+        halves = [batch // 2, batch - batch // 2] if batch > 1 else [batch]
+        drives = zip(
+            tf.split(ux, halves, axis=1), tf.split(jx, halves, axis=1), strict=True
+        )
+        paths = (e_h, e_m, W_h, W_m)
+        results = [cell_blocks(paths, *drive, *process.discrete, f) for drive in drives]
+        u, h_all = (tf.concat(parts, axis=1) for parts in zip(*results, strict=True))
         m_all = all_memory(u) if has_state or "m" in process.outputs else None
     result = {"u": u, "m": m_all, "h": h_all}
     y = tf.concat([result[name] for name in process.outputs], axis=-1)
