@@ -137,10 +137,39 @@ def train(kind, batch, steps, order, hidden, n_batches, jit):
     model.compile("adam", loss=loss, jit_compile=jit)
     model.fit(x[:batch], y[:batch], batch_size=batch, verbose=0)
     print(f"ready, jit_compile={jit}", flush=True)
+    clock = clock_of(keras)
     for _ in sys.stdin:
-        started = time.perf_counter()
-        model.fit(x, y, batch_size=batch, verbose=0)
-        print(1000 * (time.perf_counter() - started) / len(x), flush=True)
+        model.fit(x, y, batch_size=batch, verbose=0, callbacks=[clock])
+        print(clock.milliseconds(batch), flush=True)
+
+
+def clock_of(keras):
+    """
+    A callback that times batches.
+
+    Parameters
+    ----------
+    keras : module
+        The Keras that it is for.
+
+    Returns
+    -------
+    clock : keras.callbacks.Callback
+        ``clock.milliseconds(batch)`` is the median time of a digit, from the second
+        batch of the last call on.
+    """
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.times = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.times.append(time.perf_counter())
+
+        def milliseconds(self, batch):
+            return 1000 * float(np.median(np.diff(self.times))) / batch
+
+    return Clock()
 
 
 if __name__ == "__main__":

@@ -12,9 +12,9 @@ own that does nothing while the other is timed; medians over the rounds, ratios 
   ``input_kernel`` and ``hidden_kernel``; against `LMU` with ``hidden_to_memory``,
   ``memory_to_memory``, ``input_to_hidden`` and a SimpleRNNCell;
 - loop: the network of the last step by NengoDL's own loop, 16 steps unrolled.
-
-Tracing and compilation are left out. keras-lmu runs with and without XLA, and the quicker
-counts; of all steps without only, where it is the quicker by far, and takes 20 GiB.
+Each time is the median of the batches of a round; tracing and compilation are left out.
+keras-lmu runs with and without XLA, and the quicker counts; of all steps without only, where
+it is the quicker by far, and takes 20 GiB.
 Then the exponents with which the cost of ours grows with the batch and with the steps.
 """
 
@@ -24,21 +24,20 @@ import resource
 import statistics
 import subprocess
 import sys
-import time
 
 import click
 import numpy as np
-from keras_lmu_peer import KINDS, environment
+from keras_lmu_peer import KINDS, clock_of, environment
 from keras_lmu_peer import __file__ as PEER
 
 STEPS, ORDER, HIDDEN, BATCH = 784, 256, 212, 100
 OPTIONS = {"jit_compile": True, "steps_per_execution": 50}
 # batches in a round: of ours, of keras-lmu's
 N_BATCHES = {
-    "last step": (250, 5),
-    "all steps": (5, 2),
-    "recurrent": (3, 3),
-    "loop": (2, 0),
+    "last step": (250, 6),
+    "all steps": (6, 3),
+    "recurrent": (6, 6),
+    "loop": (3, 0),
 }
 
 
@@ -104,10 +103,11 @@ def worker(kind, batch, steps, n_batches):
         first = batch * min(n_batches, 50)
         sim.fit(x[:first], {probe: y[:first]}, verbose=0)
         print(f"ready, {sim.path}", flush=True)
+        clock = clock_of(tf.keras)
+        together = options.get("steps_per_execution", 1)
         for _ in sys.stdin:
-            started = time.perf_counter()
-            sim.fit(x, {probe: y}, verbose=0)
-            print(1000 * (time.perf_counter() - started) / len(x), flush=True)
+            sim.fit(x, {probe: y}, verbose=0, callbacks=[clock])
+            print(clock.milliseconds(batch * together), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{peak:.2f}", flush=True)
 
@@ -170,7 +170,7 @@ def exponent(kind, threads, rounds, batches, steps):
     cost = []
     for batch in batches:
         for n in steps:
-            runner = start_ours(kind, threads, batch, n, 100 if kind == "last step" else 1)
+            runner = start_ours(kind, threads, batch, n, 100 if kind == "last step" else 3)
             ms = statistics.median(runner.round() for _ in range(rounds))
             runner.close()
             cost.append(ms * batch)
