@@ -12,10 +12,10 @@ own that does nothing while the other is timed; medians over the rounds, ratios 
   ``input_kernel`` and ``hidden_kernel``; against `LMU` with ``hidden_to_memory``,
   ``memory_to_memory``, ``input_to_hidden`` and a SimpleRNNCell;
 - loop: the network of the last step by NengoDL's own loop, 16 steps unrolled.
+
 Each time is the median of the batches of a round; tracing and compilation are left out.
-keras-lmu runs with and without XLA, and the quicker counts; of all steps without only, where
-it is the quicker by far, and takes 20 GiB.
-Then the exponents with which the cost of ours grows with the batch and with the steps.
+keras-lmu runs with and without XLA, and the quicker counts; of all steps without only: it
+is the quicker by far there, and takes 20 GiB. Then the exponents with which the cost of ours grows with the batch and with the steps.
 """
 
 import json
