@@ -15,7 +15,7 @@ own that does nothing while the other is timed; medians over the rounds, ratios 
 
 Each time is the median of the batches of a round; tracing and compilation are left out.
 keras-lmu runs with and without XLA, and the quicker counts; of all steps without only: it
-is the quicker by far there, and takes 20 GiB. Then the
+is the quicker there, and takes 18 GB or more. Then the
 exponents with which the cost of ours grows with the batch and with the steps.
 """
 

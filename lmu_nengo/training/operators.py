@@ -8,14 +8,13 @@ from nengo.builder import Operator, Signal
 from nengo.builder.processes import build_process
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.cell import CellSequence
 from lmu_nengo.dropout import Dropout
 from lmu_nengo.noise import GaussianNoise
 from lmu_nengo.realizations import WholeWindow
 from lmu_nengo.sequences import Sequence
 from lmu_nengo.tensor_function import TensorFunction
 from lmu_nengo.training.compat import nengo_dl
-from lmu_nengo.training.sequences import activation_of, all_steps, apply
+from lmu_nengo.training.sequences import all_steps, apply
 
 # networks that lmu_nengo.training.Simulator is building for whole sequences
 windowed_networks = WeakSet()
@@ -128,8 +127,6 @@ def build_sequence(model, process, sig_in, sig_out, mode):
     if model.toplevel not in windowed_networks:
         build_process(model, process, sig_in, sig_out, mode=mode)
         return
-    if isinstance(process, CellSequence):
-        activation_of(process.hidden_type)  # refused here, Keras does not wrap the error
     op = SimSequence(process, sig_in, sig_out)
     op.parameters = dict(process.parameters)
     for name in sorted(process.trainable):
