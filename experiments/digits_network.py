@@ -54,6 +54,8 @@ class Classifier(NamedTuple):
     ----------
     network : nengo.Network
         All of it.
+    pixel : nengo.Node
+        Shows a digit, one pixel in each step.
     normalize : nengo.Connection
         Gives every coefficient of a permuted digit the same variance; not trained.
     hidden : list of nengo.Ensemble
@@ -63,6 +65,7 @@ class Classifier(NamedTuple):
     """
 
     network: nengo.Network
+    pixel: nengo.Node
     normalize: nengo.Connection
     hidden: list
     output: nengo.Probe
@@ -124,7 +127,7 @@ def build(n_steps, preset, seed, dt=0.001):
         digit = nengo.Node(size_in=10, label="digit")
         connect(layer, digit, transform=glorot(10, layer.size_out), synapse=None)
         output = nengo.Probe(digit, label="output")
-    return Classifier(network, normalize, hidden, output)
+    return Classifier(network, pixel, normalize, hidden, output)
 
 
 def configure(classifier):

@@ -70,7 +70,7 @@ SMALL_DIGITS = Preset(
 )
 
 
-def predict(network, probes, x, batch, unroll=1):
+def predict(network, probes, pixel, x, batch, unroll=1):
     """
     What the probes show at the end of each sequence.
 
@@ -80,6 +80,8 @@ def predict(network, probes, x, batch, unroll=1):
         Network, with its memories realised as they are to be run.
     probes : list of nengo.Probe
         What to look at.
+    pixel : nengo.Node
+        What shows the sequences.
     x : ndarray of shape (n_digits, n_steps, 1)
         Sequences.
     batch : int
@@ -99,7 +101,7 @@ def predict(network, probes, x, batch, unroll=1):
     with Simulator(
         network, minibatch_size=batch, unroll_simulation=unroll, progress_bar=False
     ) as sim:
-        values = sim.predict(padded)
+        values = sim.predict({pixel: padded})
     return [values[probe][: len(x), -1] for probe in probes]
 
 
@@ -217,7 +219,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
 
     classifier = build(n_steps, setting, seed)
-    network, output, hidden = classifier.network, classifier.output, classifier.hidden
+    network, pixel, _, hidden, output = classifier
     configure(classifier)
     settings = {
         "data": digits.name,
@@ -248,14 +250,14 @@ def main(
         raise click.ClickException(str(error)) from error
     figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
-    (values,) = predict(network, [output], x_test, setting.batch)
+    (values,) = predict(network, [output], pixel, x_test, setting.batch)
     figures["accuracy_windowed"] = accuracy(values, y_test)
     n_windowed = len(x_test)
 
     x_test, y_test = x_test[:streamed], y_test[:streamed]
     lmu_nengo.realize(network, lmu_nengo.Linear())
     console.print(f"Streaming {len(x_test)} test digits, one pixel a step.")
-    (values,) = predict(network, [output], x_test, 500, UNROLL)
+    (values,) = predict(network, [output], pixel, x_test, 500, UNROLL)
     figures["accuracy_streamed"] = accuracy(values, y_test)
 
     lmu_nengo.to_spiking(network, scale=spikes / 0.001)
@@ -264,7 +266,7 @@ def main(
             inhibit_until((n_steps - 0.5) * 0.001, hidden)
         count = count_spikes(hidden)
     console.print("Streaming them through spiking hidden neurons.")
-    values, counts = predict(network, [output, count], x_test, 500, UNROLL)
+    values, counts = predict(network, [output, count], pixel, x_test, 500, UNROLL)
     figures["accuracy_spiking"] = accuracy(values, y_test)
     figures["spikes_per_inference"] = float(counts.mean())
 

@@ -1,0 +1,64 @@
+"""Core Nengo as a target: the reference of the others."""
+
+import numpy as np
+
+# nengo.Simulator itself is refused by Nengo GUI while it reads a script
+from nengo.simulator import Simulator as NengoSimulator
+
+from lmu_nengo.memory import find_memories
+from lmu_nengo.targets.common import (
+    Limit,
+    TargetSimulator,
+    refuse_limits,
+    step_by_step,
+)
+
+
+def check(network, dt):
+    """Broken limits; see `lmu_nengo.targets.check`."""
+    return [
+        Limit(
+            "step",
+            f"{dt:g} s",
+            f"{memory.dt:g} s",
+            memory,
+            "Give both the same dt: LegendreMemory(..., dt=...), run(..., dt=...).",
+        )
+        for memory in find_memories(network)
+        if not np.isclose(dt, memory.dt, rtol=1e-9, atol=0)
+    ]
+
+
+def prepare(network, dt=0.001, seed=None):
+    """Adapted copy; see `lmu_nengo.targets.prepare`."""
+    return step_by_step(network)
+
+
+class Simulator(TargetSimulator):
+    """
+    `nengo.Simulator` of a copy of the network.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network.
+    dt : float
+        Step in seconds.
+    seed : int, optional
+        Seed of everything random, where the network has none.
+    progress_bar : bool
+        Whether a progress bar is shown.
+
+    Raises
+    ------
+    ValidationError
+        If the network does not fit.
+    """
+
+    def __init__(self, network, dt=0.001, seed=None, progress_bar=False):
+        refuse_limits(check(network, dt), "core", network)
+        prepared = prepare(network, dt, seed)
+        simulator = NengoSimulator(
+            prepared.network, dt=dt, seed=seed, progress_bar=progress_bar
+        )
+        super().__init__(prepared, simulator)
