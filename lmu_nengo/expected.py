@@ -69,6 +69,8 @@ class Expected:
         Mean of ``m m^T``, with a thousandth of the power spread over all frequencies.
     frequency : float
         Highest frequency in Hz; for a process, 99% of the power lies below.
+    memory : LegendreMemory
+        The memory.
 
     Raises
     ------
@@ -80,6 +82,7 @@ class Expected:
         is_given = expected_input is not None
         if not is_given:
             expected_input = Band(memory.order / (6 * memory.theta), 0.3)
+        self.memory = memory
         self.is_band = isinstance(expected_input, Band)
         if not self.is_band and not isinstance(expected_input, nengo.Process):
             raise ValidationError(
@@ -114,6 +117,43 @@ class Expected:
         self.covariance += FLOOR * power * everything
         if is_given:
             warn_if_too_fast(self.frequency, memory)
+
+    def dimensions(self, coordinates, state_d=None, obj=None):
+        """
+        Number of dimensions that neurons have to hold.
+
+        Parameters
+        ----------
+        coordinates : {"balanced", "legendre", "principal"}
+            What the dimensions are.
+        state_d : int, optional
+            The number, if it is given.
+        obj : object, optional
+            Named in the error.
+
+        Returns
+        -------
+        state_d : int
+            In Legendre coordinates, or for an expected process, the order; for a band a
+            few more than a window of it has degrees of freedom, at most the order.
+
+        Raises
+        ------
+        ValidationError
+            If the given number is above the order.
+        """
+        order = self.memory.order
+        if state_d is None:
+            if coordinates == "legendre" or not self.is_band:
+                return order
+            return min(order, int(np.ceil(2.2 * self.frequency * self.memory.theta)) + 5)
+        if state_d > order:
+            raise ValidationError(
+                f"got {state_d}, expected at most the order, {order}.",
+                attr="state_d",
+                obj=obj,
+            )
+        return state_d
 
     def magnitudes(self, transform):
         """

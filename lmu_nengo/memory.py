@@ -12,8 +12,7 @@ from nengo.params import BoolParam
 
 from lmu_nengo.discretize import discretize
 from lmu_nengo.legendre import state_space
-from lmu_nengo.realizations import Linear, Windowed
-from lmu_nengo.spiking_memory import Spiking
+from lmu_nengo.realizations import Linear, Realization
 from lmu_nengo.validation import check_integer, check_positive
 
 
@@ -158,7 +157,7 @@ class LegendreMemory(Realizable):
 
     def _make(self, realization):
         """Objects that compute the memory, or ValidationError."""
-        if not isinstance(realization, (Linear, Windowed, Spiking)):
+        if not isinstance(realization, Realization):
             raise ValidationError(
                 f"got {realization!r}, expected a Linear(), Windowed(n_steps) or "
                 "Spiking(n_neurons).",

@@ -1,4 +1,4 @@
-"""The exact ways to realise a Legendre memory: step by step, and windowed."""
+"""What a realisation of a Legendre memory is; the exact ones: step by step, windowed."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,17 @@ from lmu_nengo.discretize import DISCRETIZERS, impulse_response
 from lmu_nengo.validation import check_choice, check_integer
 
 
+class Realization:
+    """
+    A way to compute a memory.
+
+    Subclasses have a method ``make(memory)``, which adds the objects that compute the
+    memory to the current network, or raises ValidationError.
+    """
+
+
 @dataclass(frozen=True)
-class Linear:
+class Linear(Realization):
     """
     Exact and step by step, in Nengo, NengoDL and Nengo GUI: ``m = Ad m + Bd u``.
 
@@ -38,7 +47,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Windowed:
+class Windowed(Realization):
     """
     Exact and for all time steps at once, for training in NengoDL.
 

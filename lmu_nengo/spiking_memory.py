@@ -18,7 +18,7 @@ from lmu_nengo.populations import (
     share_neurons,
 )
 from lmu_nengo.principle3 import principle3
-from lmu_nengo.realizations import refuse_start
+from lmu_nengo.realizations import Realization, refuse_start
 from lmu_nengo.synapses import check_seconds, discrete_synapse, split
 from lmu_nengo.validation import check_choice, check_integer, check_positive
 
@@ -27,7 +27,7 @@ POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the p
 
 
 @dataclass(frozen=True)
-class Spiking:
+class Spiking(Realization):
     """
     Ensembles of neurons whose recurrent connections implement A and B.
 
@@ -130,7 +130,7 @@ class Spiking:
         refuse_start(memory, self)
         Ad, Bd = memory.discrete(self.discretizer)
         expected = Expected(self.expected_input, memory, Ad, Bd)
-        state_d = self._kept_dimensions(memory, expected)
+        state_d = expected.dimensions(self.coordinates, self.state_d, obj=self)
         groups = [
             slice(i, min(i + self.ensemble_d, state_d))
             for i in range(0, state_d, self.ensemble_d)
@@ -187,22 +187,6 @@ class Spiking:
             nengo.Connection(
                 memory.input[c], to_output, transform=transform @ Bx, synapse=None
             )
-
-    def _kept_dimensions(self, memory, expected):
-        """Number of dimensions that neurons hold."""
-        order = memory.order
-        if self.state_d is None:
-            if self.coordinates == "legendre" or not expected.is_band:
-                return order
-            cycles = expected.frequency * memory.theta
-            return min(order, int(np.ceil(2.2 * cycles)) + 5)
-        if self.state_d > order:
-            raise ValidationError(
-                f"got {self.state_d}, expected at most the order, {order}.",
-                attr="state_d",
-                obj=self,
-            )
-        return self.state_d
 
     def _connect(self, u, decoded, state, mapping):
         """Connect input and decoded state to the state through the synapses."""
