@@ -26,6 +26,7 @@ from lmu_nengo.validation import check_choice, check_integer, check_positive
 LOUD = 4.0  # largest input in root mean squares of a band
 BEYOND = 1.2  # largest input in magnitudes of an expected process
 INPUT_PAIRS = 4  # of spike trains, at least: their errors show in small dimensions
+CANCELLING = 10.0  # largest factor of a dimension, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
 
 
@@ -244,6 +245,16 @@ class Design:
     def __init__(self, on_chip, memory):
         self.on_chip = on_chip
         self.dt = memory.dt
+        self.kept = kept_current(on_chip.tau, memory.dt)
+        if not 0 < self.kept < 1:
+            raise ValidationError(
+                f"got {on_chip.tau:g} s, which the chip rounds to a filter that keeps "
+                f"{self.kept:g} of the current in a step of {memory.dt:g} s. Take a time "
+                "constant between one step and a thousand.",
+                attr="tau",
+                obj=on_chip,
+            )
+        self.tau = -memory.dt / np.log(self.kept)
         Ad, Bd = memory.discrete(on_chip.discretizer)
         expected = Expected(on_chip.expected_input, memory, Ad, Bd)
         state_d = expected.dimensions(on_chip.coordinates, on_chip.state_d, obj=on_chip)
@@ -262,27 +273,22 @@ class Design:
         scale = on_chip.margin * expected.magnitudes(inverse)
         self.transform, inverse = transform * scale, inverse / scale[:, None]
         self.Ax, self.Bx = inverse @ Ad @ self.transform, inverse @ Bd
-        # a dimension that is small, and the difference of large ones, gets a wider range
-        import os
-        rows = np.abs(principle3(self.Ax, self.Bx, on_chip.tau, memory.dt).recurrent)
-        wider = np.maximum(1, rows.max(axis=1) / float(os.environ.get("LIM", 8)))
+        # a small dimension that is the difference of large ones gets a wider range, or
+        # its weights would be the coarsest, and its noise beyond its range
+        rows = self._map(memory)[0]
+        speed = max(1.0, np.abs(np.linalg.eigvals(rows)).max())
+        wider = np.maximum(1, np.abs(rows).max(axis=1) / (CANCELLING * speed))
         self.transform, inverse = self.transform * wider, inverse / wider[:, None]
         self.Ax, self.Bx = inverse @ Ad @ self.transform, inverse @ Bd
+        self.recurrent, self.drive = self._map(memory)
         stride = max(1, len(expected.settled) // POINTS)
         self.trajectory = expected.settled[::stride] @ inverse.T
-        self.kept = kept_current(on_chip.tau, memory.dt)
-        if not 0 < self.kept < 1:
-            raise ValidationError(
-                f"got {on_chip.tau:g} s, which the chip rounds to a filter that keeps "
-                f"{self.kept:g} of the current in a step of {memory.dt:g} s. Take a time "
-                "constant between one step and a thousand.",
-                attr="tau",
-                obj=on_chip,
-            )
-        self.tau = -memory.dt / np.log(self.kept)
-        mapping = principle3(self.Ax, self.Bx, self.tau, memory.dt)
-        self.recurrent, self.drive = mapping.recurrent, mapping.input_transform
         self.made = {}
+
+    def _map(self, memory):
+        """Principle 3: what goes through the filter, of the state and of the input."""
+        mapping = principle3(self.Ax, self.Bx, self.tau, memory.dt)
+        return mapping.recurrent, mapping.input_transform
 
     def neurons(self, n_neurons):
         """
