@@ -45,9 +45,7 @@ class Delay:
             nengo.Connection(u, self.memory.input, synapse=None)
             delayed = nengo.Node(size_in=1, label="delayed")
             decoders = lmu_nengo.delay_decoders(order, 1.0)
-            nengo.Connection(
-                self.memory.output, delayed, transform=decoders, synapse=None
-            )
+            nengo.Connection(self.memory.output, delayed, transform=decoders, synapse=None)
             self.u, self.delayed = nengo.Probe(u), nengo.Probe(delayed)
             self.m = nengo.Probe(self.memory.output)
 
@@ -98,10 +96,15 @@ def test_rounded_weights_sum_up_to_what_they_were():
     assert error(rounded) < 0.1 * error(np.round(weights))
 
 
-def test_weights_too_large_for_an_axon_are_shared_out():
-    shared = share_out([1000.0, -3.0, 0.4], 1.0)
-    assert shared.shape == (3, 8) and np.abs(shared).max() <= 127
-    np.testing.assert_array_equal(shared.sum(axis=1), [1000, -3, 0])
+def test_weights_of_the_input_are_shared_out_and_right_on_average():
+    weights = np.array([1, -1] * 50 + [1000, -1000]) * 1.3
+    shared = share_out(weights, 1.0)
+    assert shared.shape == (102, 11) and np.abs(shared).max() <= 127
+    np.testing.assert_array_equal(shared, np.round(shared))
+    np.testing.assert_allclose(shared.sum(axis=1), weights, atol=1)
+    for sign in (0, 1):
+        mean = shared.sum(axis=1)[sign:100:2].mean()
+        np.testing.assert_allclose(mean, weights[sign], atol=0.02)
 
 
 def test_delay_on_the_emulator_and_what_it_takes():
@@ -144,10 +147,12 @@ def test_output_is_that_of_a_linear_memory_without_a_lag():
     m = run(delay).data[delay.m]
     exact = targets.run(lmu_nengo_linear(delay), "core", 2.0).data[delay.m]
 
+    m, exact = (nengo.Lowpass(0.02).filt(x, dt=DT, y0=0) for x in (m, exact))
+
     def mismatch(lag):
         return lmu_nengo.nrmse(m[500:], np.roll(exact, lag, axis=0)[500:])
 
-    assert mismatch(0) < 0.08
+    assert mismatch(0) < 0.05
     assert min(range(-4, 5), key=mismatch) in (-1, 0, 1)
 
 
@@ -166,25 +171,32 @@ def test_core_nengo_does_what_the_chip_does():
     assert abs(delay.error(run(delay)) - core) < 0.01
 
 
-def test_the_chip_gets_the_weights_that_were_rounded_for_it():
+@pytest.mark.parametrize("task", [(0.1, 3, 400), (2.0, 12, 1400)])
+def test_the_chip_gets_the_weights_that_were_rounded_for_it(task):
     pytest.importorskip("nengo_loihi")
-    delay = Delay(1.0, 6, 1.0, 400, seed=0)
-    prepared = targets.prepare(delay.network, "loihi")
-    conn = next(c for c in prepared.network.all_connections if c.post_obj is c.pre_obj)
-    weights = conn.transform.init
-    with loihi.Simulator(delay.network) as sim:
+    theta, order, n_neurons = task
+    network = Delay(theta, order, 0.9, n_neurons, seed=0).network
+    prepared = targets.prepare(network, "loihi").network
+    to_neurons = [
+        conn
+        for conn in prepared.all_connections
+        if isinstance(conn.post_obj, nengo.ensemble.Neurons)
+    ]
+    (weights,) = (c for c in to_neurons if c.pre_obj == c.post_obj)
+    (inputs,) = (c for c in to_neurons if c.pre_obj != c.post_obj)
+    quantum = weights.transform.init[0, -1] / 127.5
+    weights = np.round(weights.transform.init / quantum)
+    inputs = np.round(inputs.transform.init * DT / quantum)
+    wanted = np.hstack([weights[:, :-1], inputs, -inputs])
+    with loihi.Simulator(network) as sim:
         blocks = list(sim.simulator.model.blocks)
-    quantum = weights[0, -1] / 127.5
     first = 0
     for block in blocks:
-        (recurrent, _) = block.synapses
-        info = block.discretize_info
-        found = np.array(
-            [recurrent.axon_weights_indices(axon)[0] for axon in range(400)]
-        ).T
-        wanted = np.round(weights[first : first + block.n_neurons] / quantum)
-        unit = 64 if info["w_exp"] < 0 else 128
-        np.testing.assert_array_equal(found[:, :-1], unit * wanted[:, :-1])
+        found = [
+            s.axon_weights_indices(a)[0] for s in block.synapses for a in range(s.n_axons)
+        ]
+        found = np.delete(np.array(found).T, n_neurons - 1, axis=1)
+        np.testing.assert_array_equal(found, 128 * wanted[first : first + block.n_neurons])
         first += block.n_neurons
 
 
@@ -256,10 +268,9 @@ def test_network_that_fits_breaks_no_limit():
 def test_every_broken_limit_is_found_before_anything_is_built():
     with nengo.Network() as network:
         u = nengo.Node(0)
-        memory = lmu_nengo.LegendreMemory(1.0, 6, realization=OnChip(5000), start=False)
+        memory = lmu_nengo.LegendreMemory(1.0, 6, realization=lmu_nengo.Spiking(5000))
         nengo.Connection(u, memory.input)
         many = nengo.Ensemble(4_000_000, 1, label="many")
-        # given, so that nothing has to be drawn
         adaptive = nengo.Ensemble(10, 1, neuron_type=nengo.AdaptiveLIF())
         rate = nengo.Ensemble(10, 1, neuron_type=nengo.RectifiedLinear())
         slow = nengo.Ensemble(10, 1, neuron_type=nengo.LIF(tau_rc=20.0, tau_ref=0.1))
@@ -268,7 +279,7 @@ def test_every_broken_limit_is_found_before_anything_is_built():
         nengo.Probe(many.neurons, sample_every=0.01)
     limits = targets.check(network, "loihi")
     named = {limit.name: limit for limit in limits}
-    assert named["axons into a core"].value == 5002
+    assert named["axons into a core"].value == 5008
     assert named["axons into a core"].limit == 4096
     assert named["cores"].limit == 128 * 32
     assert {x.value for x in limits if x.name == "neuron type"} == {
@@ -305,8 +316,8 @@ def test_realizations_that_do_not_fit_are_refused():
     with pytest.raises(ValidationError, match="tau"):
         OnChip(100, tau=0)
     memory = lmu_nengo.LegendreMemory(1.0, 6, add_to_container=False)
-    with pytest.raises(ValidationError, match="rounds to a filter"):
-        memory.realize(OnChip(600, tau=100.0))
+    with pytest.raises(ValidationError, match="at most 4088"):
+        memory.realize(OnChip(5000))
     with pytest.raises(ValidationError, match="at least 13"):
         memory.realize(OnChip(12))
     with pytest.raises(ValidationError, match="below 500 Hz"):

@@ -15,11 +15,10 @@ import numpy as np
 from lmu_nengo.memory import find_memories
 from lmu_nengo.spiking_memory import Spiking
 from lmu_nengo.targets.common import TargetSimulator, need, refuse_limits, step_by_step
-from lmu_nengo.targets.loihi_limits import AXONS, SYNAPSE_BITS, check
-from lmu_nengo.targets.loihi_memory import OnChip
+from lmu_nengo.targets.loihi_limits import SYNAPSE_BITS, check
+from lmu_nengo.targets.loihi_memory import AXONS, OnChip
 
 PER_DIMENSION = 200  # neurons, where the network does not say how many
-CHIP_CORES = 128
 
 __all__ = ["Report", "Simulator", "check", "choose_realization", "prepare"]
 
@@ -205,9 +204,7 @@ class Simulator(TargetSimulator):
         rate = None
         if self._spikes is not None and self.simulator.time > 0:
             rate = self._spikes / self.simulator.time
-        ins, outs = (
-            [core[name][0] for core in used] for name in ("in-axons", "out-axons")
-        )
+        ins, outs = ([core[name][0] for core in used] for name in ("in-axons", "out-axons"))
         return Report(
             cores=len(used),
             compartments=sum(core["compartments"][0] for core in used),

@@ -16,9 +16,12 @@ import numpy as np
 DECAY = 2**12  # a decay is a whole number of 4096ths
 THRESHOLD_MAX = (2**17 - 1) * 2**6
 BIAS_MAX = (2**12 - 1) * 2**7
-QUANTUM = 2**6  # of weights; twice that for the largest weight exponent
+# of weights, at the largest exponent; at the next one it would be half, but nengo-loihi
+# then gives weights of a single quantum twice their value (its exponents end at -6)
+QUANTUM = 2**7
 LEVELS = 127  # largest weight, in quanta
 MARGIN = 1 - 1e-3  # for rounding in single precision
+TURN = np.sqrt(2) - 1  # its multiples fill [0, 1) evenly, apart from those of populations
 RIDGE = 0.01  # of the mean activity's energy, in rounding
 
 
@@ -182,11 +185,8 @@ def weight_grid(
         scale = min(scale, BIAS_MAX / (max_bias * leak))
     # a spike's charge arrives over many steps, and leaks
     finest = QUANTUM / (scale * MARGIN * (1 - kept) * leak) * dt
-    reference = LEVELS * finest
-    if largest > reference:
-        reference = max(2 * reference, largest)
-    reference *= (LEVELS + 0.5) / LEVELS
-    return reference, reference / (LEVELS + 0.5)
+    quantum = max(finest, largest / LEVELS)
+    return (LEVELS + 0.5) * quantum, quantum
 
 
 def round_weights(weights, activities, quantum: float) -> np.ndarray:
@@ -226,7 +226,10 @@ def round_weights(weights, activities, quantum: float) -> np.ndarray:
 
 def share_out(weights, quantum: float, at_least: int = 1) -> np.ndarray:
     """
-    Share each of some weights out to as few axons as can hold them.
+    Round weights of one value to many neurons, and share each out to several axons.
+
+    Neurons in a row that want the same weight are rounded up and down in turn, so that the
+    mean of any run of them is what it was.
 
     Parameters
     ----------
@@ -242,7 +245,9 @@ def share_out(weights, quantum: float, at_least: int = 1) -> np.ndarray:
     shared : ndarray of shape (n_post, n_axons)
         Multiples of the quantum, at most 127; a row sums to the weight, rounded.
     """
-    counts = np.round(np.asarray(weights) / quantum)
-    n_axons = max(at_least, int(np.ceil(np.abs(counts).max() / LEVELS)))
-    each, rest = np.divmod(np.abs(counts)[:, None], n_axons)
-    return quantum * np.sign(counts)[:, None] * (each + (np.arange(n_axons) < rest))
+    weights = np.asarray(weights) / quantum
+    turns = TURN * (np.arange(len(weights)) // 2) % 1  # the signs of encoders alternate
+    counts = np.floor(np.abs(weights) + turns)
+    n_axons = max(at_least, int(np.ceil(counts.max() / LEVELS)))
+    each, rest = np.divmod(counts[:, None], n_axons)
+    return quantum * np.sign(weights)[:, None] * (each + (np.arange(n_axons) < rest))

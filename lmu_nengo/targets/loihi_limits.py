@@ -16,9 +16,9 @@ from lmu_nengo.targets.loihi_chip import (
     kept_voltage,
     weight_grid,
 )
+from lmu_nengo.targets.loihi_memory import AXONS, INPUT_PAIRS
 
 COMPARTMENTS = 1024  # of a core
-AXONS = 4096  # into a core, and as many out of it
 SYNAPSE_BITS = 16384 * 64  # of a core
 CORES = 128 * 32  # of the largest board that nengo-loihi was run on
 REFRACTORY_STEPS = 63
@@ -139,8 +139,8 @@ def check_neurons(ensemble, dt):
         if steps > REFRACTORY_STEPS:
             advice = "Shorten tau_ref."
             yield Limit("refractory steps", steps, REFRACTORY_STEPS, ensemble, advice)
-        if kept_voltage(kind.tau_rc, dt) >= 1:
-            longest = f"{-dt / np.log1p(-0.5 / DECAY):.3g} s"
+        if kind.tau_rc > 2 * DECAY * dt:
+            longest = f"{2 * DECAY * dt:.3g} s"
             advice = "Shorten it, or take SpikingRectifiedLinear, which does not leak."
             yield Limit("tau_rc", f"{kind.tau_rc:g} s", longest, ensemble, advice)
 
@@ -169,8 +169,8 @@ def check_connection(conn, ensembles, dt):
         if synapse is not None and not isinstance(synapse, nengo.Lowpass):
             kind = type(synapse).__name__
             yield Limit("synapse", kind, "Lowpass or None", conn, "Take a lowpass.")
-        elif synapse is not None and synapse.tau > 0 and kept_current(synapse.tau, dt) >= 1:
-            longest = f"{-dt / np.log1p(-1.5 / DECAY):.3g} s"
+        elif synapse is not None and synapse.tau > 2 * DECAY * dt:
+            longest = f"{2 * DECAY * dt:.3g} s"
             yield Limit("synapse", f"{synapse.tau:g} s", longest, conn, "Shorten it.")
 
 
@@ -201,7 +201,7 @@ def plan(network, memories, ensembles):
     for memory in memories:
         realization = choose_realization(memory)
         for n in realization.channel_neurons(memory):
-            block = Block(memory, int(n), [int(n), 2])
+            block = Block(memory, int(n), [int(n), 2 * INPUT_PAIRS])
             block.outputs = [(int(n), block)]
             blocks.append(block)
     of = {ens: Block(ens, ens.n_neurons) for ens in ensembles}
@@ -275,7 +275,7 @@ def check_precision(network, ensemble, dt):
         return
     weights, taus = [], [0.005]  # the filter of inputs from the host
     for conn in network.all_connections:
-        if conn.post_obj is not ensemble.neurons:
+        if conn.post_obj != ensemble.neurons:
             if base(conn.post) is ensemble:
                 return  # through encoders that are not drawn yet
             continue

@@ -25,6 +25,7 @@ from lmu_nengo.validation import check_choice, check_integer, check_positive
 
 LOUD = 4.0  # largest input in root mean squares of a band
 BEYOND = 1.2  # largest input in magnitudes of an expected process
+AXONS = 4096  # into a core, and as many out of it
 INPUT_PAIRS = 4  # of spike trains, at least: their errors show in small dimensions
 CANCELLING = 10.0  # largest factor of a dimension, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
@@ -246,14 +247,6 @@ class Design:
         self.on_chip = on_chip
         self.dt = memory.dt
         self.kept = kept_current(on_chip.tau, memory.dt)
-        if not 0 < self.kept < 1:
-            raise ValidationError(
-                f"got {on_chip.tau:g} s, which the chip rounds to a filter that keeps "
-                f"{self.kept:g} of the current in a step of {memory.dt:g} s. Take a time "
-                "constant between one step and a thousand.",
-                attr="tau",
-                obj=on_chip,
-            )
         self.tau = -memory.dt / np.log(self.kept)
         Ad, Bd = memory.discrete(on_chip.discretizer)
         expected = Expected(on_chip.expected_input, memory, Ad, Bd)
@@ -323,6 +316,14 @@ class Design:
             "and one more sets the scale of the weights.",
             obj=on_chip,
         )
+        if n_neurons > AXONS - 2 * INPUT_PAIRS:
+            raise ValidationError(
+                f"got {n_neurons} neurons a channel, expected at most "
+                f"{AXONS - 2 * INPUT_PAIRS}: each core of an ensemble takes in all of it. "
+                "Take fewer neurons or more channels.",
+                attr="n_neurons",
+                obj=on_chip,
+            )
         shares = np.diff(np.linspace(0, n_neurons - 1, state_d + 1).astype(int))
         encoders, decoders = np.zeros((n_neurons, state_d)), np.zeros((state_d, n_neurons))
         bias = np.zeros(n_neurons)
