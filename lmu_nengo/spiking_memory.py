@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from nengo.exceptions import ValidationError
 
 from lmu_nengo.coordinates import COORDINATES, state_transform, window_energy
 from lmu_nengo.discretize import DISCRETIZERS
