@@ -348,7 +348,7 @@ def main(data, resume, quick, seed, out):
         figures[f"nrmse_direct_{what}_{bits}"] = errors[0]
         figures[f"nrmse_synapse_{what}_{bits}"] = errors[1]
         figures[f"accuracy_{what}_{bits}"] = trained.accuracy(**rounded)
-    if False and importlib.util.find_spec("nengo_loihi"):
+    if importlib.util.find_spec("nengo_loihi"):
         figures["nrmse_loihi"] = loihi_error(seeds)
     settings = {"data": digits.name, "digits": len(trained.y), "seeds": list(seeds)}
     path = report("quantization", seed, quick, figures, {}, out, settings)

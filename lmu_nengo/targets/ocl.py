@@ -10,6 +10,7 @@ from lmu_nengo.targets import core
 from lmu_nengo.targets.common import (
     Limit,
     TargetSimulator,
+    add_spike_probes,
     need,
     refuse_limits,
     step_by_step,
@@ -59,6 +60,9 @@ class Simulator(TargetSimulator):
         Step in seconds.
     seed : int, optional
         Seed of everything random, where the network has none.
+    count_spikes : bool
+        Whether ``spikes`` and ``synaptic_operations`` can be read afterwards; it takes a
+        number for each neuron and step.
     context : pyopencl.Context, optional
         Where to run. ``None`` takes the first graphics card, or else the first device;
         the environment variable PYOPENCL_CTX chooses another.
@@ -72,18 +76,21 @@ class Simulator(TargetSimulator):
         device.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, context=None, **options):
+    def __init__(
+        self, network, dt=0.001, seed=None, count_spikes=False, context=None, **options
+    ):
         refuse_limits(check(network, dt), "ocl", network)
         nengo_ocl = need("nengo_ocl", "ocl")
         context = choose_context() if context is None else context
         prepared = prepare(network, dt, seed)
+        costs = add_spike_probes(prepared) if count_spikes else None
         options = {"progress_bar": False, **options}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*has not been tested")  # but here it is
             simulator = nengo_ocl.Simulator(
                 prepared.network, dt=dt, seed=seed, context=context, **options
             )
-        super().__init__(prepared, simulator)
+        super().__init__(prepared, simulator, costs)
 
 
 def choose_context():
