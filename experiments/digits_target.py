@@ -1,6 +1,7 @@
 """The digit classifier of `experiments.psmnist_spiking`, on any target."""
 
 import time
+import warnings
 from typing import NamedTuple
 
 import click
@@ -9,7 +10,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 import lmu_nengo
-from experiments.common import console, report
+from experiments.common import HARMLESS, console, report
 from experiments.psmnist_spiking import DT, MNIST, SMALL, build, coefficients, train
 from lmu_nengo import targets
 from lmu_nengo.datasets import permuted_sequences
@@ -130,9 +131,11 @@ def deploy(rates, preset, n_pixels, x, seed):
     theta = n_pixels * preset.steps * DT
     with nengo.Network(seed=seed, label="psmnist") as network:
         pixel = nengo.Node([0], label="pixel")
-        memory = lmu_nengo.LegendreMemory(
-            theta, order, realization=preset.spiking(x), dt=DT, label="memory"
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", HARMLESS[1])
+            memory = lmu_nengo.LegendreMemory(
+                theta, order, realization=preset.spiking(x), dt=DT, label="memory"
+            )
         nengo.Connection(pixel, memory.input, synapse=None)
         exact = coefficients(memory, x, preset.steps)
         scale = HIDDEN_RATE / np.quantile(rates.activities(exact), 0.999)

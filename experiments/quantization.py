@@ -299,12 +299,20 @@ def draw(figures, name, path):
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for what, bits, style in (("weight", WEIGHT_BITS, "o-"), ("state", STATE_BITS, "s--")):
-        for way, color in (("direct", "tab:blue"), ("synapse", "tab:orange")):
-            errors = [figures[f"nrmse_{way}_{what}_{n}"] for n in bits]
-            left.plot(bits, errors, style, color=color, ms=4, label=f"{what}s, {way}")
+    lines = [
+        ("direct_weight", WEIGHT_BITS, "weights, direct", "o-", "tab:blue"),
+        ("synapse_weight", WEIGHT_BITS, "weights, through a synapse", "o-", "tab:orange"),
+        ("state", STATE_BITS, "state", "s--", "tab:green"),
+    ]
+    for what, bits, label, style, color in lines:
+        errors = [figures[f"nrmse_{what}_{n}"] for n in bits]
+        left.plot(bits, errors, style, color=color, ms=4, label=label)
+    for what, bits, style, color in (
+        ("weight", WEIGHT_BITS, "o-", "tab:blue"),
+        ("state", STATE_BITS, "s--", "tab:green"),
+    ):
         values = [figures[f"accuracy_{what}_{n}"] for n in bits]
-        right.plot(bits, values, style, color="tab:green", ms=4, label=f"{what}s")
+        right.plot(bits, values, style, color=color, ms=4, label=what)
     left.axhline(figures["nrmse_exact"], color="black", lw=0.8, label="exact")
     if "nrmse_loihi" in figures:
         error = figures["nrmse_loihi"]
@@ -345,8 +353,11 @@ def main(data, resume, quick, seed, out):
     for what, bits in track(cases, "rounding", console=console):
         rounded = {"weight_bits": None, "state_bits": None, f"{what}_bits": bits}
         errors = delay_errors(seeds, **rounded)
-        figures[f"nrmse_direct_{what}_{bits}"] = errors[0]
-        figures[f"nrmse_synapse_{what}_{bits}"] = errors[1]
+        if what == "state":  # rounded alike, mapped or not
+            figures[f"nrmse_state_{bits}"] = errors[0]
+        else:
+            figures[f"nrmse_direct_weight_{bits}"] = errors[0]
+            figures[f"nrmse_synapse_weight_{bits}"] = errors[1]
         figures[f"accuracy_{what}_{bits}"] = trained.accuracy(**rounded)
     if importlib.util.find_spec("nengo_loihi"):
         figures["nrmse_loihi"] = loihi_error(seeds)

@@ -16,6 +16,7 @@ from lmu_nengo.targets.common import (
     step_by_step,
 )
 
+POCL = "Portable Computing Language"
 NEURONS = (
     nengo.AdaptiveLIF,
     nengo.AdaptiveLIFRate,
@@ -93,6 +94,14 @@ class Simulator(TargetSimulator):
         super().__init__(prepared, simulator, costs)
 
 
+def find_platforms(cl):
+    """OpenCL's platforms; pyopencl raises an error where there is none."""
+    try:
+        return cl.get_platforms()
+    except cl.Error:
+        return []
+
+
 def choose_context():
     """
     Choose where OpenCL runs.
@@ -108,12 +117,16 @@ def choose_context():
         If there is no device.
     """
     cl = need("pyopencl", "ocl")
+    platforms = find_platforms(cl)
+    if sum(platform.name == POCL for platform in platforms) > 1:
+        warnings.warn(
+            "there is more than one PoCL here, pip's and the system's perhaps. Together "
+            "they can crash Python: uninstall one.",
+            stacklevel=2,
+        )
     if os.environ.get("PYOPENCL_CTX"):
         return cl.create_some_context(interactive=False)
-    try:
-        devices = [device for p in cl.get_platforms() for device in p.get_devices()]
-    except cl.Error:  # no platform is an error there
-        devices = []
+    devices = [device for platform in platforms for device in platform.get_devices()]
     if not devices:
         raise ValidationError(
             "found no OpenCL device, expected at least one. Install your device's OpenCL "
