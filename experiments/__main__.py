@@ -12,6 +12,7 @@ HELPERS = (
     "delays",
     "digits_distortion",
     "digits_network",
+    "digits_target",
 )
 NAMES = sorted(
     path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS

@@ -7,6 +7,45 @@ import lmu_nengo
 from experiments.common import run_many
 
 
+def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_s):
+    """
+    Build a memory that delays white noise by its whole window.
+
+    Parameters
+    ----------
+    realization : lmu_nengo.Linear or lmu_nengo.Spiking
+        How the memory is computed.
+    seed : int
+        Seed of signal and neurons.
+    theta, order, high, rms, seconds, dt, filter_s : float
+        See `run_delay`.
+
+    Returns
+    -------
+    network : nengo.Network
+        The network.
+    output, signal : nengo.Probe
+        The decoded signal and the signal that went in, both filtered.
+    """
+    process = nengo.processes.WhiteSignal(seconds, high=high, rms=rms, y0=0, seed=seed)
+    with nengo.Network(seed=seed) as network:
+        signal = nengo.Node(process, label="signal")
+        memory = lmu_nengo.LegendreMemory(theta, order, realization=realization, dt=dt)
+        delayed = nengo.Node(size_in=1, label="delayed")
+        nengo.Connection(signal, memory.input, synapse=None)
+        decoders = lmu_nengo.delay_decoders(order, 1.0)
+        nengo.Connection(memory.output, delayed, transform=decoders, synapse=None)
+        output = nengo.Probe(delayed, synapse=filter_s)
+        filtered = nengo.Probe(signal, synapse=filter_s)
+    return network, output, filtered
+
+
+def late(signal, theta, dt):
+    """A signal of shape (n_steps, size), theta seconds later."""
+    steps = round(theta / dt)
+    return np.concatenate([np.zeros((steps, signal.shape[1])), signal[:-steps]])
+
+
 def run_delay(
     realization,
     seed,
@@ -49,21 +88,12 @@ def run_delay(
     target : ndarray of shape (n_steps, 1)
         The signal one window ago, filtered.
     """
-    process = nengo.processes.WhiteSignal(seconds, high=high, rms=rms, y0=0, seed=seed)
-    with nengo.Network(seed=seed) as network:
-        signal = nengo.Node(process)
-        memory = lmu_nengo.LegendreMemory(theta, order, realization=realization, dt=dt)
-        delayed = nengo.Node(size_in=1)
-        nengo.Connection(signal, memory.input, synapse=None)
-        decoders = lmu_nengo.delay_decoders(order, 1.0)
-        nengo.Connection(memory.output, delayed, transform=decoders, synapse=None)
-        output = nengo.Probe(delayed, synapse=filter_s)
-        filtered = nengo.Probe(signal, synapse=filter_s)
+    network, output, signal = build_delay(
+        realization, seed, theta, order, high, rms, seconds, dt, filter_s
+    )
     with nengo.Simulator(network, dt=dt, progress_bar=False) as sim:
         sim.run(seconds)
-    late = round(theta / dt)
-    target = np.concatenate([np.zeros((late, 1)), sim.data[filtered][:-late]])
-    return sim.data[output], target
+    return sim.data[output], late(sim.data[signal], theta, dt)
 
 
 def summarize(name, errors):

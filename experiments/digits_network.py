@@ -242,7 +242,7 @@ def push_inputs(model, name, loss, distance):
         x = inputs[name]
         with tf.GradientTape() as tape:
             tape.watch(x)
-            outputs = model(inputs, training=True)
+            outputs = model(inputs, training=False)  # where no dropout hides it
             value = loss(targets["output"], outputs[0])
         gradient = tape.gradient(value, x)
         length = tf.norm(gradient, axis=(1, 2), keepdims=True) + 1e-12

@@ -39,6 +39,7 @@ ORDER = [
     "report",
     "saving",
     "training",
+    "targets",
 ]
 
 

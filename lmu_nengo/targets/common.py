@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import nengo
+import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.memory import find_realizable
+from lmu_nengo.memory import find_realizable, plain_config
+from lmu_nengo.operations import fan_out
 from lmu_nengo.realizations import Linear, Windowed
 
 
@@ -164,6 +166,30 @@ class ProbeData(Mapping):
         return sum(1 for _ in self)
 
 
+def add_spike_probes(prepared):
+    """
+    Add probes on all spiking neurons of a copy.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The copy.
+
+    Returns
+    -------
+    costs : dict of {nengo.Probe: ndarray of shape (n_neurons,)}
+        Synaptic operations that a spike of each neuron causes.
+    """
+    network = prepared.network
+    spiking = [ens for ens in network.all_ensembles if ens.neuron_type.spiking]
+    # with a seed of its own, and last, it leaves the seeds of all others as they are
+    with plain_config(), nengo.Network(seed=0, add_to_container=False) as counting:
+        probes = [nengo.Probe(ens.neurons) for ens in spiking]
+    costs = [fan_out(network, ens) for ens in spiking]
+    network.networks.append(counting)
+    return dict(zip(probes, costs, strict=True))
+
+
 class TargetSimulator:
     """
     A simulator of a copy of the user's network, in Nengo's own style.
@@ -174,6 +200,8 @@ class TargetSimulator:
         The copy that it runs.
     simulator : nengo.Simulator or the like
         Runs it.
+    costs : dict, optional
+        What `add_spike_probes` gave.
 
     Attributes
     ----------
@@ -183,9 +211,10 @@ class TargetSimulator:
         What was changed in the copy, and why.
     """
 
-    def __init__(self, prepared, simulator):
+    def __init__(self, prepared, simulator, costs=None):
         self.changes = prepared.changes
         self.simulator = simulator
+        self.costs = costs
         self.data = ProbeData(prepared.objects, simulator.data)
 
     def run(self, duration):
@@ -209,6 +238,29 @@ class TargetSimulator:
             In seconds; the first is ``dt``.
         """
         return self.simulator.trange()
+
+    @property
+    def spikes(self) -> int:
+        """Spikes so far, if it was made with ``count_spikes=True``."""
+        return round(sum(counts.sum() for counts, _ in self._counts()))
+
+    @property
+    def synaptic_operations(self) -> float:
+        """Weights that these spikes met; see `lmu_nengo.operations.fan_out`."""
+        return float(sum(counts @ cost for counts, cost in self._counts()))
+
+    def _counts(self):
+        """Spikes of each neuron of an ensemble, and what each costs."""
+        if self.costs is None:
+            raise ValidationError(
+                "spikes were not counted; give the simulator count_spikes=True.",
+                attr="count_spikes",
+                obj=type(self).__name__,
+            )
+        for probe, cost in self.costs.items():
+            amplitude = getattr(probe.target.ensemble.neuron_type, "amplitude", 1)
+            spike = amplitude / self.simulator.dt
+            yield np.abs(self.simulator.data[probe]).sum(axis=0) / spike, cost
 
     def close(self):
         """Free what the backend holds; the data stay."""

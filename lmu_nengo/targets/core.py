@@ -9,6 +9,7 @@ from lmu_nengo.memory import find_memories
 from lmu_nengo.targets.common import (
     Limit,
     TargetSimulator,
+    add_spike_probes,
     refuse_limits,
     step_by_step,
 )
@@ -46,6 +47,9 @@ class Simulator(TargetSimulator):
         Step in seconds.
     seed : int, optional
         Seed of everything random, where the network has none.
+    count_spikes : bool
+        Whether ``spikes`` and ``synaptic_operations`` can be read afterwards; it takes a
+        number for each neuron and step.
     progress_bar : bool
         Whether a progress bar is shown.
 
@@ -55,10 +59,13 @@ class Simulator(TargetSimulator):
         If the network does not fit.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, progress_bar=False):
+    def __init__(
+        self, network, dt=0.001, seed=None, count_spikes=False, progress_bar=False
+    ):
         refuse_limits(check(network, dt), "core", network)
         prepared = prepare(network, dt, seed)
+        costs = add_spike_probes(prepared) if count_spikes else None
         simulator = NengoSimulator(
             prepared.network, dt=dt, seed=seed, progress_bar=progress_bar
         )
-        super().__init__(prepared, simulator)
+        super().__init__(prepared, simulator, costs)

@@ -1,6 +1,12 @@
 """NengoDL as a target."""
 
-from lmu_nengo.targets.common import TargetSimulator, need, refuse_limits, step_by_step
+from lmu_nengo.targets.common import (
+    TargetSimulator,
+    add_spike_probes,
+    need,
+    refuse_limits,
+    step_by_step,
+)
 from lmu_nengo.targets.core import check
 
 __all__ = ["Simulator", "check", "prepare"]
@@ -23,6 +29,9 @@ class Simulator(TargetSimulator):
         Step in seconds.
     seed : int, optional
         Seed of everything random, where the network has none.
+    count_spikes : bool
+        Whether ``spikes`` and ``synaptic_operations`` can be read afterwards; it takes a
+        number for each neuron and step.
     **options
         For NengoDL: ``unroll_simulation``, ``device``, ``progress_bar`` and so on.
 
@@ -32,10 +41,11 @@ class Simulator(TargetSimulator):
         If the network does not fit, or NengoDL is not installed.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, **options):
+    def __init__(self, network, dt=0.001, seed=None, count_spikes=False, **options):
         refuse_limits(check(network, dt), "dl", network)
         training = need("lmu_nengo.training", "dl")
         prepared = prepare(network, dt, seed)
+        costs = add_spike_probes(prepared) if count_spikes else None
         options = {"progress_bar": False, **options}
         simulator = training.Simulator(prepared.network, dt=dt, seed=seed, **options)
-        super().__init__(prepared, simulator)
+        super().__init__(prepared, simulator, costs)

@@ -10,11 +10,13 @@ from lmu_nengo.targets import core
 from lmu_nengo.targets.common import (
     Limit,
     TargetSimulator,
+    add_spike_probes,
     need,
     refuse_limits,
     step_by_step,
 )
 
+POCL = "Portable Computing Language"
 NEURONS = (
     nengo.AdaptiveLIF,
     nengo.AdaptiveLIFRate,
@@ -59,6 +61,9 @@ class Simulator(TargetSimulator):
         Step in seconds.
     seed : int, optional
         Seed of everything random, where the network has none.
+    count_spikes : bool
+        Whether ``spikes`` and ``synaptic_operations`` can be read afterwards; it takes a
+        number for each neuron and step.
     context : pyopencl.Context, optional
         Where to run. ``None`` takes the first graphics card, or else the first device;
         the environment variable PYOPENCL_CTX chooses another.
@@ -72,18 +77,29 @@ class Simulator(TargetSimulator):
         device.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, context=None, **options):
+    def __init__(
+        self, network, dt=0.001, seed=None, count_spikes=False, context=None, **options
+    ):
         refuse_limits(check(network, dt), "ocl", network)
         nengo_ocl = need("nengo_ocl", "ocl")
         context = choose_context() if context is None else context
         prepared = prepare(network, dt, seed)
+        costs = add_spike_probes(prepared) if count_spikes else None
         options = {"progress_bar": False, **options}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*has not been tested")  # but here it is
             simulator = nengo_ocl.Simulator(
                 prepared.network, dt=dt, seed=seed, context=context, **options
             )
-        super().__init__(prepared, simulator)
+        super().__init__(prepared, simulator, costs)
+
+
+def find_platforms(cl):
+    """OpenCL's platforms; pyopencl raises an error where there is none."""
+    try:
+        return cl.get_platforms()
+    except cl.Error:
+        return []
 
 
 def choose_context():
@@ -101,12 +117,16 @@ def choose_context():
         If there is no device.
     """
     cl = need("pyopencl", "ocl")
+    platforms = find_platforms(cl)
+    if sum(platform.name == POCL for platform in platforms) > 1:
+        warnings.warn(
+            "there is more than one PoCL here, pip's and the system's perhaps. Together "
+            "they can crash Python: uninstall one.",
+            stacklevel=2,
+        )
     if os.environ.get("PYOPENCL_CTX"):
         return cl.create_some_context(interactive=False)
-    try:
-        devices = [device for p in cl.get_platforms() for device in p.get_devices()]
-    except cl.Error:  # no platform is an error there
-        devices = []
+    devices = [device for platform in platforms for device in platform.get_devices()]
     if not devices:
         raise ValidationError(
             "found no OpenCL device, expected at least one. Install your device's OpenCL "

@@ -1,0 +1,134 @@
+"""One spiking memory on every target that is installed: error, cost and speed.
+
+800 spiking neurons delay noise of 2 Hz, rms 0.4, by 0.2 s, order 4; 5 s, the first of which
+is left out; output and target through the same lowpass of 20 ms. Each target may adapt the
+memory (`lmu_nengo.targets.prepare`). Mean and worst of five seeds.
+"""
+
+import importlib.util
+import time
+
+import click
+import numpy as np
+
+import lmu_nengo
+from experiments.common import console, report, run_many, shared_options
+from experiments.delays import build_delay, late, summarize
+from lmu_nengo import targets
+
+TASK = dict(theta=0.2, order=4, high=2.0, rms=0.4, seconds=5.0, dt=0.001, filter_s=0.02)
+N_NEURONS = 800
+SETTLED = 1000  # steps
+BACKENDS = {
+    "core": "nengo",
+    "dl": "nengo_dl",
+    "ocl": "nengo_ocl",
+    "loihi": "nengo_loihi",
+    "norse": "norse",
+    "spikingjelly": "spikingjelly",
+}
+
+
+def run_on(target, seed, task):
+    """
+    Run the memory on a target.
+
+    Parameters
+    ----------
+    target : str
+        One of `lmu_nengo.targets.NAMES`.
+    seed : int
+        Seed of signal and neurons.
+    task : dict
+        Arguments of `experiments.delays.run_delay`.
+
+    Returns
+    -------
+    figures : dict of {str: float}
+        Error, spikes and synaptic operations a simulated second, simulated seconds per
+        second of processor time.
+    output, wanted : ndarray of shape (n_steps, 1)
+        The delayed signal and what it should be.
+    """
+    expected = lmu_nengo.Band(task["high"], task["rms"])
+    memory = lmu_nengo.Spiking(N_NEURONS, expected_input=expected)
+    network, delayed, signal = build_delay(memory, seed, **task)
+    seconds = task["seconds"]
+    module = targets.load(target)
+    with module.Simulator(network, dt=task["dt"], seed=seed, count_spikes=True) as sim:
+        started = time.process_time()
+        sim.run(seconds)
+        taken = time.process_time() - started
+    output = sim.data[delayed]
+    wanted = late(sim.data[signal], task["theta"], task["dt"])
+    figures = {
+        "nrmse": lmu_nengo.nrmse(output[SETTLED:], wanted[SETTLED:]),
+        "spikes_per_second": sim.spikes / seconds,
+        "synaptic_operations_per_second": sim.synaptic_operations / seconds,
+        "seconds_per_cpu_second": seconds / taken,
+    }
+    return figures, output, wanted
+
+
+@click.command(help=__doc__)
+@click.option(
+    "--target",
+    "names",
+    type=click.Choice(targets.NAMES),
+    multiple=True,
+    help="May be given several times; default all that are installed.",
+)
+@shared_options
+def main(names, quick, seed, out):
+    """Run the experiment."""
+    installed = [name for name, module in BACKENDS.items() if is_installed(module)]
+    names = list(names) or installed
+    seeds = range(seed, seed + (1 if quick else 5))
+    task = dict(TASK, seconds=1.5) if quick else TASK
+    out.mkdir(parents=True, exist_ok=True)
+    figures, traces = {}, {}
+    for name in names:
+        runs = run_many(run_on, [(name, s, task) for s in seeds], name)
+        each = [run[0] for run in runs]
+        figures |= summarize(f"nrmse_{name}", [one["nrmse"] for one in each])
+        for what in list(each[0])[1:]:
+            figures[f"{what}_{name}"] = float(np.mean([one[what] for one in each]))
+        traces[name] = runs[0][1:]
+    settings = {"seeds": list(seeds), "n_neurons": N_NEURONS, **task}
+    path = report("backends", seed, quick, figures, {}, out, settings)
+    draw(figures, traces, task["dt"], path.with_suffix(".png"))
+    console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
+
+
+def is_installed(module):
+    """Whether a module can be found."""
+    return importlib.util.find_spec(module) is not None
+
+
+def draw(figures, traces, dt, path):
+    """Draw the delayed signals, the errors and the speeds."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    top, bottom = figure.subfigures(2, 1)
+    axes = top.subplots()
+    wanted = next(iter(traces.values()))[1]
+    times = dt * np.arange(1, len(wanted) + 1)
+    axes.plot(times, wanted, color="black", lw=2, label="wanted")
+    for name, (output, _) in traces.items():
+        axes.plot(times, output, lw=1, label=name)
+    axes.set(xlabel="time (s)", ylabel="input, 0.2 s ago", xlim=(0, times[-1]))
+    axes.legend(frameon=False, ncols=len(traces) + 1, fontsize="small", loc="upper right")
+    names = list(traces)
+    kinds = {
+        "nrmse": "NRMSE",
+        "spikes_per_second": "spikes a second",
+        "seconds_per_cpu_second": "simulated seconds\na CPU second",
+    }
+    for axes, (what, label) in zip(bottom.subplots(1, 3), kinds.items(), strict=True):
+        bars = axes.bar(names, [figures[f"{what}_{name}"] for name in names])
+        axes.bar_label(bars, fmt="%.2g", fontsize="small")
+        axes.set_ylabel(label)
+        axes.tick_params(axis="x", rotation=45)
+        axes.margins(y=0.15)
+    figure.savefig(path, dpi=150)
