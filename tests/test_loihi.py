@@ -1,6 +1,8 @@
 """Loihi: the chip's arithmetic, memories on nengo-loihi's emulator, and broken limits."""
 
+import re
 import sys
+from pathlib import Path
 
 import nengo
 import numpy as np
@@ -329,3 +331,11 @@ def test_missing_backend_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "nengo_loihi", None)
     with pytest.raises(ValidationError, match=r'pip install "lmu-nengo\[loihi\]"'):
         loihi.Simulator(two_layers()[0])
+
+
+def test_example_of_the_page_runs(capsys):
+    pytest.importorskip("nengo_loihi")
+    page = (Path(__file__).parents[1] / "docs" / "loihi.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    exec(block, {})
+    assert "spikes a second" in capsys.readouterr().out
