@@ -173,7 +173,7 @@ def test_core_nengo_does_what_the_chip_does():
     assert abs(delay.error(run(delay)) - core) < 0.01
 
 
-@pytest.mark.parametrize("task", [(0.1, 3, 400), (2.0, 12, 1400)])
+@pytest.mark.parametrize("task", [(0.1, 3, 400), (2.0, 12, 1000)])
 def test_the_chip_gets_the_weights_that_were_rounded_for_it(task):
     pytest.importorskip("nengo_loihi")
     theta, order, n_neurons = task
