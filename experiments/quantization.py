@@ -20,6 +20,7 @@ from nengo.exceptions import ValidationError
 from rich.progress import track
 
 import lmu_nengo
+from experiments.backends import TASK, run_on
 from experiments.common import console, report, shared_options
 from experiments.digits_network import build, configure, train
 from experiments.psmnist import PRESETS, SMALL_DIGITS, accuracy
@@ -290,7 +291,7 @@ def train_digits(digits, quick, seed, out, resume):
 
 def loihi_error(seeds):
     """Mean NRMSE of the same delay with 800 spiking neurons on the Loihi emulator."""
-    raise NotImplementedError
+    return float(np.mean([run_on("loihi", seed, TASK)[0]["nrmse"] for seed in seeds]))
 
 
 def draw(figures, name, path):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
+from nengo.exceptions import ValidationError
 
 from lmu_nengo.memory import find_memories
 from lmu_nengo.spiking_memory import Spiking
@@ -164,6 +165,8 @@ class Simulator(TargetSimulator):
         Step in seconds.
     seed : int, optional
         Seed of everything random, where the network has none.
+    count_spikes : bool
+        As of the other targets; the emulator always counts spikes.
     **options
         For nengo-loihi: ``target`` ("sim" for the emulator, "loihi" for a board; by default
         the board if Intel's NxSDK is installed), ``hardware_options`` and so on.
@@ -174,7 +177,7 @@ class Simulator(TargetSimulator):
         If the network does not fit, or nengo-loihi is not installed.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, **options):
+    def __init__(self, network, dt=0.001, seed=None, count_spikes=True, **options):
         refuse_limits(check(network, dt), "loihi", network)
         nengo_loihi = load_backend()
         prepared = prepare(network, dt, seed)
@@ -188,22 +191,22 @@ class Simulator(TargetSimulator):
             warnings.filterwarnings("ignore", "Lost .* extra bits in weight rounding")
             simulator = nengo_loihi.Simulator(prepared.network, dt=dt, seed=seed, **options)
         super().__init__(prepared, simulator)
-        self._spikes = None
+        self._counts_by_block = None
 
     def close(self):
         """Free what the backend holds; the data and the report stay."""
-        self._count_spikes()
+        if self._emulates():
+            list(self._counts())  # while it is there
         self.simulator.close()
 
     @property
     def report(self):
         """What the network takes of the chip: a `Report`."""
-        self._count_spikes()
         used = [block.utilization() for block in self.simulator.model.blocks]
         synapses = [s for block in self.simulator.model.blocks for s in block.synapses]
         rate = None
-        if self._spikes is not None and self.simulator.time > 0:
-            rate = self._spikes / self.simulator.time
+        if self._emulates() and self.simulator.time > 0:
+            rate = self.spikes / self.simulator.time
         ins, outs = ([core[name][0] for core in used] for name in ("in-axons", "out-axons"))
         return Report(
             cores=len(used),
@@ -217,7 +220,50 @@ class Simulator(TargetSimulator):
             spikes_per_second=rate,
         )
 
-    def _count_spikes(self):
-        emulator = self.simulator.sims.get("emulator")
-        if emulator is not None and not emulator.closed:
-            self._spikes = int(emulator.compartment.spike_count.sum())
+    def _emulates(self):
+        """Whether there are spikes to count: there are none on a board."""
+        return "emulator" in self.simulator.sims
+
+    def _counts(self):
+        """Spikes of each compartment of a block, and the weights that each meets."""
+        if not self._emulates():
+            raise ValidationError(
+                "spikes are counted by the emulator only, not on a board.",
+                attr="count_spikes",
+                obj=type(self).__name__,
+            )
+        if not self.simulator.closed:
+            compartments = self.simulator.sims["emulator"].compartment
+            self._counts_by_block = [
+                compartments.spike_count[compartments.slices[block.compartment]].copy()
+                for block in self.simulator.model.blocks
+            ]
+        for block, counts in zip(
+            self.simulator.model.blocks, self._counts_by_block, strict=True
+        ):
+            yield counts, weights_met(block)
+
+
+def weights_met(block):
+    """
+    Weights that a spike of each compartment meets on the chip.
+
+    Parameters
+    ----------
+    block : nengo_loihi.block.LoihiBlock
+        Compartments and their axons.
+
+    Returns
+    -------
+    weights : ndarray of shape (n_compartments,)
+        Numbers of weights.
+    """
+    n = block.compartment.n_compartments
+    total = np.zeros(n)
+    for axon in block.axons:
+        synapse, targets = axon.target, axon.map_axon(np.arange(n))
+        for compartment, target in enumerate(targets):
+            if target >= 0:
+                row = synapse.axon_weight_idx(target)
+                total[compartment] += np.shape(synapse.weights[row])[1]
+    return total
