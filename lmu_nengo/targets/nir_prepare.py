@@ -13,9 +13,12 @@ from lmu_nengo.targets.common import Limit, step_by_step
 from lmu_nengo.targets.nir_neurons import StepLIF
 from lmu_nengo.targets.nir_paths import Paths
 
-INTEGRATE = 1.0  # membrane time constant of neurons that are to integrate, in seconds
-LEAKY = 0.05  # below this, near-threshold neurons are fast enough to be of use
+TAU_RC = 0.02  # of neurons that have none of their own, in seconds
+# Nothing keeps the voltage of a CubaLIF from falling far below zero, and what inhibits it
+# is forgotten with its time constant only: with longer ones all are to be active always
+LEAKY = 0.05
 MAX_RATES, INTERCEPTS = (200, 400), (-1.5, -1.5)
+LINE = 0.3  # rates up to this, over 1 / dt, are to be a line
 NEURON_TYPES = (nengo.LIF, nengo.SpikingRectifiedLinear, StepLIF)
 NAMES = "LIF, SpikingRectifiedLinear, StepLIF"
 
@@ -81,7 +84,7 @@ def _check_neurons(kind, settings, where, dt):
             )
         ]
     limits = []
-    tau_rc = getattr(kind, "tau_rc", INTEGRATE)
+    tau_rc = getattr(kind, "tau_rc", TAU_RC)
     if tau_rc <= dt:
         limits.append(Limit("tau_rc", f"{tau_rc:g} s", f"above {dt:g} s", where))
     rates = getattr(settings.max_rates, "high", None)
@@ -150,8 +153,8 @@ def find_tau_rc(network) -> float:
     inside = {obj for memory in memories for obj in memory.all_objects}
     kinds = [m.realization.neuron_type for m in memories if _is_spiking(m)]
     kinds += [e.neuron_type for e in network.all_ensembles if e not in inside]
-    taus = {getattr(kind, "tau_rc", INTEGRATE) for kind in kinds}
-    return taus.pop() if len(taus) == 1 else INTEGRATE
+    taus = {getattr(kind, "tau_rc", TAU_RC) for kind in kinds}
+    return taus.pop() if len(taus) == 1 else TAU_RC
 
 
 def prepare(network, dt=0.001, seed=None):
@@ -179,7 +182,8 @@ def prepare(network, dt=0.001, seed=None):
         new = {"neuron_type": kind}
         if before.max_rates is None:
             new["max_rates"] = nengo.dists.Uniform(*MAX_RATES)
-        if before.intercepts is None and tau_rc >= LEAKY:
+        is_linear = type(before.neuron_type) is nengo.SpikingRectifiedLinear
+        if before.intercepts is None and (is_linear or tau_rc >= LEAKY):
             new["intercepts"] = nengo.dists.Uniform(*INTERCEPTS)
         memory.realize(replace(before, **new))
         changes.append(
@@ -212,13 +216,40 @@ def convert(ensemble, kind):
     if type(before) is nengo.SpikingRectifiedLinear and all(
         isinstance(value, np.ndarray) for value in gains
     ):
-        # its current is a rate in Hz; with a leak it fires from 1 on
-        ensemble.gain = kind.tau_rc * gains[0]
-        ensemble.bias = kind.tau_rc * gains[1] + 1
+        offset, slope = fit_line(kind)  # its current is a rate in Hz
+        ensemble.gain = slope * gains[0]
+        ensemble.bias = slope * gains[1] + offset
     return [
         f"{ensemble}: {before} became {ensemble.neuron_type}, the target's neuron; "
         "decoders are solved for its rates"
     ]
+
+
+def fit_line(kind) -> tuple[float, float]:
+    """
+    Current at which a neuron comes nearest to a given rate, as a line.
+
+    Parameters
+    ----------
+    kind : StepLIF
+        The neuron.
+
+    Returns
+    -------
+    offset, slope : float
+        The current is ``offset + slope * rate``, the rate in Hz.
+    """
+    from scipy.optimize import least_squares
+
+    wanted = np.linspace(0, LINE / kind.dt, 301)
+
+    def errors(line):
+        J = np.maximum(line[0] + kind.tau_rc * line[1] * wanted, 1 + 1e-9)
+        # the mean over a stair, so to say
+        return 1 / (np.log1p(-1 / J) / np.log(kind.decay) + 0.5) / kind.dt - wanted
+
+    offset, slope = least_squares(errors, [0.8, 1.0], x_scale=[0.1, 0.1]).x
+    return float(offset), float(kind.tau_rc * slope)
 
 
 def outer_ensembles(network, memory):
