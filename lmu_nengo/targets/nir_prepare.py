@@ -6,7 +6,6 @@ import nengo
 import numpy as np
 
 from lmu_nengo.memory import LegendreMemory, find_memories, find_realizable
-from lmu_nengo.realizations import Windowed
 from lmu_nengo.spiking_memory import Spiking
 from lmu_nengo.targets import core
 from lmu_nengo.targets.common import Limit, step_by_step
@@ -20,6 +19,7 @@ LEAKY = 0.05
 MAX_RATES, INTERCEPTS = (200, 400), (-1.5, -1.5)
 LINE = 0.3  # rates up to this, over 1 / dt, are to be a line
 NEURON_TYPES = (nengo.LIF, nengo.SpikingRectifiedLinear, StepLIF)
+PROBED = ("output", "decoded_output", "spikes")
 NAMES = "LIF, SpikingRectifiedLinear, StepLIF"
 
 
@@ -55,15 +55,12 @@ def check(network, dt):
         limits.append(Limit("neurons", 0, "at least 1", None, "Nothing here spikes."))
     for probe in network.all_probes:
         target = probe.target
-        if isinstance(target, nengo.ensemble.Neurons) and probe.attr not in SPIKES:
-            limits.append(Limit("probe", probe.attr, "output, spikes", probe))
+        if probe.attr not in PROBED:
+            limits.append(Limit("probe", probe.attr, ", ".join(PROBED), probe))
         owners = [memory for memory in memories if target in memory.all_objects]
         if any(target not in (m.input, m.output) for m in owners):
             limits.append(Limit("probe", "inside a memory", "its input or output", probe))
     return limits + _check_paths(network, outside, memories, boxes)
-
-
-SPIKES = ("output", "spikes")
 
 
 def _as_synapse(synapse):
@@ -172,13 +169,18 @@ def prepare(network, dt=0.001, seed=None):
     kind = StepLIF(tau_rc, dt)
     memories = find_memories(copy)
     inside = {obj for memory in memories for obj in memory.all_objects}
+    kinds = {ens: ens.neuron_type for ens in copy.all_ensembles}
+    sources = {conn.pre_obj for conn in copy.all_connections}
     for ensemble in copy.all_ensembles:
         if ensemble not in inside:
             changes += convert(ensemble, kind)
+            if type(kinds[ensemble]) is nengo.LIF and ensemble.neurons in sources:
+                changes.append(
+                    f"{ensemble}: it has no refractory period now and fires more often, "
+                    "which weights that start at its neurons are not solved for"
+                )
     for memory in memories:
         before = memory.realization
-        if isinstance(before, Windowed) or not isinstance(before, Spiking):
-            continue
         new = {"neuron_type": kind}
         if before.max_rates is None:
             new["max_rates"] = nengo.dists.Uniform(*MAX_RATES)
@@ -196,9 +198,6 @@ def prepare(network, dt=0.001, seed=None):
                 f"{memory}: neurons read its output one step later, as an input that "
                 "passes no synapse cannot reach them"
             )
-    for ensemble in copy.all_ensembles:
-        if ensemble.noise is not None:  # refused by check
-            ensemble.noise = None
     changes.append(
         "constant inputs and biases pass the neurons' synapse: they are complete after "
         "some time constants"

@@ -300,7 +300,6 @@ class NirSimulator:
     def _run_steps(self, n_steps):
         own = slice(self.n_steps, self.n_steps + n_steps)
         self.source.run_steps(n_steps, progress_bar=False)
-        # reset what was recorded: long runs are not kept twice
         plain = {node: self.source.data[p][own] for node, p in self.probes.items()}
         found = {probe: [] for probe in self._recorded}
         for i, batch in enumerate(self.batches):
