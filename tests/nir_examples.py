@@ -81,7 +81,7 @@ def small_graph(n=3, d=2, seed=0):
     return nir.NIRGraph(nodes, edges, metadata={"dt": DT})
 
 
-ORDER, N_HIDDEN, AFTER = 32, 256, 8
+ORDER, N_HIDDEN, AFTER = 40, 256, 8
 STEPS, TAU, SCALE, PER_D = 40, 0.2, 60, 32
 
 
@@ -91,7 +91,7 @@ class Digits:
 
     The rate network is an exact memory of 72 pixels, rectified linear neurons and a
     read-out, trained by scikit-learn on the memory's states in those 8 pixels' time, with
-    noise of 0.3 of each coefficient's spread. Its answer is the largest mean output in
+    noise of 0.4 of each coefficient's spread. Its answer is the largest mean output in
     that time.
     """
 
@@ -107,14 +107,14 @@ class Digits:
         )
         m = self.states(self.x)
         self.scale = 1 / m.reshape(-1, ORDER).std(axis=0)
-        m = m.reshape(-1, ORDER) * self.scale
-        m += 0.3 * np.random.RandomState(seed).randn(*m.shape)
+        m = np.tile(m.reshape(-1, ORDER) * self.scale, (3, 1))
+        m += 0.4 * np.random.RandomState(seed).randn(*m.shape)
         self.mlp = neural_network.MLPClassifier(
-            (N_HIDDEN,), alpha=0.01, max_iter=40, random_state=seed, batch_size=200
+            (N_HIDDEN,), alpha=0.01, max_iter=25, random_state=seed, batch_size=200
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it need not converge
-            self.mlp.fit(m, np.repeat(data.y_train, AFTER + 1))
+            self.mlp.fit(m, np.tile(np.repeat(data.y_train, AFTER + 1), 3))
 
     def states(self, x):
         """Exact states (n, 9, order) after the last pixel and each pixel's time on."""

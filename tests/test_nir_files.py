@@ -176,13 +176,7 @@ BAD_FILES = {
     ),
     "disconnected": (change_edges(lambda edges: edges[1:]), "nothing leads"),
     "loop": (
-        change_edges(
-            lambda edges: [
-                *(edge for edge in edges if edge[1] != "output"),
-                ("readout", "encode"),
-                ("encode", "output"),
-            ]
-        ),
+        change_edges(lambda edges: [*edges, ("readout", "encode")]),
         "form a loop",
     ),
     "nan": (change_array("encode/weight", lambda w: w * np.nan), "must be finite"),

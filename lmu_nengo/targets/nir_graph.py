@@ -102,7 +102,7 @@ class Flat:
             ),
             "recurrent": nir.Affine(f(scale * self.recurrent), f(0 * same)),
         }
-        # Norse takes what it computes last for the output, and goes by this order
+        # the output's edge last: read by Norse alone, the node computed last is the output
         edges = [
             ("input", "encode"),
             ("encode", "neurons"),

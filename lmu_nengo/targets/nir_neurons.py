@@ -182,6 +182,10 @@ class CubaLIF(NeuronType):
         """Not offered: the input of an imported neuron is the file's."""
         raise NotImplementedError("CubaLIF takes gain and bias as arrays.")
 
+    def max_rates_intercepts(self, gain, bias):
+        """Unknown, as nothing needs them."""
+        return np.full(len(gain), np.nan), np.full(len(gain), np.nan)
+
     def step(self, dt, J, output, current, voltage):
         """One step."""
         spiked = cuba_lif_step(

@@ -6,6 +6,7 @@ import numpy as np
 
 from lmu_nengo.targets.common import need
 from lmu_nengo.targets.nir_prepare import check, prepare
+from lmu_nengo.targets.nir_reference import plan
 from lmu_nengo.targets.nir_simulator import NirTarget
 
 __all__ = ["INSTALL", "Simulator", "check", "make_module", "prepare"]
@@ -31,7 +32,11 @@ def make_module(graph, dt, dtype="float64"):
     module : torch.nn.Module
         ``module(x, state)`` gives output and state.
     """
-    norse, torch = need("norse.torch", "norse"), need("torch", "norse")
+    nir, norse, torch = (need(m, "norse") for m in ("nir", "norse.torch", "torch"))
+    # nirtorch follows edges in their order, and gives out the node that it came to last
+    leads_back = {name for names in plan(graph).back.values() for name in names}
+    edges = sorted(graph.edges, key=lambda edge: edge[1] not in leads_back)
+    graph = nir.NIRGraph(graph.nodes, edges, type_check=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "nirtorch.load is being deprecated")
         module = norse.from_nir(graph, dt=dt)
