@@ -87,7 +87,9 @@ def load_backend():
     nengo_loihi : module
         The package, unmodified but for the NumPy that two of its modules use.
     """
-    nengo_loihi = need("nengo_loihi", "loihi")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*has not been tested")  # but here it is
+        nengo_loihi = need("nengo_loihi", "loihi")
     for name in ("block", "neurons"):
         module = sys.modules[f"nengo_loihi.{name}"]
         if not isinstance(module.np, EarlierNumpy) and int(np.__version__[0]) > 1:
@@ -189,6 +191,8 @@ class Simulator(TargetSimulator):
             warnings.filterwarnings("ignore", "NengoLoihi does not support initial values")
             # rounding is done before, so that nothing is lost
             warnings.filterwarnings("ignore", "Lost .* extra bits in weight rounding")
+            # nengo-loihi fills arrays of whole numbers with a value that NumPy 2 questions
+            warnings.filterwarnings("ignore", "invalid value encountered in cast")
             simulator = nengo_loihi.Simulator(prepared.network, dt=dt, seed=seed, **options)
         super().__init__(prepared, simulator)
         self._counts_by_block = None
