@@ -81,13 +81,13 @@ def small_graph(n=3, d=2, seed=0):
     return nir.NIRGraph(nodes, edges, metadata={"dt": DT})
 
 
-ORDER, N_HIDDEN, AFTER = 40, 256, 8
+ORDER, N_HIDDEN, AFTER = 32, 256, 8
 STEPS, TAU, SCALE, PER_D = 40, 0.2, 60, 32
 
 
 class Digits:
     """
-    Reads 8 x 8 digits pixel by pixel, in random order, and for 8 more pixels' time.
+    Reads 8 x 8 digits, less their mean, pixel by pixel in random order, and 8 zeros more.
 
     The rate network is an exact memory of 72 pixels, rectified linear neurons and a
     read-out, trained by scikit-learn on the memory's states in those 8 pixels' time, with
@@ -102,6 +102,8 @@ class Digits:
             permuted_sequences(part, seed) for part in (data.x_train, data.x_test)
         )
         self.y_test = data.y_test
+        # the mean digit is taken away: neurons then hold what differs
+        self.x, self.x_test = (part - self.x.mean(axis=0) for part in (self.x, self.x_test))
         self.memory = lmu_nengo.LegendreMemory(
             (64 + AFTER) * STEPS * DT, ORDER, add_to_container=False
         )

@@ -12,7 +12,7 @@ from lmu_nengo.targets.common import Limit, step_by_step
 from lmu_nengo.targets.nir_neurons import StepLIF
 from lmu_nengo.targets.nir_paths import Paths
 
-TAU_RC = 0.02  # of neurons that have none of their own, in seconds
+TAU_RC = 0.05  # of neurons that have none of their own, in seconds
 # Nothing keeps the voltage of a CubaLIF from falling far below zero, and what inhibits it
 # is forgotten with its time constant only: with longer ones all are to be active always
 LEAKY = 0.05
