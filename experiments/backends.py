@@ -96,7 +96,7 @@ def main(names, quick, seed, out):
         traces[name] = runs[0][1:]
     settings = {"seeds": list(seeds), "n_neurons": N_NEURONS, **task}
     path = report("backends", seed, quick, figures, {}, out, settings)
-    draw(figures, traces, task["dt"], path.with_suffix(".png"))
+    draw(figures, traces, task["dt"], seed, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
 
 
@@ -105,30 +105,35 @@ def is_installed(module):
     return importlib.util.find_spec(module) is not None
 
 
-def draw(figures, traces, dt, path):
-    """Draw the delayed signals, the errors and the speeds."""
+def draw(figures, traces, dt, seed, path):
+    """Draw the errors over time, and errors, spikes and speeds of all targets."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 6), layout="constrained")
     top, bottom = figure.subfigures(2, 1)
     axes = top.subplots()
-    wanted = next(iter(traces.values()))[1]
-    times = dt * np.arange(1, len(wanted) + 1)
-    axes.plot(times, wanted, color="black", lw=2, label="wanted")
-    for name, (output, _) in traces.items():
-        axes.plot(times, output, lw=1, label=name)
-    axes.set(xlabel="time (s)", ylabel="input, 0.2 s ago", xlim=(0, times[-1]))
-    axes.legend(frameon=False, ncols=len(traces) + 1, fontsize="small", loc="upper right")
     names = list(traces)
+    for name, (output, wanted) in traces.items():
+        times = dt * np.arange(1, len(wanted) + 1)
+        axes.plot(times, output - wanted, lw=1, label=name)
+    axes.set(xlabel="time (s)", ylabel="error", xlim=(0, times[-1]))
+    rms = np.sqrt(np.mean(wanted[SETTLED:] ** 2))
+    axes.set_title(
+        f"delayed signal less what it should be, whose rms is {rms:.2f}; seed {seed}"
+    )
+    top.legend(frameon=False, fontsize="small", loc="outside right center")
     kinds = {
-        "nrmse": "NRMSE",
-        "spikes_per_second": "spikes a second",
-        "seconds_per_cpu_second": "simulated seconds\na CPU second",
+        "nrmse": ("NRMSE", "%.4f"),
+        "spikes_per_second": ("spikes a second", "{:,.0f}"),
+        "seconds_per_cpu_second": ("simulated seconds a CPU second", "%.2g"),
     }
-    for axes, (what, label) in zip(bottom.subplots(1, 3), kinds.items(), strict=True):
-        bars = axes.bar(names, [figures[f"{what}_{name}"] for name in names])
-        axes.bar_label(bars, fmt="%.2g", fontsize="small")
-        axes.set_ylabel(label)
-        axes.tick_params(axis="x", rotation=45)
-        axes.margins(y=0.15)
+    for axes, (what, (label, form)) in zip(
+        bottom.subplots(1, 3, sharey=True), kinds.items(), strict=True
+    ):
+        bars = axes.barh(names, [figures[f"{what}_{name}"] for name in names])
+        axes.bar_label(bars, fmt=form, fontsize="small", padding=2)
+        axes.set_xlabel(label)
+        axes.margins(x=0.25)
+        axes.locator_params(axis="x", nbins=4)
+    axes.invert_yaxis()
     figure.savefig(path, dpi=150)
