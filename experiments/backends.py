@@ -2,7 +2,8 @@
 
 800 spiking neurons delay noise of 2 Hz, rms 0.4, by 0.2 s, order 4; 5 s, the first of which
 is left out; output and target through the same lowpass of 20 ms. Each target may adapt the
-memory (`lmu_nengo.targets.prepare`). Mean and worst of five seeds.
+memory (`lmu_nengo.targets.prepare`). Mean and worst of five seeds. On Loihi also 0.1 s, 3
+Hz, order 3, 384 neurons, and 1 s, 1 Hz, order 6, 600 neurons.
 """
 
 import importlib.util
@@ -19,6 +20,13 @@ from lmu_nengo import targets
 TASK = dict(theta=0.2, order=4, high=2.0, rms=0.4, seconds=5.0, dt=0.001, filter_s=0.02)
 N_NEURONS = 800
 SETTLED = 1000  # steps
+# neurons and task, which published work has on this chip and on its emulator
+ON_LOIHI = {
+    "loihi_3hz": (384, dict(TASK, theta=0.1, order=3, high=3.0)),
+    "loihi_1hz": (600, dict(TASK, theta=1.0, order=6, high=1.0)),
+}
+# thesis of A. Voelker, 3 x 128 neurons, on the emulator
+REFERENCE = {"nrmse_loihi_3hz": 0.145}
 BACKENDS = {
     "core": "nengo",
     "dl": "nengo_dl",
@@ -29,7 +37,7 @@ BACKENDS = {
 }
 
 
-def run_on(target, seed, task):
+def run_on(target, seed, task, n_neurons=N_NEURONS):
     """
     Run the memory on a target.
 
@@ -41,6 +49,8 @@ def run_on(target, seed, task):
         Seed of signal and neurons.
     task : dict
         Arguments of `experiments.delays.run_delay`.
+    n_neurons : int
+        Neurons of the memory.
 
     Returns
     -------
@@ -51,7 +61,7 @@ def run_on(target, seed, task):
         The delayed signal and what it should be.
     """
     expected = lmu_nengo.Band(task["high"], task["rms"])
-    memory = lmu_nengo.Spiking(N_NEURONS, expected_input=expected)
+    memory = lmu_nengo.Spiking(n_neurons, expected_input=expected)
     network, delayed, signal = build_delay(memory, seed, **task)
     seconds = task["seconds"]
     module = targets.load(target)
@@ -94,8 +104,13 @@ def main(names, quick, seed, out):
         for what in list(each[0])[1:]:
             figures[f"{what}_{name}"] = float(np.mean([one[what] for one in each]))
         traces[name] = runs[0][1:]
+    if "loihi" in names and not quick:
+        for name, (n_neurons, other) in ON_LOIHI.items():
+            jobs = [("loihi", s, other, n_neurons) for s in seeds]
+            errors = [run[0]["nrmse"] for run in run_many(run_on, jobs, name)]
+            figures |= summarize(f"nrmse_{name}", errors)
     settings = {"seeds": list(seeds), "n_neurons": N_NEURONS, **task}
-    path = report("backends", seed, quick, figures, {}, out, settings)
+    path = report("backends", seed, quick, figures, REFERENCE, out, settings)
     draw(figures, traces, task["dt"], seed, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
 
