@@ -81,18 +81,18 @@ def small_graph(n=3, d=2, seed=0):
     return nir.NIRGraph(nodes, edges, metadata={"dt": DT})
 
 
-ORDER, N_HIDDEN, AFTER = 32, 256, 8
-STEPS, TAU, SCALE, PER_D = 40, 0.2, 60, 32
+ORDER, N_HIDDEN, AFTER = 32, 256, 4
+STEPS, TAU, SCALE, PER_D = 80, 0.2, 60, 32
 
 
 class Digits:
     """
-    Reads 8 x 8 digits, less their mean, pixel by pixel in random order, and 8 zeros more.
+    Reads 8 x 8 digits, less their mean, pixel by pixel in random order, then zeros.
 
-    The rate network is an exact memory of 72 pixels, rectified linear neurons and a
-    read-out, trained by scikit-learn on the memory's states in those 8 pixels' time, with
-    noise of 0.4 of each coefficient's spread. Its answer is the largest mean output in
-    that time.
+    The rate network is an exact memory of 68 pixels, rectified linear neurons and a
+    read-out, trained by scikit-learn on the memory's states in the last 4 pixels' time,
+    with noise of 0.4 of each coefficient's spread. Its answer is the largest mean output
+    in that time.
     """
 
     def __init__(self, seed):
@@ -119,7 +119,7 @@ class Digits:
             self.mlp.fit(m, np.tile(np.repeat(data.y_train, AFTER + 1), 3))
 
     def states(self, x):
-        """Exact states (n, 9, order) after the last pixel and each pixel's time on."""
+        """Exact states (n, 5, order) after the last pixel and each pixel's time on."""
         steps = (64 + AFTER) * STEPS
         response = lmu_nengo.impulse_response(*self.memory.discrete(), steps)
         response = response.reshape(64 + AFTER, STEPS, -1).sum(axis=1)[::-1]
