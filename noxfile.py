@@ -3,11 +3,12 @@
 import nox
 
 nox.options.default_venv_backend = "venv"
+NIR = ["tests/test_nir.py", "tests/test_nir_files.py", "tests/test_nir_targets.py"]
 TESTS = {
-    "ocl": "tests/test_targets.py",
-    "loihi": "tests/test_loihi.py",
-    "norse": "tests/test_nir.py",
-    "spikingjelly": "tests/test_nir.py",
+    "ocl": ["tests/test_targets.py"],
+    "loihi": ["tests/test_loihi.py"],
+    "norse": NIR,
+    "spikingjelly": NIR,
 }
 
 
@@ -15,5 +16,5 @@ TESTS = {
 @nox.parametrize("name", list(TESTS), ids=list(TESTS))
 def target(session, name):
     """Install one extra and run the target's tests; arguments go to pytest."""
-    session.install("-e", f".[{name}]", "pytest>=8,<9")
-    session.run("python", "-m", "pytest", TESTS[name], *session.posargs)
+    session.install("-e", f".[{name}]", "pytest>=8,<9", "scikit-learn")
+    session.run("python", "-m", "pytest", *TESTS[name], *session.posargs)

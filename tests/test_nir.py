@@ -102,7 +102,7 @@ def test_reference_is_the_published_equations():
 @pytest.mark.parametrize("name", CONSUMERS)
 def test_consumer_computes_what_the_file_says(name):
     from lmu_nengo.targets.nir_reference import agreement, simulate
-    from lmu_nengo.targets.nir_simulator import run_graph
+    from lmu_nengo.targets.nir_runner import run_graph
 
     make_module = consumer(name)
     graph = small_graph(n=30)
@@ -122,7 +122,7 @@ def test_consumer_computes_what_the_file_says(name):
 @pytest.mark.parametrize("name", CONSUMERS)
 def test_order_of_nodes_and_edges_does_not_matter(name):
     from lmu_nengo.targets.nir_reference import simulate
-    from lmu_nengo.targets.nir_simulator import run_graph
+    from lmu_nengo.targets.nir_runner import run_graph
 
     make_module, graph = consumer(name), small_graph(n=10)
     nodes = {name: graph.nodes[name] for name in sorted(graph.nodes, reverse=True)}

@@ -25,7 +25,7 @@ from lmu_nengo.targets.nir_neurons import StepLIF
 def simulators_memory(name, seed, neuron_type=None):
     """Error of the delay, and agreement of the spikes: free, and following."""
     from lmu_nengo.targets.nir_reference import agreement, simulate
-    from lmu_nengo.targets.nir_simulator import run_graph
+    from lmu_nengo.targets.nir_runner import run_graph
 
     make_module = consumer(name)
     network, u, delayed = make_delay(seed, neuron_type or nengo.LIF())
@@ -194,7 +194,7 @@ def test_rate_network_in_nengo_is_the_one_trained(digits):
 def test_classifier_runs_from_one_file(digits, tmp_path):
     from lmu_nengo.targets.nir_file import read_nir, write_nir
     from lmu_nengo.targets.nir_graph import export_nir
-    from lmu_nengo.targets.nir_simulator import run_graph
+    from lmu_nengo.targets.nir_runner import run_graph
 
     make_module = consumer("norse")
     network = digits.spiking()
