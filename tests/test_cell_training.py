@@ -169,7 +169,7 @@ def test_training_finds_the_window_that_a_target_needs():
         nengo.LIFRate(amplitude=0.01),
         tf.nn.gelu,
     ],
-    ids=str,
+    ids=["rectified linear", "sigmoid", "LIF rate", "gelu"],
 )
 def test_every_hidden_type_gives_the_same_in_all_ways(hidden_type):
     network, _, probe = build(hidden_type=hidden_type, **ALL)
