@@ -15,7 +15,8 @@ own that does nothing while the other is timed; medians over the rounds, ratios 
 
 Each time is the median of the batches of a round; tracing and compilation are left out.
 keras-lmu runs with and without XLA, and the quicker counts; of all steps without only: it
-is the quicker there, and takes 18 GB or more. Then the
+is the quicker there, and takes 18 GB or more; where that ends it, half the batch is
+tried. Then the
 exponents with which the cost of ours grows with the batch and with the steps.
 """
 
@@ -166,6 +167,19 @@ def start_ours(kind, threads, batch=BATCH, steps=STEPS, n_batches=None):
     return Runner([sys.executable, __file__, "--worker", job], threads)
 
 
+def start_theirs(python, kind, xla, threads):
+    """Start a `Runner` of keras-lmu, with the largest batch that fits into memory."""
+    for batch in (BATCH, BATCH // 2, BATCH // 4):
+        size = [batch, STEPS, ORDER, HIDDEN, N_BATCHES[kind][1]]
+        try:
+            runner = Runner([python, PEER, "train", kind, *size, xla], threads)
+            runner.about += f", batch {batch}"
+            return runner
+        except RuntimeError as error:
+            print(f"batch {batch}: {error}", flush=True)
+    raise RuntimeError(f"keras-lmu does not run {kind} here.")
+
+
 def exponent(kind, threads, rounds, batches, steps):
     """Fitted exponent of the cost of one batch, in the batch or in the steps."""
     cost = []
@@ -198,11 +212,7 @@ def main(peer, kinds, rounds, threads, growth, job):
         if kind == "loop":
             theirs, rivals = [start_ours(kind, threads)], "NengoDL's loop"
         else:
-            size = [BATCH, STEPS, ORDER, HIDDEN, N_BATCHES[kind][1]]
-            theirs = [
-                Runner([python, PEER, "train", kind, *size, xla], threads)
-                for xla in WITH_XLA[kind]
-            ]
+            theirs = [start_theirs(python, kind, xla, threads) for xla in WITH_XLA[kind]]
             rivals = "keras-lmu"
         for _ in range(rounds):
             ours.round()
