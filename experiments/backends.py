@@ -6,7 +6,6 @@ memory (`lmu_nengo.targets.prepare`). Mean and worst of five seeds. On Loihi als
 Hz, order 3, 384 neurons, and 1 s, 1 Hz, order 6, 600 neurons.
 """
 
-import importlib.util
 import time
 
 import click
@@ -27,14 +26,6 @@ ON_LOIHI = {
 }
 # thesis of A. Voelker, 3 x 128 neurons, on the emulator
 REFERENCE = {"nrmse_loihi_3hz": 0.145}
-BACKENDS = {
-    "core": "nengo",
-    "dl": "nengo_dl",
-    "ocl": "nengo_ocl",
-    "loihi": "nengo_loihi",
-    "norse": "norse",
-    "spikingjelly": "spikingjelly",
-}
 
 
 def run_on(target, seed, task, n_neurons=N_NEURONS):
@@ -91,8 +82,7 @@ def run_on(target, seed, task, n_neurons=N_NEURONS):
 @shared_options
 def main(names, quick, seed, out):
     """Run the experiment."""
-    installed = [name for name, module in BACKENDS.items() if is_installed(module)]
-    names = list(names) or installed
+    names = list(names) or [name for name in targets.NAMES if targets.installed(name)]
     seeds = range(seed, seed + (1 if quick else 5))
     task = dict(TASK, seconds=1.5) if quick else TASK
     out.mkdir(parents=True, exist_ok=True)
@@ -113,11 +103,6 @@ def main(names, quick, seed, out):
     path = report("backends", seed, quick, figures, REFERENCE, out, settings)
     draw(figures, traces, task["dt"], seed, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
-
-
-def is_installed(module):
-    """Whether a module can be found."""
-    return importlib.util.find_spec(module) is not None
 
 
 def draw(figures, traces, dt, seed, path):

@@ -255,6 +255,10 @@ def main(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
     out : pathlib.Path
         Folder to write to.
     """
+    if not targets.installed(target):  # told before any training
+        raise click.ClickException(
+            f'{target} is not installed: pip install "lmu-nengo[{target}]".'
+        )
     out.mkdir(parents=True, exist_ok=True)
     preset = PRESETS[digits.name]
     preset = preset._replace(epochs=preset.epochs // 5) if quick else preset

@@ -9,7 +9,6 @@ rounded. Where nengo-loihi is installed, the same memory with 800 spiking neuron
 its emulator, which has 8 bits a weight.
 """
 
-import importlib.util
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +23,7 @@ from experiments.backends import TASK, run_on
 from experiments.common import console, report, shared_options
 from experiments.digits_network import build, configure, train
 from experiments.psmnist import PRESETS, SMALL_DIGITS, accuracy
+from lmu_nengo import targets
 from lmu_nengo.datasets import load_mnist, load_small_digits
 
 WEIGHT_BITS = (3, 4, 5, 6, 8, 10, 12, 16)
@@ -360,7 +360,7 @@ def main(data, resume, quick, seed, out):
             figures[f"nrmse_direct_weight_{bits}"] = errors[0]
             figures[f"nrmse_synapse_weight_{bits}"] = errors[1]
         figures[f"accuracy_{what}_{bits}"] = trained.accuracy(**rounded)
-    if importlib.util.find_spec("nengo_loihi"):
+    if targets.installed("loihi"):
         figures["nrmse_loihi"] = loihi_error(seeds)
     settings = {"data": digits.name, "digits": len(trained.y), "seeds": list(seeds)}
     path = report("quantization", seed, quick, figures, {}, out, settings)

@@ -4,7 +4,7 @@ Where a network runs: core Nengo, NengoDL, NengoOCL, Loihi, Norse, SpikingJelly.
 Importing this package imports no backend.
 """
 
-import importlib
+import importlib.util
 
 import nengo
 from nengo.exceptions import ValidationError
@@ -12,14 +12,25 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.targets.common import Limit, Prepared, TargetSimulator, refuse_limits
 from lmu_nengo.validation import check_choice, check_positive
 
-NAMES = ("core", "dl", "ocl", "loihi", "norse", "spikingjelly")
+# what each target imports when it is used
+BACKENDS = {
+    "core": "nengo",
+    "dl": "nengo_dl",
+    "ocl": "nengo_ocl",
+    "loihi": "nengo_loihi",
+    "norse": "norse",
+    "spikingjelly": "spikingjelly",
+}
+NAMES = tuple(BACKENDS)
 
 __all__ = [
+    "BACKENDS",
     "NAMES",
     "Limit",
     "Prepared",
     "TargetSimulator",
     "check",
+    "installed",
     "load",
     "prepare",
     "run",
@@ -47,6 +58,29 @@ def load(target):
     """
     check_choice(target, NAMES, "target")
     return importlib.import_module(f"lmu_nengo.targets.{target}")
+
+
+def installed(target) -> bool:
+    """
+    Whether a target's backend is installed; nothing is imported.
+
+    Parameters
+    ----------
+    target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
+        Name of the target.
+
+    Returns
+    -------
+    installed : bool
+        Whether there is such a package.
+
+    Raises
+    ------
+    ValidationError
+        If there is no such target.
+    """
+    check_choice(target, NAMES, "target")
+    return importlib.util.find_spec(BACKENDS[target]) is not None
 
 
 def check(network, target, dt=0.001):

@@ -5,16 +5,10 @@ from lmu_nengo.targets.common import (
     add_spike_probes,
     need,
     refuse_limits,
-    step_by_step,
 )
-from lmu_nengo.targets.core import check
+from lmu_nengo.targets.core import check, prepare
 
 __all__ = ["Simulator", "check", "prepare"]
-
-
-def prepare(network, dt=0.001, seed=None):
-    """Adapted copy; see `lmu_nengo.targets.prepare`."""
-    return step_by_step(network)
 
 
 class Simulator(TargetSimulator):

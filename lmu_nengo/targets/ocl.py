@@ -13,8 +13,10 @@ from lmu_nengo.targets.common import (
     add_spike_probes,
     need,
     refuse_limits,
-    step_by_step,
 )
+from lmu_nengo.targets.core import prepare
+
+__all__ = ["Simulator", "check", "choose_context", "prepare"]
 
 POCL = "Portable Computing Language"
 NEURONS = (
@@ -42,11 +44,6 @@ def check(network, dt):
         for ensemble in network.all_ensembles
         if type(ensemble.neuron_type) not in NEURONS
     ]
-
-
-def prepare(network, dt=0.001, seed=None):
-    """Adapted copy; see `lmu_nengo.targets.prepare`."""
-    return step_by_step(network)
 
 
 class Simulator(TargetSimulator):
