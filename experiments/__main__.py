@@ -13,6 +13,7 @@ HELPERS = (
     "digits_distortion",
     "digits_network",
     "digits_target",
+    "keras_models",
 )
 NAMES = sorted(
     path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS
