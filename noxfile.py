@@ -16,5 +16,6 @@ TESTS = {
 @nox.parametrize("name", list(TESTS), ids=list(TESTS))
 def target(session, name):
     """Install one extra and run the target's tests; arguments go to pytest."""
-    session.install("-e", f".[{name}]", "pytest>=8,<9", "scikit-learn")
+    # Nengo's plugin for pytest imports matplotlib
+    session.install("-e", f".[{name}]", "pytest>=8,<9", "matplotlib", "scikit-learn")
     session.run("python", "-m", "pytest", *TESTS[name], *session.posargs)

@@ -45,6 +45,30 @@ def shared_options(command):
     return command
 
 
+def refuse_given(options, why):
+    """
+    Refuse options that would be ignored.
+
+    Parameters
+    ----------
+    options : iterable of str
+        Names of the running command's options.
+    why : str
+        The reason.
+
+    Raises
+    ------
+    click.UsageError
+        If one of them was given.
+    """
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    given = [name for name in options if context.get_parameter_source(name) != default]
+    if given:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise click.UsageError(f"{why}: leave out {names}.")
+
+
 def run_many(function, arguments, description):
     """
     Call a function many times, on up to four cores.

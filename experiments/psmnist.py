@@ -15,13 +15,15 @@ from nengo.exceptions import ValidationError
 
 import lmu_nengo
 from experiments import digits_target
-from experiments.common import console, report, shared_options
+from experiments.common import console, refuse_given, report, shared_options
 from experiments.digits_network import Preset, build, configure, train
 from lmu_nengo import targets
 from lmu_nengo.datasets import load_mnist, load_small_digits
 
 # test accuracy in %, with the number of parameters of the parallel LMU (2021)
 REFERENCE = {"accuracy_windowed": 98.49, "parameters": 165_000}
+# options that --target does not take
+TRAINING_ONLY = ("preset", "epochs", "spikes", "throughout", "resume")
 UNROLL = 8  # steps that NengoDL unrolls when it streams; divides 64 and 784
 # "small" and "large" were chosen by validation accuracy with seed 100
 PRESETS = {
@@ -219,6 +221,7 @@ def main(
         )
         digits = load_small_digits()
     if target:
+        refuse_given(TRAINING_ONLY, "--target trains a network of its own")
         settings = target, streamed, limit, permutation_seed, quick, seed, out
         return digits_target.main(digits, *settings)
     is_mnist = digits.name == "MNIST"

@@ -55,6 +55,19 @@ def test_digits_in_spikes_agree_with_the_rate_network(tmp_path):
     assert figures["agreement_rate"] >= 90
 
 
+def test_options_that_a_target_does_not_take_are_refused(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", "psmnist", "--target", "core"]
+        + ["--epochs", "3", "--resume", "--out", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "leave out --epochs, --resume" in done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("target", ["norse", "spikingjelly", "ocl"])
 def test_digits_on_a_target_agree_with_the_rate_network(tmp_path, target):
