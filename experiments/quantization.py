@@ -19,8 +19,9 @@ from nengo.exceptions import ValidationError
 from rich.progress import track
 
 import lmu_nengo
-from experiments.backends import TASK, run_on
+from experiments.backends import SETTLED, TASK, run_on
 from experiments.common import console, report, shared_options
+from experiments.delays import late
 from experiments.digits_network import build, configure, train
 from experiments.psmnist import PRESETS, SMALL_DIGITS, accuracy
 from lmu_nengo import targets
@@ -28,7 +29,7 @@ from lmu_nengo.datasets import load_mnist, load_small_digits
 
 WEIGHT_BITS = (3, 4, 5, 6, 8, 10, 12, 16)
 STATE_BITS = (4, 6, 8, 10, 12, 16, 20, 24)
-THETA, ORDER, HIGH, RMS, SYNAPSE, DT = 0.2, 4, 2.0, 0.4, 0.05, 0.001
+SYNAPSE = 0.05
 N_DIGITS = 1000
 EPOCHS = 10  # of MNIST: what bits cost is not a matter of the last tenth of a percent
 
@@ -139,7 +140,7 @@ class FixedPoint(NamedTuple):
         return np.array(states if every else x) * self.scale
 
 
-def delay_errors(seeds, weight_bits, state_bits, seconds=5.0):
+def delay_errors(seeds, weight_bits, state_bits):
     """
     NRMSE of a delay by the whole window.
 
@@ -149,32 +150,33 @@ def delay_errors(seeds, weight_bits, state_bits, seconds=5.0):
         One signal each.
     weight_bits, state_bits : int or None
         ``None`` rounds nothing.
-    seconds : float
-        How long to run; the first second is left out.
 
     Returns
     -------
     errors : tuple of (float, float)
         Means; the matrix applied directly, and mapped onto a synapse.
     """
-    signals = []
+    theta, order, dt, seconds = (TASK[name] for name in ("theta", "order", "dt", "seconds"))
+    u = []
     for seed in seeds:
-        process = nengo.processes.WhiteSignal(seconds, high=HIGH, rms=RMS, seed=seed)
-        signals.append(process.run(seconds, dt=DT)[:, 0])
-    u = np.array(signals)
-    Ad, Bd = lmu_nengo.discretize(*lmu_nengo.state_space(ORDER, THETA), DT)
-    scale = np.full(ORDER, 1.5)  # magnitudes reach 1.3 at this level
-    late, lowpass = round(THETA / DT), nengo.Lowpass(0.02)
-    target = np.concatenate([np.zeros((late, len(u))), u.T[:-late]])
-    decoders = lmu_nengo.delay_decoders(ORDER, 1.0)
+        signal = nengo.processes.WhiteSignal(
+            seconds, high=TASK["high"], rms=TASK["rms"], y0=0, seed=seed
+        )
+        u.append(signal.run(seconds, dt=dt)[:, 0])
+    u = np.array(u)
+    Ad, Bd = lmu_nengo.discretize(*lmu_nengo.state_space(order, theta), dt)
+    scale = np.full(order, 1.5)  # magnitudes reach 1.3 at this level
+    lowpass = nengo.Lowpass(TASK["filter_s"])
+    target = late(u.T, theta, dt)
+    decoders = lmu_nengo.delay_decoders(order, 1.0)
     errors = []
-    for decay in (0.0, np.exp(-DT / SYNAPSE)):
+    for decay in (0.0, np.exp(-dt / SYNAPSE)):
         memory = FixedPoint.of(Ad, Bd, scale, weight_bits, state_bits, decay)
         with np.errstate(all="ignore"):  # a matrix rounded too far may be unstable
             delayed = memory.run(u, every=True) @ np.ravel(decoders)
-            output, wanted = (lowpass.filt(v, dt=DT, y0=0) for v in (delayed, target))
+            output, wanted = (lowpass.filt(v, dt=dt, y0=0) for v in (delayed, target))
             each = [
-                lmu_nengo.nrmse(output[1000:, [i]], wanted[1000:, [i]])
+                lmu_nengo.nrmse(output[SETTLED:, [i]], wanted[SETTLED:, [i]])
                 for i in range(len(u))
             ]
         errors.append(float(np.nan_to_num(np.mean(each), nan=np.inf)))
