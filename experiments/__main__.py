@@ -11,9 +11,12 @@ HELPERS = (
     "common",
     "delays",
     "digits_distortion",
+    "digits_models",
     "digits_network",
     "digits_target",
     "keras_models",
+    "sweep_figure",
+    "sweep_task",
 )
 NAMES = sorted(
     path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS

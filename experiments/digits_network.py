@@ -1,5 +1,6 @@
 """The network that reads a digit pixel by pixel, and how it is trained."""
 
+import time
 from typing import NamedTuple
 
 import nengo
@@ -139,7 +140,25 @@ def configure(classifier):
     classifier.network.config[classifier.normalize].trainable = False
 
 
-def train(classifier, preset, images, y, order, validation, seed, checkpoint, **resume):
+def count_parameters(preset):
+    """Numbers that are trained: hidden layers with their biases, and the read-out."""
+    sizes = (preset.order, *preset.hidden)
+    hidden = sum((n + 1) * above for n, above in zip(sizes, preset.hidden, strict=False))
+    return hidden + sizes[-1] * 10
+
+
+def train(
+    classifier,
+    preset,
+    images,
+    y,
+    order,
+    validation,
+    seed,
+    checkpoint,
+    seconds=np.inf,
+    **resume,
+):
     """
     Train with the memory windowed and freeze the best epoch into the network.
 
@@ -161,6 +180,8 @@ def train(classifier, preset, images, y, order, validation, seed, checkpoint, **
         Seed of shuffling, distortion and dropout.
     checkpoint : Path
         File that is written after every epoch.
+    seconds : float
+        No further epoch is begun after so many.
     **resume
         ``resume`` and ``settings`` of `lmu_nengo.training.Checkpoint`.
 
@@ -193,7 +214,10 @@ def train(classifier, preset, images, y, order, validation, seed, checkpoint, **
         )
         keeper = Checkpoint(sim, checkpoint, "val_output_accuracy", **resume)
         held_out = validation[0][:, order, None], {output: validation[1][:, None, None]}
+        started = time.perf_counter()
         for epoch in range(keeper.epoch, epochs):
+            if time.perf_counter() - started > seconds:
+                break
             rng = np.random.default_rng([seed, epoch])
             used = rng.permutation(len(images))[:n_used]
             shown = distort(images[used], rng) if preset.distorted else images[used]

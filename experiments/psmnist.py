@@ -3,6 +3,10 @@
 One network, built once: an LMU whose memory spans the whole digit, hidden layers of
 rectified linear neurons and a read-out. Trained with the memory windowed; then run
 step by step; then with spiking hidden neurons, inhibited until the last pixel.
+
+`--model` trains something else on the same digits instead, within the same number of
+parameters: Keras' LSTM, GRU or simple recurrent layer, or a linear read-out of all
+pixels. `--minutes` gives all of them the same time.
 """
 
 import time
@@ -14,16 +18,18 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 import lmu_nengo
-from experiments import digits_target
+from experiments import digits_models, digits_target
 from experiments.common import console, refuse_given, report, shared_options
-from experiments.digits_network import Preset, build, configure, train
+from experiments.digits_network import Preset, build, configure, count_parameters, train
 from lmu_nengo import targets
 from lmu_nengo.datasets import load_mnist, load_small_digits
 
 # test accuracy in %, with the number of parameters of the parallel LMU (2021)
 REFERENCE = {"accuracy_windowed": 98.49, "parameters": 165_000}
 # options that --target does not take
-TRAINING_ONLY = ("preset", "epochs", "spikes", "throughout", "resume")
+TRAINING_ONLY = ("preset", "unpermuted", "model", "epochs", "minutes", "spikes")
+TRAINING_ONLY += ("throughout", "resume")
+LMU_ONLY = ("streamed", "spikes", "throughout")
 UNROLL = 8  # steps that NengoDL unrolls when it streams; divides 64 and 784
 # "small" and "large" were chosen by validation accuracy with seed 100
 PRESETS = {
@@ -169,7 +175,20 @@ def draw(history, figures, n_digits, name, path):
     help="Size and training for MNIST; 8x8 digits have their own.",
 )
 @click.option("--permutation-seed", type=int, default=0, show_default=True)
+@click.option("--unpermuted", is_flag=True, help="Show pixels row by row.")
+@click.option(
+    "--model",
+    type=click.Choice(("lmu", *digits_models.NAMES)),
+    default="lmu",
+    show_default=True,
+    help="What to train.",
+)
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Of training at most; default as long as all epochs take.",
+)
 @click.option(
     "--streamed",
     type=click.IntRange(1),
@@ -199,7 +218,10 @@ def main(
     download,
     preset,
     permutation_seed,
+    unpermuted,
+    model,
     epochs,
+    minutes,
     streamed,
     spikes,
     throughout,
@@ -232,12 +254,16 @@ def main(
     x, x_test, y, y_test = digits.x_train, digits.x_test, digits.y_train, digits.y_test
     n_steps = x.shape[1]
     order = np.random.RandomState(permutation_seed).permutation(n_steps)
+    if unpermuted:
+        order, permutation_seed = np.arange(n_steps), None
     shuffled = np.random.RandomState(seed).permutation(len(x))
     held_out, used = np.split(shuffled, [setting.n_validation])
     if quick:
         used, x_test, y_test = used[:10_000], x_test[:500], y_test[:500]
+        digits = digits._replace(x_test=x_test, y_test=y_test)
     x_test = x_test[:, order, None]
     out.mkdir(parents=True, exist_ok=True)
+    seconds = 60 * minutes if minutes else np.inf
 
     classifier = build(n_steps, setting, seed)
     network, pixel, _, hidden, output = classifier
@@ -249,6 +275,20 @@ def main(
         "quick": quick,
         "seed": seed,
     }
+    if model != "lmu":
+        refuse_given(LMU_ONLY, f"--model {model} is not made to spike")
+        digits_models.main(
+            model,
+            digits,
+            (used, held_out),
+            order,
+            count_parameters(setting),
+            (setting.epochs, seconds),
+            settings,
+            resume,
+            out,
+        )
+        return
     started = time.perf_counter()
     try:
         history, parameters = train(
@@ -260,6 +300,7 @@ def main(
             validation=(x[held_out], y[held_out]),
             seed=seed,
             checkpoint=out / "psmnist-checkpoint.npz",
+            seconds=seconds,
             resume=resume,
             settings=settings,
         )
