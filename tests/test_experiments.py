@@ -74,6 +74,24 @@ def test_psmnist_runs_on_the_bundled_digits(tmp_path):
     assert 50 < figures["spikes_per_inference"] < 4 * 128
 
 
+def test_psmnist_trains_another_network_of_the_same_size_in_a_given_time(tmp_path):
+    options = ("psmnist", "--quick", "--model", "gru", "--minutes", 0.1)
+    result = run(*options, "--unpermuted", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    written = read(
+        tmp_path,
+        "psmnist_gru",
+        FIGURES - {"accuracy_streamed", "accuracy_spiking", "spikes_per_inference"}
+        | {"digits_shown"},
+    )
+    figures, n_units = written["figures"], 53
+    # three gates with two biases each, and the read-out; one unit more is over 9,600
+    assert figures["parameters"] == 3 * n_units * (1 + n_units + 2) + 10 * (n_units + 1)
+    assert figures["train_seconds"] < 20  # an epoch may have begun just before
+    assert figures["accuracy_windowed"] > 20  # 10 is chance
+    assert written["settings"]["permutation_seed"] is None
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     options = ("psmnist", "--epochs", 1000, "--out", tmp_path)
     process = subprocess.Popen(
