@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -20,6 +21,8 @@ PACKAGES = ("lmu-nengo", "nengo", "nengo-dl", "numpy", "scipy", "tensorflow")
 MAX_WORKERS = 4
 # of Poisson neurons that share a random generator; of tasks whose order was published
 HARMLESS = ("Extra state has been modified", "the expected input reaches")
+
+STARTED = time.perf_counter()
 
 console = Console()
 
@@ -166,6 +169,7 @@ def report(experiment, seed, quick, figures, reference, out, settings=None):
         "experiment": experiment,
         "seed": seed,
         "quick": quick,
+        "seconds": round(time.perf_counter() - STARTED),
         "versions": versions(),
         "figures": figures,
         "reference": reference,

@@ -43,6 +43,7 @@ def read(folder, name="psmnist", figures=FIGURES):
         "experiment",
         "seed",
         "quick",
+        "seconds",
         "versions",
         "figures",
         "reference",
