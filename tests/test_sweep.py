@@ -63,7 +63,7 @@ def test_a_killed_worker_and_a_stopped_sweep_leave_the_same_table(tmp_path):
             while not any(client.processing().values()) and time.monotonic() < deadline:
                 time.sleep(0.1)
             time.sleep(1)  # well into the first runs
-            address, task = next(item for item in client.processing().items() if item[1])
+            address, _ = next(item for item in client.processing().items() if item[1])
             os.kill(client.run(os.getpid, workers=[address])[address], signal.SIGKILL)
         assert process.wait(timeout=240) == 0
         assert len(read(disturbed)) == 3

@@ -57,8 +57,10 @@ def test_digits_in_spikes_agree_with_the_rate_network(tmp_path):
 
 def test_options_that_a_target_does_not_take_are_refused(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "experiments", "psmnist", "--target", "core"]
-        + ["--epochs", "3", "--resume", "--out", str(tmp_path)],
+        [
+            *(sys.executable, "-m", "experiments", "psmnist", "--target", "core"),
+            *("--epochs", "3", "--resume", "--out", str(tmp_path)),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
