@@ -12,7 +12,7 @@ extensions = [
     "sphinx-mathjax-offline",
 ]
 myst_enable_extensions = ["dollarmath"]
-exclude_patterns = ["_build", "tutorial.md"]  # the tutorial is not ready
+exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"lmu_nengo {release}"
 numpydoc_show_class_members = False

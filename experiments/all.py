@@ -16,7 +16,7 @@ import click
 from rich.progress import Progress
 from rich.table import Table
 
-from experiments.common import console, shared_options
+from experiments.common import console, shared_options, told_plainly
 
 AT_A_TIME = 2
 NOT_RUN = ("all", "sweep")
@@ -67,17 +67,25 @@ def main(resume, quick, seed, out):
     names = [name for name in NAMES if name not in NOT_RUN]
     options = [f"--seed={seed}"] + ["--quick"] * quick
     waiting = [n for n in names if not (resume and is_done(out / f"{n}.json", seed, quick))]
-    failed = {}
-    with ThreadPoolExecutor(AT_A_TIME) as pool, Progress(console=console) as progress:
+    failed = []
+    with (
+        told_plainly(),
+        ThreadPoolExecutor(AT_A_TIME) as pool,
+        Progress(console=console) as progress,
+    ):
         bar = progress.add_task("experiments", total=len(waiting))
         runs = {pool.submit(run, name, options, out): name for name in waiting}
-        for future in as_completed(runs):
-            code, seconds = future.result()
-            name = runs[future]
-            progress.console.print(f"{name}: {seconds:.0f} s")
-            progress.update(bar, advance=1)
-            if code:
-                failed[name] = code
+        try:
+            for future in as_completed(runs):
+                code, seconds = future.result()
+                name = runs[future]
+                progress.console.print(f"{name}: {seconds:.0f} s")
+                progress.update(bar, advance=1)
+                if code:
+                    failed.append(name)
+        except KeyboardInterrupt:  # or all that wait would still be run
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     table = Table("experiment", "figure", "measured", "published", title="all experiments")
     for name in names:
         path = out / f"{name}.json"

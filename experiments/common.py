@@ -7,6 +7,7 @@ import platform
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -46,6 +47,19 @@ def shared_options(command):
     ):
         command = option(command)
     return command
+
+
+@contextmanager
+def told_plainly():
+    """Tell an interruption, or what training refuses, in a line instead of a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "Stopped. The same command with --resume goes on."
+        ) from None
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def refuse_given(options, why):

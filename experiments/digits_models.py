@@ -1,10 +1,8 @@
 """Keras' recurrent networks, and none at all, on the digits of `experiments.psmnist`."""
 
-import click
 import numpy as np
-from nengo.exceptions import ValidationError
 
-from experiments.common import console, report
+from experiments.common import console, report, told_plainly
 from experiments.keras_models import LAYERS, recurrent_model, train, units_for
 
 NAMES = (*LAYERS, "linear")
@@ -33,15 +31,14 @@ def make(kind, n_steps, n_parameters, seed):
     model : tf.keras.Model
         Compiled; takes (batch, n_steps, 1).
     """
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    import tensorflow as tf
+
+    keras = tf.keras
     if kind in LAYERS:
         units = units_for(kind, n_parameters, 1, 10)
         model = recurrent_model(kind, units, 1, 10, last=True, seed=seed)
-    import tensorflow as tf
-
-    from lmu_nengo.training import nengo_dl  # noqa: F401  chooses Keras
-
-    keras = tf.keras
-    if kind == "linear":
+    else:
         keras.utils.set_random_seed(seed)
         layers = [keras.layers.Flatten(input_shape=(n_steps, 1)), keras.layers.Dense(10)]
         model = keras.Sequential(layers)
@@ -83,7 +80,7 @@ def main(kind, digits, split, order, n_parameters, limits, settings, resume, out
     x, x_test = (part[:, order, None] for part in (digits.x_train, digits.x_test))
     model = make(kind, len(order), n_parameters, seed)
     name = f"psmnist_{kind}"
-    try:
+    with told_plainly():
         history = train(
             model,
             (x[used], digits.y_train[used]),
@@ -98,12 +95,6 @@ def main(kind, digits, split, order, n_parameters, limits, settings, resume, out
             seed=seed,
             description=kind,
         )
-    except KeyboardInterrupt:
-        raise click.ClickException(
-            "Stopped. The same command with --resume goes on."
-        ) from None
-    except ValidationError as error:
-        raise click.ClickException(str(error)) from error
     console.print(f"Testing on {len(x_test):,} digits.")
     answers = model.predict(x_test, batch_size=500, verbose=0).argmax(axis=1)
     figures = {

@@ -1,10 +1,12 @@
 """The networks that an LMU is compared with: Keras' own layers, trained by Keras."""
 
 import json
+import os
 import time
 from pathlib import Path
 
 import numpy as np
+from nengo.exceptions import ValidationError
 from rich.progress import Progress
 
 from experiments.common import console
@@ -36,9 +38,8 @@ def recurrent_model(kind, units, input_d, output_d, last=False, n_layers=1, seed
     model : tf.keras.Model
         Not compiled yet; takes (batch, steps, input_d).
     """
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
     import tensorflow as tf
-
-    from lmu_nengo.training import nengo_dl  # noqa: F401  chooses Keras for this process
 
     keras = tf.keras
     keras.utils.set_random_seed(seed)
@@ -127,6 +128,11 @@ def train(
     -------
     history : dict of {str: list of float}
         By epoch, with the seconds since the start as ``"seconds"``.
+
+    Raises
+    ------
+    ValidationError
+        If the folder is of another network, other data or settings.
     """
     import tensorflow as tf
 
@@ -140,11 +146,25 @@ def train(
     )
     manager = tf.train.CheckpointManager(saved, str(checkpoint), max_to_keep=1)
     written, history = Path(checkpoint) / "history.json", {}
+    how = {
+        "weights": [v.shape.as_list() for v in model.trainable_variables],
+        "sequences": list(np.shape(data[0])),
+        "batch": batch,
+        "seed": seed,
+        "monitor": monitor,
+    }
     if resume and manager.latest_checkpoint and written.is_file():
+        begun = json.loads(written.read_text(encoding="utf-8"))
+        if begun["how"] != how:
+            raise ValidationError(
+                f"{checkpoint} was made with {begun['how']}, expected {how}. Give the "
+                "options it was made with, or start without resuming.",
+                attr="checkpoint",
+            )
         saved.restore(manager.latest_checkpoint).assert_consumed()
+        # the last save may have been cut off behind the history
         n_done = int(done.numpy())
-        history = json.loads(written.read_text(encoding="utf-8"))
-        history = {name: values[:n_done] for name, values in history.items()}
+        history = {name: values[:n_done] for name, values in begun["history"].items()}
     before = float(spent.numpy())
     started = time.perf_counter()
 
@@ -180,7 +200,9 @@ def train(
             done.assign(epoch + 1)
             spent.assign(elapsed())
             written.parent.mkdir(parents=True, exist_ok=True)
-            written.write_text(json.dumps(history), encoding="utf-8")
+            beside = written.with_suffix(".part")
+            beside.write_text(json.dumps({"how": how, "history": history}), "utf-8")
+            os.replace(beside, written)
             manager.save()
             progress.update(task, advance=1)
             if elapsed() > seconds:

@@ -19,7 +19,7 @@ from nengo.exceptions import ValidationError
 
 import lmu_nengo
 from experiments import digits_models, digits_target
-from experiments.common import console, refuse_given, report, shared_options
+from experiments.common import console, refuse_given, report, shared_options, told_plainly
 from experiments.digits_network import Preset, build, configure, count_parameters, train
 from lmu_nengo import targets
 from lmu_nengo.datasets import load_mnist, load_small_digits
@@ -27,8 +27,10 @@ from lmu_nengo.datasets import load_mnist, load_small_digits
 # test accuracy in %, with the number of parameters of the parallel LMU (2021)
 REFERENCE = {"accuracy_windowed": 98.49, "parameters": 165_000}
 # options that --target does not take
-TRAINING_ONLY = ("preset", "unpermuted", "model", "epochs", "minutes", "spikes")
-TRAINING_ONLY += ("throughout", "resume")
+TRAINING_ONLY = (
+    *("preset", "unpermuted", "model", "epochs", "minutes"),
+    *("spikes", "throughout", "resume"),
+)
 LMU_ONLY = ("streamed", "spikes", "throughout")
 UNROLL = 8  # steps that NengoDL unrolls when it streams; divides 64 and 784
 # "small" and "large" were chosen by validation accuracy with seed 100
@@ -290,7 +292,7 @@ def main(
         )
         return
     started = time.perf_counter()
-    try:
+    with told_plainly():
         history, parameters = train(
             classifier,
             setting,
@@ -304,12 +306,6 @@ def main(
             resume=resume,
             settings=settings,
         )
-    except KeyboardInterrupt:
-        raise click.ClickException(
-            "Stopped. The same command with --resume goes on."
-        ) from None
-    except ValidationError as error:
-        raise click.ClickException(str(error)) from error
     figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
     (values,) = predict(network, [output], pixel, x_test, setting.batch)

@@ -13,7 +13,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 import lmu_nengo
-from experiments.common import console, report, shared_options
+from experiments.common import console, report, shared_options, told_plainly
 from experiments.psmnist import accuracy
 from lmu_nengo.datasets import load_mnist, load_small_digits, permuted_sequences
 
@@ -208,7 +208,7 @@ def main(
     }
     started = time.perf_counter()
     figures = {}
-    try:
+    with told_plainly():
         first = build(x.shape[1], order, hidden_d, seed, feedback=False)
         steps = epochs * (len(used) // batch)
         train(
@@ -245,12 +245,6 @@ def main(
                 "settings": settings,
             },
         )
-    except KeyboardInterrupt:
-        raise click.ClickException(
-            "Stopped. The same command with --resume goes on."
-        ) from None
-    except ValidationError as error:
-        raise click.ClickException(str(error)) from error
     console.print(way)
     figures |= {
         "accuracy": test_accuracy(cell, x_test, y_test, batch),

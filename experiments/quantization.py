@@ -20,7 +20,7 @@ from rich.progress import track
 
 import lmu_nengo
 from experiments.backends import SETTLED, TASK, run_on
-from experiments.common import console, report, shared_options
+from experiments.common import console, report, shared_options, told_plainly
 from experiments.delays import late
 from experiments.digits_network import build, configure, train
 from experiments.psmnist import PRESETS, SMALL_DIGITS, accuracy
@@ -343,10 +343,8 @@ def main(data, resume, quick, seed, out):
         console.print("No MNIST at hand (--data): using scikit-learn's 8x8 digits.")
         digits = load_small_digits()
     out.mkdir(parents=True, exist_ok=True)
-    try:
+    with told_plainly():
         trained = train_digits(digits, quick, seed, out, resume)
-    except ValidationError as error:
-        raise click.ClickException(str(error)) from error
     seeds = range(seed, seed + (2 if quick else 5))
     figures = {
         "nrmse_exact": delay_errors(seeds, None, None)[0],

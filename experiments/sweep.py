@@ -4,8 +4,9 @@ NAME is an experiment, and each `--grid OPTION=VALUE,VALUE...` one of its option
 values to try; one value is allowed, and flags take true and false. Each combination is
 run with each of the seeds, in a process of its own: on this machine's cores, or with
 `--scheduler ADDRESS` on any Dask cluster whose workers were started in a clone of this
-project. What a killed worker was at is run again. Results land in OUT/sweep_NAME.csv, a
-row for each run, as soon as they are there; `--resume` runs only what is missing.
+project. What a killed worker was at is run again. Results land in OUT/sweep_NAME.csv
+(with --quick: sweep_NAME_quick.csv), a row for each run, as soon as they are there;
+`--resume` runs only what is missing.
 """
 
 import itertools
@@ -22,7 +23,7 @@ import pandas as pd
 from rich.progress import Progress
 from rich.table import Table
 
-from experiments.common import console
+from experiments.common import console, told_plainly
 from experiments.sweep_figure import draw
 
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -142,13 +143,8 @@ def run_task(name, arguments):
     with tempfile.TemporaryDirectory() as out:
         process = subprocess.Popen(
             [
-                sys.executable,
-                "-m",
-                "experiments.sweep_task",
-                name,
-                *arguments,
-                "--out",
-                out,
+                *(sys.executable, "-m", "experiments.sweep_task", name),
+                *(*arguments, "--out", out),
             ],
             cwd=Path(__file__).parents[1],
             env={**os.environ, **threads},
@@ -233,7 +229,7 @@ def read_table(path, keys):
 
 
 def write_table(path, rows):
-    """Write rows sorted by what was run, in one stroke."""
+    """Write the table in one stroke."""
     table = pd.DataFrame(rows)
     beside = path.with_suffix(".part")
     table.to_csv(beside, index=False)
@@ -309,7 +305,7 @@ def main(name, grid, seeds, scheduler, workers, measure, resume, quick, out):
         raise click.UsageError(f"got {name!r}, expected one of {', '.join(names)}.")
     grid = read_grid(command, grid)
     out.mkdir(parents=True, exist_ok=True)
-    path = out / f"sweep_{name}.csv"
+    path = out / f"sweep_{name}{'_quick' * quick}.csv"
     keys = [*grid, "seed"]
     rows = read_table(path, keys) if resume and path.is_file() else []
     done = {tuple(str(row[key]) for key in keys) for row in rows}
@@ -324,22 +320,32 @@ def main(name, grid, seeds, scheduler, workers, measure, resume, quick, out):
     if tasks:
         client = connect(scheduler, workers)
         try:
-            failures = run_all(client, name, tasks, rows, path)
-        except KeyboardInterrupt:
-            raise click.ClickException(
-                "Stopped. The same command with --resume goes on."
-            ) from None
+            with told_plainly():
+                failures = run_all(client, name, tasks, rows, path)
         finally:
             if scheduler is None:
                 client.cluster.close()
             client.close()
     if rows:
-        order = {value: i for values in grid.values() for i, value in enumerate(values)}
-        rows.sort(key=lambda row: [order.get(row[k], 0) for k in grid] + [int(row["seed"])])
+        rows.sort(key=lambda row: place(row, grid))
         write_table(path, rows)
-        summarize(pd.DataFrame(rows), list(grid), measure, name, path)
+        figures = dict.fromkeys(figure for row in rows for figure in row)
+        figures = [figure for figure in figures if figure not in keys]
+        if measure and measure not in figures:
+            failures.append(f"--measure got {measure!r}, expected one of {figures}.")
+            measure = None
+        summarize(pd.DataFrame(rows), list(grid), measure or figures[0], name, path)
     if failures:
-        raise click.ClickException("\n".join(["Some runs failed:", *failures]))
+        raise click.ClickException("\n".join(["Not all went well:", *failures]))
+
+
+def place(row, grid):
+    """Where a row stands in the table: by the grid, values of earlier runs first."""
+    places = [
+        values.index(row[option]) if row[option] in values else -1
+        for option, values in grid.items()
+    ]
+    return [*places, int(row["seed"])]
 
 
 def summarize(table, options, measure, name, path):
@@ -352,17 +358,13 @@ def summarize(table, options, measure, name, path):
         A row for each run.
     options : list of str
         Columns of the grid.
-    measure : str or None
+    measure : str
         The figure to show.
     name : str
         The experiment.
     path : pathlib.Path
         Of the table; the figure goes beside it.
     """
-    figures = [c for c in table.columns if c not in (*options, "seed")]
-    measure = measure or figures[0]
-    if measure not in figures:
-        raise click.UsageError(f"--measure got {measure!r}, expected one of {figures}.")
     varied = [option for option in options if table[option].nunique() > 1]
     groups = table.groupby(varied, sort=False) if varied else [((), table)]
     shown = Table(*varied, "runs", "mean", "standard deviation", title=f"{name}: {measure}")

@@ -88,8 +88,8 @@ def test_psmnist_trains_another_network_of_the_same_size_in_a_given_time(tmp_pat
     figures, n_units = written["figures"], 53
     # three gates with two biases each, and the read-out; one unit more is over 9,600
     assert figures["parameters"] == 3 * n_units * (1 + n_units + 2) + 10 * (n_units + 1)
-    assert figures["train_seconds"] < 20  # an epoch may have begun just before
-    assert figures["accuracy_windowed"] > 20  # 10 is chance
+    assert figures["train_seconds"] < 20  # all 40 epochs would take a minute
+    assert figures["accuracy_windowed"] > 12  # 10 is chance
     assert written["settings"]["permutation_seed"] is None
 
 
@@ -181,3 +181,13 @@ def test_psmnist_reaches_its_bars_on_real_mnist(tmp_path, preset, bar):
     assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) <= 1
     assert figures["accuracy_spiking"] >= figures["accuracy_streamed"] - 0.5
     assert figures["spikes_per_inference"] < 1000
+
+
+@pytest.mark.slow
+def test_all_experiments_run_in_under_ten_minutes(tmp_path):
+    started = time.monotonic()
+    result = run("all", "--quick", "--out", tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - started < 600
+    written = {path.stem for path in tmp_path.glob("*.json")}
+    assert {"psmnist", "backends", "spiking_delay", "time_cells"} <= written

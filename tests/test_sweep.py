@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import distributed
 import pandas as pd
 import pytest
 
@@ -44,33 +45,51 @@ def test_no_scheduler_is_told(tmp_path):
     assert "dask scheduler" in done.stderr
 
 
+def table_of(folder):
+    return folder / "sweep_spiking_delay_quick.csv"
+
+
 def read(folder):
-    return pd.read_csv(folder / "sweep_spiking_delay.csv")
+    return pd.read_csv(table_of(folder))
+
+
+def wait_until(true, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_killed_worker_and_a_stopped_sweep_leave_the_same_table(tmp_path):
-    distributed = pytest.importorskip("distributed")
-    whole, disturbed = tmp_path / "whole", tmp_path / "disturbed"
+    killed, stopped = tmp_path / "killed", tmp_path / "stopped"
     with distributed.LocalCluster(
         2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
     ) as cluster:
-        options = ["--scheduler", cluster.scheduler_address]
-        process = subprocess.Popen(
-            [*SWEEP, *TASK, "0:3", *options, "--out", str(disturbed)], cwd=ROOT
-        )
+        options = ["--scheduler", cluster.scheduler_address, "--out", str(killed)]
+        process = subprocess.Popen([*SWEEP, *TASK, "0:3", *options], cwd=ROOT)
         with distributed.Client(cluster) as client:
-            deadline = time.monotonic() + 120
-            while not any(client.processing().values()) and time.monotonic() < deadline:
-                time.sleep(0.1)
+            wait_until(lambda: any(client.processing().values()))
             time.sleep(1)  # well into the first runs
             address, _ = next(item for item in client.processing().items() if item[1])
-            os.kill(client.run(os.getpid, workers=[address])[address], signal.SIGKILL)
+            pid = client.run(os.getpid, workers=[address])[address]
+            assert not table_of(killed).exists()
+            os.kill(pid, signal.SIGKILL)
         assert process.wait(timeout=240) == 0
-        assert len(read(disturbed)) == 3
-    # the same without disturbance, in two parts, on processes of its own
-    assert sweep(*TASK, "0,2", "--workers", 2, "--out", whole).returncode == 0
-    done = sweep(*TASK, "0:3", "--workers", 2, "--resume", "--out", whole)
-    assert done.returncode == 0, done.stderr
-    assert "1 runs, 2 done before" in done.stdout
-    pd.testing.assert_frame_equal(read(whole), read(disturbed))
-    assert (whole / "sweep_spiking_delay.png").stat().st_size > 5_000
+
+    options = ["--workers", "1", "--out", str(stopped)]
+    process = subprocess.Popen(
+        [*SWEEP, *TASK, "0:3", *options], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(table_of(stopped).exists)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 1 and "--resume goes on" in error
+    done = len(read(stopped))
+    assert 1 <= done < 3
+    result = sweep(*TASK, "0:3", "--resume", *options, "--measure", "nothing")
+    assert f"{3 - done} runs, {done} done before" in result.stdout
+    assert result.returncode == 1 and "expected one of ['nrmse_lif'" in result.stderr
+    # linear algebra rounds by where arrays lie in memory
+    pd.testing.assert_frame_equal(read(killed), read(stopped), rtol=1e-9, atol=0)
+    assert read(killed)["seed"].tolist() == [0, 1, 2]
+    assert (stopped / "sweep_spiking_delay_quick.png").stat().st_size > 5_000
