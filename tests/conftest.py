@@ -1,8 +1,15 @@
+import signal
+
 import nengo
 import numpy as np
 import pytest
 
 import lmu_nengo
+
+
+def heed_interrupts():
+    """For ``Popen(preexec_fn=...)``: a shell's background jobs ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Regressor:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import heed_interrupts
 
 ROOT = Path(__file__).parents[1]
 FIGURES = {
@@ -97,6 +98,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_resume_goes_on(tmp_path):
     options = ("psmnist", "--epochs", 1000, "--out", tmp_path)
     process = subprocess.Popen(
         **command(*options),
+        preexec_fn=heed_interrupts,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )

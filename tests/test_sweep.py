@@ -10,6 +10,7 @@ from pathlib import Path
 import distributed
 import pandas as pd
 import pytest
+from conftest import heed_interrupts
 
 ROOT = Path(__file__).parents[1]
 SWEEP = [sys.executable, "-m", "experiments", "sweep"]
@@ -78,7 +79,11 @@ def test_a_killed_worker_and_a_stopped_sweep_leave_the_same_table(tmp_path):
 
     options = ["--workers", "1", "--out", str(stopped)]
     process = subprocess.Popen(
-        [*SWEEP, *TASK, "0:3", *options], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [*SWEEP, *TASK, "0:3", *options],
+        cwd=ROOT,
+        preexec_fn=heed_interrupts,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_until(table_of(stopped).exists)
     process.send_signal(signal.SIGINT)
