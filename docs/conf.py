@@ -1,6 +1,19 @@
-"""Sphinx configuration; build with ``python -m sphinx -W docs docs/_build``."""
+"""Sphinx configuration; build with ``python -m sphinx -W docs docs/_build``.
+
+Add ``-D plot_gallery=0`` to leave the scripts of the gallery unrun.
+"""
+
+import sys
+from pathlib import Path
 
 from lmu_nengo import __version__
+
+sys.path.insert(0, str(Path(__file__).parent))
+import gallery
+import nengo
+
+gallery.prepare()
+nengo.rc.set("progress", "progress_bar", "none")  # not into the pages
 
 project = "lmu_nengo"
 author = "the lmu_nengo developers"
@@ -10,10 +23,25 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx-mathjax-offline",
+    "sphinx_gallery.gen_gallery",
 ]
 myst_enable_extensions = ["dollarmath"]
-exclude_patterns = ["_build"]
+myst_heading_anchors = 3
+exclude_patterns = ["_build", "_scripts"]
 html_theme = "furo"
+html_show_copyright = False
 html_title = f"lmu_nengo {release}"
 numpydoc_show_class_members = False
 default_role = "code"
+sphinx_gallery_conf = {
+    "examples_dirs": "_scripts",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",
+    "reset_argv": "gallery.arguments",
+    "image_scrapers": ("gallery.pictures",),
+    "capture_repr": (),
+    "download_all_examples": False,
+    "show_signature": False,
+    "min_reported_time": 600,  # no times: they are this machine's
+    "write_computation_times": False,
+}
