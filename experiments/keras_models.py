@@ -96,6 +96,8 @@ def train(
     resume=False,
     seed=0,
     description="training",
+    clock=time.perf_counter,
+    enough=None,
 ):
     """
     Train a compiled Keras model for so many epochs or seconds, and keep its best epoch.
@@ -123,6 +125,10 @@ def train(
         Seed of the order of the data.
     description : str
         Stands beside the progress bar.
+    clock : callable
+        What gives the seconds: ``time.process_time`` where other jobs run beside.
+    enough : float, optional
+        Training ends with an epoch whose ``monitor`` is this good.
 
     Returns
     -------
@@ -166,10 +172,19 @@ def train(
         n_done = int(done.numpy())
         history = {name: values[:n_done] for name, values in begun["history"].items()}
     before = float(spent.numpy())
-    started = time.perf_counter()
+    started = clock()
 
     def elapsed():
-        return before + time.perf_counter() - started
+        return before + clock() - started
+
+    def is_over():
+        if not history:
+            return False
+        value = history[monitor][-1]
+        good = enough is not None and (
+            value >= enough if mode == "max" else value <= enough
+        )
+        return good or elapsed() > seconds
 
     def stop_in_time(_batch, _logs):
         if elapsed() > seconds:
@@ -179,6 +194,8 @@ def train(
     with Progress(console=console) as progress:
         task = progress.add_task(description, total=epochs, completed=int(done.numpy()))
         for epoch in range(int(done.numpy()), epochs):
+            if is_over():
+                break
             order = np.random.default_rng([seed, epoch]).permutation(len(data[0]))
             result = model.fit(
                 data[0][order],
@@ -205,8 +222,6 @@ def train(
             os.replace(beside, written)
             manager.save()
             progress.update(task, advance=1)
-            if elapsed() > seconds:
-                break
     for mine, theirs in zip(kept, model.trainable_variables, strict=True):
         theirs.assign(mine)
     return history

@@ -51,3 +51,11 @@ def test_training_of_other_data_is_not_gone_on_with(tmp_path):
 def test_time_ends_training_within_an_epoch(tmp_path):
     _, history = fit(tmp_path, 1000, seconds=0.5)
     assert 1 <= len(history["val_loss"]) < 1000
+
+
+def test_training_ends_when_it_is_good_enough_or_its_clock_says_so(tmp_path):
+    _, history = fit(tmp_path / "good", 1000, enough=1.0)
+    assert len(history["val_loss"]) == 1
+    ticks = iter(range(1000))
+    _, history = fit(tmp_path / "late", 1000, seconds=6, clock=lambda: next(ticks))
+    assert 1 <= len(history["val_loss"]) < 3
