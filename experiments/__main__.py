@@ -8,6 +8,7 @@ import click
 HELPERS = (
     "__init__",
     "__main__",
+    "chaos",
     "common",
     "delays",
     "digits_distortion",
@@ -15,6 +16,7 @@ HELPERS = (
     "digits_network",
     "digits_target",
     "keras_models",
+    "mackey_glass_models",
     "sweep_figure",
     "sweep_task",
 )

@@ -145,7 +145,7 @@ def versions():
     return found
 
 
-def report(experiment, seed, quick, figures, reference, out, settings=None):
+def report(experiment, seed, quick, figures, reference, out, settings=None, shown=None):
     """
     Print the figures beside the published ones and write them as JSON.
 
@@ -165,6 +165,8 @@ def report(experiment, seed, quick, figures, reference, out, settings=None):
         Folder to write to.
     settings : dict, optional
         How it was measured, for the JSON file only.
+    shown : iterable of str, optional
+        Names of the figures in the table; by default all.
 
     Returns
     -------
@@ -174,8 +176,8 @@ def report(experiment, seed, quick, figures, reference, out, settings=None):
     table = Table(title=experiment)
     for column in ("figure", "measured", "published"):
         table.add_column(column, justify="left" if column == "figure" else "right")
-    for name, value in figures.items():
-        published = reference.get(name)
+    for name in figures if shown is None else shown:
+        value, published = figures[name], reference.get(name)
         table.add_row(name, f"{value:.6g}", "" if published is None else f"{published:g}")
     console.print(table)
     path = out / f"{experiment}.json"

@@ -98,6 +98,7 @@ def train(
     description="training",
     clock=time.perf_counter,
     enough=None,
+    rate=None,
 ):
     """
     Train a compiled Keras model for so many epochs or seconds, and keep its best epoch.
@@ -129,6 +130,8 @@ def train(
         What gives the seconds: ``time.process_time`` where other jobs run beside.
     enough : float, optional
         Training ends with an epoch whose ``monitor`` is this good.
+    rate : callable, optional
+        Learning rate of an epoch by the share of the seconds that is over.
 
     Returns
     -------
@@ -190,12 +193,17 @@ def train(
         if elapsed() > seconds:
             model.stop_training = True
 
+    def share():
+        return max(int(done.numpy()) / epochs, elapsed() / seconds)
+
     timer = tf.keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
     with Progress(console=console) as progress:
-        task = progress.add_task(description, total=epochs, completed=int(done.numpy()))
+        task = progress.add_task(description, total=1, completed=share())
         for epoch in range(int(done.numpy()), epochs):
             if is_over():
                 break
+            if rate is not None:
+                model.optimizer.learning_rate = rate(share())
             order = np.random.default_rng([seed, epoch]).permutation(len(data[0]))
             result = model.fit(
                 data[0][order],
@@ -221,7 +229,7 @@ def train(
             beside.write_text(json.dumps({"how": how, "history": history}), "utf-8")
             os.replace(beside, written)
             manager.save()
-            progress.update(task, advance=1)
+            progress.update(task, completed=share())
     for mine, theirs in zip(kept, model.trainable_variables, strict=True):
         theirs.assign(mine)
     return history

@@ -255,3 +255,15 @@ def test_layers_move_into_the_stack():
         layers = [cell(), cell(3)]
         stack = Stack(layers)
     assert network.networks == [stack] and stack.networks == layers
+
+
+def test_equal_layers_are_trained_apart():
+    network = wired(lambda: Stack([LSTM(SIZE, SIZE), LSTM(SIZE, SIZE)]))
+    realize(network, Windowed(STEPS))
+    with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
+        sim.compile("adam", loss={network.probe: "mse"})
+        sim.fit(X, {network.probe: X}, epochs=2, verbose=0)
+        trained = sim.predict(X)[network.probe]
+        sim.freeze_params(network)
+    with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
+        assert np.allclose(sim.predict(X)[network.probe], trained, atol=1e-6)
