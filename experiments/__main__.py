@@ -17,6 +17,7 @@ HELPERS = (
     "digits_target",
     "keras_models",
     "mackey_glass_models",
+    "recall",
     "sweep_figure",
     "sweep_task",
 )
