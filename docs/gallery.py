@@ -1,7 +1,7 @@
 """The gallery: scripts of ``networks/`` as sphinx-gallery wants them.
 
-A script's first line becomes the page's title. The script runs as on the command line,
-``python NAME.py --out NAME.png``, and the picture is what the page shows.
+A script runs as on the command line, ``python NAME.py --out NAME.png``, and its page
+shows the picture.
 """
 
 import shutil
@@ -22,24 +22,13 @@ The scripts of ``networks/``, each one idea. Open one in Nengo GUI with
 
 
 def prepare():
-    """Write titled copies of the scripts, and what they read, to ``docs/_scripts``."""
+    """Copy the scripts, and what they read, to ``docs/_scripts``."""
     shutil.rmtree(SCRIPTS, ignore_errors=True)
     SCRIPTS.mkdir()
     (SCRIPTS / "GALLERY_HEADER.rst").write_text(HEADER, encoding="utf-8")
     for path in sorted((DOCS.parent / "networks").iterdir()):
-        if path.suffix == ".py":
-            source = path.read_text(encoding="utf-8")
-            (SCRIPTS / path.name).write_text(titled(source), encoding="utf-8")
-        elif path.suffix in (".npz", ".json"):
+        if path.suffix in (".py", ".npz"):
             shutil.copy(path, SCRIPTS)
-
-
-def titled(source):
-    """Source whose docstring begins with a title, and which does not end the process."""
-    first, rest = source.removeprefix('"""').split("\n", 1)
-    title = first.rstrip(".")
-    source = f'"""\n{title}\n{"=" * len(title)}\n{rest}'
-    return source.replace("\n    command()\n", "\n    command(standalone_mode=False)\n")
 
 
 def arguments(gallery_conf, script_vars):

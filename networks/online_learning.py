@@ -1,8 +1,12 @@
-"""A read-out learns online what the signal was half a second ago.
+"""
+A read-out learns online
+========================
 
 White noise of up to 1.5 Hz goes into a memory of 1,000 spiking neurons, whose window is one
-second long. 500 more neurons see the memory's state; their decoders start at zero and
-follow the error (PES). Slide ``stop`` to 1 and what was learned stays.
+second long. 500 more neurons see the memory's state, by a connection inside the read-out
+that Nengo GUI does not draw; their decoders start at zero and follow the error (PES), until
+they give what the signal was half a second ago. Slide ``stop`` to 1 and what was learned
+stays.
 
 Open it in Nengo GUI (``nengo networks/online_learning.py``) or draw it with
 ``python networks/online_learning.py --out online_learning.png``, which stops learning after
@@ -52,36 +56,46 @@ with model:
         dt=DT,
         label="spiking memory",
     )
-    readout = LearnedReadout(memory, 500, expected_input=BAND, label="learned read-out")
+    readout = LearnedReadout(
+        memory,
+        500,
+        expected_input=BAND,
+        max_rates=nengo.dists.Uniform(40, 80),  # low ones, to see single spikes
+        label="learned read-out",
+    )
     learned, error = readout.output, readout.error
+    learned.label = "learned, 0.5 s late"
     truth = nengo.Node(ExactDelay(default_size_in=1), label="truth, 0.5 s late")
     nengo.Connection(signal, memory.input, synapse=None)
     nengo.Connection(signal, truth, synapse=None)
     nengo.Connection(learned, error, synapse=None)
     nengo.Connection(truth, error, transform=-1, synapse=None)
     nengo.Connection(stop, readout.stop, synapse=None)
+neurons = readout.ensemble
+neurons.label = "spikes of the read-out"
 
 
-def main(out, seconds):
-    """Simulate, and draw what was learned and its error into a file."""
+def draw(seconds):
+    """Simulate, and draw what was learned and its error."""
     import numpy as np
-    from matplotlib.figure import Figure
+    from matplotlib import pyplot
 
     learning = 0.75 * seconds
     stop.output = lambda t: t > learning
     with model:
         probes = [nengo.Probe(node) for node in (learned, truth)]
-    with nengo.Simulator(model, dt=DT) as sim:
+    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
         sim.run(seconds)
 
     output, target = (sim.data[probe][:, 0] for probe in probes)
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
+    figure, (top, bottom) = pyplot.subplots(
+        2, 1, sharex=True, height_ratios=(2, 1), figsize=(8, 5), layout="constrained"
+    )
     t = sim.trange()
     top.plot(t, output, label="learned", color="tab:red", lw=1)
     top.plot(t, target, label="signal half a second ago", color="black", lw=0.7)
     top.set(ylabel="value", title="Neurons learn to read the memory of a signal")
-    figure.legend(loc="outside upper center", ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     # root mean square over two seconds, relative to the signal's
     smooth = nengo.Lowpass(2.0)
     power = smooth.filt((output - target)[:, None] ** 2, dt=DT, y0=0)[:, 0]
@@ -91,19 +105,10 @@ def main(out, seconds):
     bottom.text(learning, 0, " learning stopped", va="bottom")
     bottom.set(xlabel="time (s)", ylabel="error, relative", xlim=(0, seconds))
     bottom.set_ylim(bottom=0)
-    figure.savefig(out, dpi=150)
+    return figure
 
 
 if __name__ == "__main__":
-    import click
+    from lmu_nengo.plotting import command_line
 
-    @click.command(help=__doc__)
-    @click.option(
-        "--out", default="online_learning.png", show_default=True, help="The picture."
-    )
-    @click.option("--seconds", default=40.0, show_default=True, help="How long to run.")
-    def command(out, seconds):
-        """Read the options."""
-        main(out, seconds)
-
-    command()
+    command_line(draw, __doc__, seconds=40.0)

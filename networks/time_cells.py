@@ -1,0 +1,94 @@
+"""
+Time cells
+==========
+
+Neurons that fire one after the other once something has happened, each at a time of its
+own, are found in the hippocampus and called time cells. A memory's window makes them: here
+40 neurons look at a spiking memory of four seconds, each at another delay, and fire while
+what they look at passes by. The signal is a pulse every six seconds.
+
+Open it in Nengo GUI (``nengo networks/time_cells.py``) or draw it with
+``python networks/time_cells.py --out time_cells.png``. `python -m experiments time_cells`
+analyses the memory's own neurons as a paper did.
+"""
+
+import nengo
+import numpy as np
+
+from lmu_nengo import LegendreMemory, Spiking, delay_decoders
+from lmu_nengo.gui import window_view
+
+THETA = 4.0  # seconds
+ORDER = 18
+DT = 0.001
+N_CELLS = 40
+EVERY, WIDTH = 6.0, 1.5  # seconds from pulse to pulse, and of the pulse
+
+
+def smooth_pulse(t):
+    """Bell-shaped pulse at the start of every period: sharp edges would ring."""
+    phase = t % EVERY
+    return 0.5 - 0.5 * np.cos(2 * np.pi * phase / WIDTH) if phase < WIDTH else 0.0
+
+
+PULSES = nengo.processes.PresentInput(
+    [smooth_pulse(t) for t in np.arange(0, EVERY, DT)], DT
+)
+REALIZATION = Spiking(
+    1000,
+    nengo.SpikingRectifiedLinear(),
+    expected_input=PULSES,
+    max_rates=nengo.dists.Uniform(80, 80),
+    intercepts=nengo.dists.Uniform(0, 0),
+)
+delays = np.linspace(0.05, 0.95, N_CELLS)  # over theta
+
+model = nengo.Network(label="time cells", seed=0)
+with model:
+    signal = nengo.Node(PULSES, label="pulses")
+    memory = LegendreMemory(
+        THETA, ORDER, realization=REALIZATION, dt=DT, label="spiking memory"
+    )
+    look = nengo.Node(size_in=N_CELLS, label="at 40 delays")
+    cells = nengo.Ensemble(
+        N_CELLS,
+        1,
+        neuron_type=nengo.LIF(),
+        gain=np.full(N_CELLS, 1.5),  # silent below two thirds of the height of a pulse
+        bias=np.zeros(N_CELLS),
+        label="time cells",
+    )
+    nengo.Connection(signal, memory.input, synapse=None)
+    nengo.Connection(
+        memory.output, look, transform=delay_decoders(ORDER, delays), synapse=None
+    )
+    nengo.Connection(look, cells.neurons, synapse=None)
+    view = window_view(memory, limits=(-0.5, 1.5), label="window")
+
+
+def draw(seconds):
+    """Simulate, and draw the pulses and the cells' spikes."""
+    from matplotlib import pyplot
+
+    from lmu_nengo import plotting
+
+    with model:
+        probe = nengo.Probe(signal)
+        spikes = nengo.Probe(cells.neurons)
+    with nengo.Simulator(model, dt=DT, progress_bar=False) as sim:
+        sim.run(seconds)
+
+    figure, (top, bottom) = pyplot.subplots(
+        2, 1, sharex=True, height_ratios=(1, 3), figsize=(8, 5), layout="constrained"
+    )
+    top.plot(sim.trange(), sim.data[probe], color="black", lw=1.2)
+    top.set(ylabel="pulses", title="40 neurons fire one after the other")
+    plotting.raster(sim.trange(), sim.data[spikes], axes=bottom)
+    bottom.set(ylabel="time cell")
+    return figure
+
+
+if __name__ == "__main__":
+    from lmu_nengo.plotting import command_line
+
+    command_line(draw, __doc__, seconds=12.0)
