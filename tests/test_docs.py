@@ -1,3 +1,5 @@
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -34,6 +36,61 @@ def test_readme_has_one_line_to_try_and_one_to_test(heading):
 def test_ci_runs_the_readmes_test_line():
     ci = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "## Test it" in ci and "README.md" in ci
+
+
+def pages():
+    """The module ``docs/pages.py``, which runs what pages show."""
+    spec = importlib.util.spec_from_file_location("pages", ROOT / "docs" / "pages.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
+
+
+def words_and_numbers(text):
+    numbers = [float(number.replace(",", "")) for number in NUMBER.findall(text)]
+    return NUMBER.sub("#", text).split(), numbers
+
+
+# relative and absolute tolerance of what a page shows: single precision and threads
+PAGES = {
+    "choose": (0.02, 1e-3),
+    "from_keras_lmu": (0, 0),
+    "from_nengolib": (0.2, 1e-3),
+}
+SLOW_PAGES = {"tutorial": (0.15, 0.01), "train": (0.1, 4), "own_data": (0.2, 0.02)}
+
+
+def check_page(name, relative, absolute):
+    module = pages()
+    for (code, shown), printed in zip(module.blocks(name), module.run(name), strict=True):
+        expected_words, expected = words_and_numbers(shown)
+        words, numbers = words_and_numbers(printed)
+        assert words == expected_words, code
+        assert numbers == pytest.approx(expected, rel=relative, abs=absolute), code
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_shows_what_its_examples_print(name):
+    check_page(name, *PAGES[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SLOW_PAGES)
+def test_a_page_that_trains_shows_what_its_examples_print(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where own_data.md writes its signal
+    check_page(name, *SLOW_PAGES[name])
+
+
+def test_the_notebook_is_made_from_the_tutorial():
+    module = pages()
+    made = json.loads((ROOT / "docs" / "tutorial.ipynb").read_text(encoding="utf-8"))
+    code = ["".join(c["source"]) for c in made["cells"] if c["cell_type"] == "code"]
+    assert "pip install" in code[0]
+    # else: python docs/pages.py notebook
+    assert code[1:] == [code.strip() for code, _ in module.blocks("tutorial")]
 
 
 @pytest.mark.slow
