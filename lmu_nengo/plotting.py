@@ -146,7 +146,7 @@ def raster(t, spikes, decoded=None, ylabel="decoded value", axes=None):
     check_length(spikes, "spikes", t)
     axes = new_axes() if axes is None else axes
     trains = [t[train > 0] for train in spikes.T]
-    axes.eventplot(trains, colors="0.4", lw=0.6, linelengths=0.8)
+    axes.eventplot(trains, colors="0.3", lw=0.9, linelengths=0.8)
     axes.set(xlabel="time (s)", ylabel="neuron", xlim=(t[0], t[-1]))
     axes.set_ylim(-0.5, len(trains) - 0.5)
     if decoded is not None:
@@ -286,9 +286,9 @@ def command_line(draw, text, seconds):
     import click
     from matplotlib import pyplot
 
-    title, _, *rest = text.strip().splitlines()
+    lines = text.strip().splitlines()  # none in Sphinx-Gallery, which takes it away
 
-    @click.command(help="\n".join([title, *rest]))
+    @click.command(help="\n".join(lines[:1] + lines[2:]))
     @click.option("--out", help="Write the picture to this file instead of showing it.")
     @click.option("--seconds", default=seconds, show_default=True, help="How long to run.")
     def command(out, seconds):

@@ -26,7 +26,9 @@ from lmu_nengo import LegendreMemory
 
 DT = 0.001
 HOLD = 5  # steps for which a pixel is shown: a digit takes four seconds
-with np.load(Path(__file__).with_suffix(".npz"), allow_pickle=False) as saved:
+# Sphinx-Gallery knows no __file__, but runs a script in its folder
+folder = Path(globals().get("__file__", "")).parent
+with np.load(folder / "psmnist_digit.npz", allow_pickle=False) as saved:
     weights = dict(saved)
 pixel_order = weights["pixel_order"]
 images = weights["images"] / 255

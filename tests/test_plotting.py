@@ -110,12 +110,12 @@ def test_a_script_reads_its_options(tmp_path, monkeypatch, capsys):
         drawn.append(seconds)
         return matplotlib.figure.Figure()
 
-    def run(*arguments):
+    def run(*arguments, text="\nA title\n=======\n\nMore."):
         monkeypatch.setattr("sys.argv", ["script.py", *map(str, arguments)])
-        plotting.command_line(draw, "\nA title\n=======\n\nMore.", seconds=5.0)
+        plotting.command_line(draw, text, seconds=5.0)
 
     run("--out", tmp_path / "picture.png", "--seconds", 2)
-    run("--out", tmp_path / "picture.png")
+    run("--out", tmp_path / "picture.png", text="")
     assert drawn == [2.0, 5.0] and (tmp_path / "picture.png").is_file()
     run("--help")
     said = capsys.readouterr().out
