@@ -3,16 +3,10 @@
 Add ``-D plot_gallery=0`` to leave the scripts of the gallery unrun.
 """
 
-import sys
-from pathlib import Path
+import nengo
 
 from lmu_nengo import __version__
 
-sys.path.insert(0, str(Path(__file__).parent))
-import gallery
-import nengo
-
-gallery.prepare()
 nengo.rc.set("progress", "progress_bar", "none")  # not into the pages
 
 project = "lmu_nengo"
@@ -27,18 +21,17 @@ extensions = [
 ]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "_scripts"]
+exclude_patterns = ["_build"]
 html_theme = "furo"
 html_show_copyright = False
 html_title = f"lmu_nengo {release}"
 numpydoc_show_class_members = False
 default_role = "code"
 sphinx_gallery_conf = {
-    "examples_dirs": "_scripts",
+    "examples_dirs": "../networks",
     "gallery_dirs": "gallery",
     "filename_pattern": r"\.py$",
-    "reset_argv": "gallery.arguments",
-    "image_scrapers": ("gallery.pictures",),
+    "ignore_pattern": r"\.cfg$",
     "capture_repr": (),
     "download_all_examples": False,
     "show_signature": False,

@@ -61,6 +61,7 @@ with model:
         500,
         expected_input=BAND,
         max_rates=nengo.dists.Uniform(40, 80),  # low ones, to see single spikes
+        learning_rate=5e-3,  # a fifth of the usual rates learns 25 times as slowly
         label="learned read-out",
     )
     learned, error = readout.output, readout.error
