@@ -16,7 +16,7 @@ class Digits(NamedTuple):
     """
     Images of digits, and what they show.
 
-    Attributes
+    Parameters
     ----------
     name : str
         Which set it is.

@@ -1,6 +1,8 @@
 import importlib
 import inspect
 import pkgutil
+import re
+from pathlib import Path
 
 import pytest
 from numpydoc.docscrape import ClassDoc, FunctionDoc
@@ -35,6 +37,46 @@ def test_every_argument_is_documented_and_every_documented_one_exists(obj):
     parameters = {p.lstrip("*") for p in inspect.signature(obj).parameters} - {"self"}
     if obj.__name__ in lmu_nengo.__all__ or names:
         assert names == parameters
+
+
+def api_objects():
+    """Functions, classes and methods on the API's page, with their names."""
+    page = Path(__file__).parents[1].joinpath("docs", "api.md").read_text(encoding="utf-8")
+    entry = re.compile(
+        r"^\.\. auto(module|class|function):: (\S+)(?:\n   :members:(.*))?$", re.MULTILINE
+    )
+    for kind, path, members in entry.findall(page):
+        if kind == "module":
+            owner = importlib.import_module(path)
+            own = [
+                name
+                for name, obj in vars(owner).items()
+                if getattr(obj, "__module__", None) == path and not name.startswith("_")
+            ]
+        else:
+            module, name = path.rsplit(".", 1)
+            owner = getattr(importlib.import_module(module), name)
+            yield pytest.param(owner, id=path)
+            own = []
+        for name in re.findall(r"\w+", members) or own:
+            member = inspect.getattr_static(owner, name)
+            if not isinstance(member, property):
+                yield pytest.param(getattr(owner, name), id=f"{path}.{name}")
+
+
+@pytest.mark.parametrize("obj", api_objects())
+def test_every_argument_on_the_page_of_the_api_is_documented(obj):
+    if not callable(obj):
+        return
+    doc = ClassDoc(obj) if inspect.isclass(obj) else FunctionDoc(obj)
+    parameters = {p.lstrip("*") for p in inspect.signature(obj).parameters} - {"self"}
+    assert documented_names(doc) == parameters
+
+
+def test_the_page_of_the_api_has_every_public_name():
+    shown = {param.values[0] for param in api_objects()}
+    missing = [n for n in lmu_nengo.__all__ if getattr(lmu_nengo, n) not in shown]
+    assert missing == ["__version__"]
 
 
 @pytest.mark.parametrize("name", lmu_nengo.__all__)
