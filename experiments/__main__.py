@@ -18,6 +18,7 @@ HELPERS = (
     "keras_models",
     "mackey_glass_models",
     "recall",
+    "seq2seq_models",
     "sweep_figure",
     "sweep_task",
 )
