@@ -90,7 +90,7 @@ class DigitView:
         )
         return (
             '<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="100%" '
-            'viewBox="0 0 204 134" font-family="sans-serif" font-size="9">'
+            'viewBox="0 0 204 134" font-family="sans-serif" font-size="7">'
             '<image width="108" height="108" y="6" style="image-rendering:pixelated" '
             f'href="data:image/png;base64,{png(grey.reshape(side, side))}"/>'
             f'<text x="54" y="128" text-anchor="middle">pixel {i + 1} of {n_pixels}</text>'

@@ -21,7 +21,7 @@ DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="Chromium or its chromedriver is not installed"
 )
-SECONDS = 60  # to wait for anything
+SECONDS = 120  # to wait for anything, on a busy machine
 ALWAYS_THERE = {"NetGraph", "Progress", "SimControl"}
 # rectangles of what is on the page, and points along the lines between the boxes
 LOOK = """
