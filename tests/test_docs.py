@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nengo
 import pytest
+
+import lmu_nengo
 
 ROOT = Path(__file__).parents[1]
 
@@ -84,6 +87,60 @@ def test_a_page_that_trains_shows_what_its_examples_print(name, tmp_path, monkey
     check_page(name, *SLOW_PAGES[name])
 
 
+TRAINING = """
+import numpy as np
+import lmu_nengo
+from lmu_nengo.training import Simulator, nengo_dl
+x, loss, n_steps = np.random.RandomState(0).randn(100, 784, 1), "mse", 784
+"""
+# what the examples of a page take for granted, by the number of the block
+GIVEN = {
+    "cells": {
+        1: TRAINING
+        + """
+x, n_steps = x[:, :200], 200
+y = np.zeros((100, 200, 212))
+with network:
+    probe = nengo.Probe(cell.output)
+""",
+        2: "x = x[:1]",
+    },
+    "guide": {
+        1: TRAINING + "with network:\n    probe = nengo.Probe(half_a_second_ago)\ny = x"
+    },
+    "loihi": {},
+    "nir": {
+        0: """
+import nengo
+import lmu_nengo
+with nengo.Network(seed=0) as network:
+    u = nengo.Node(nengo.processes.WhiteSignal(5.0, high=2, rms=0.4, seed=0))
+    spiking = lmu_nengo.Spiking(100, output="spikes")
+    memory = lmu_nengo.LegendreMemory(0.2, 4, realization=spiking)
+    digit = nengo.Node(size_in=4)
+    nengo.Connection(u, memory.input, synapse=None)
+    nengo.Connection(memory.output, digit, synapse=None)
+    probe = nengo.Probe(digit)
+"""
+    },
+    "spiking": {1: "points = [0, 0.5, 1]"},
+    "targets": {},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GIVEN)
+def test_the_examples_of_a_page_run(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if name == "nir":
+        pytest.importorskip("norse")
+    names = {}
+    with nengo.Network():  # for examples that leave the network around them out
+        for i, (code, _) in enumerate(pages().blocks(name)):
+            exec(GIVEN[name].get(i, ""), names)
+            exec(code, names)
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.stem)
 def test_tagged_equations_have_one_line(path):
     # Sphinx makes several lines a `split`, in which MathJax refuses tags; no build warns
@@ -105,7 +162,8 @@ def test_the_notebook_is_made_from_the_tutorial():
 def test_the_example_of_conversion_gives_what_the_page_shows(capsys):
     page = (ROOT / "docs" / "convert.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
-    exec("\n".join(blocks[:3]), {})
+    names = {}
+    exec("\n".join(blocks[:3]), names)
 
     def figures(text):
         scores = re.findall(r"score ([\d.]+)", text)
@@ -117,3 +175,4 @@ def test_the_example_of_conversion_gives_what_the_page_shows(capsys):
     run_scores, run_operations = figures(capsys.readouterr().out)
     assert run_operations == operations
     assert run_scores == pytest.approx(scores, abs=0.06)
+    exec(blocks[3], {**names, "scale": 1.0, "Spiking": lmu_nengo.Spiking})
