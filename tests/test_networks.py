@@ -137,3 +137,13 @@ def test_classifier_knows_nine_of_ten_digits_at_their_ends():
     said = data["answer"][length - 1 :: length].argmax(axis=1)
     # 96.4 % of all test digits: of ten, nine or ten are right 19 times out of 20
     assert np.sum(said == names["weights"]["labels"]) >= 9
+
+
+@pytest.mark.slow
+def test_the_read_out_learns_online():
+    names = runpy.run_path(str(ROOT / "networks" / "online_learning.py"), run_name="gui")
+    with names["model"]:
+        learned, truth = (nengo.Probe(names[n]) for n in ("learned", "truth"))
+    with nengo.Simulator(names["model"], progress_bar=False) as sim:
+        sim.run(30.0)
+    assert nrmse(sim.data[learned][-5000:], sim.data[truth][-5000:]) < 0.4
