@@ -131,6 +131,10 @@ def main(data, resume, quick, seed, out):
     network, output = classifier.network, classifier.output
     (values,) = predict(network, [output], classifier.pixel, shown, preset.batch)
     figures["accuracy_test"] = accuracy(values, digits.y_test)
+    half = shown.shape[1] // 2
+    shown = np.concatenate([np.zeros_like(shown[:, half:]), shown[:, :half]], axis=1)
+    (values,) = predict(network, [output], classifier.pixel, shown, preset.batch)
+    figures["accuracy_halfway"] = accuracy(values, digits.y_test)
     first = [np.flatnonzero(digits.y_test == label)[0] for label in range(10)]
     arrays = {
         **weights_of(classifier),

@@ -60,8 +60,8 @@ with model:
         memory,
         500,
         expected_input=BAND,
-        max_rates=nengo.dists.Uniform(40, 80),  # low ones, to see single spikes
-        learning_rate=5e-3,  # a fifth of the usual rates learns 25 times as slowly
+        max_rates=nengo.dists.Uniform(80, 160),  # low ones: single spikes can be seen
+        learning_rate=5e-3,  # more than usual: a lower rate of spikes learns more slowly
         label="learned read-out",
     )
     learned, error = readout.output, readout.error

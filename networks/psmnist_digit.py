@@ -4,11 +4,12 @@ A classifier watches a digit come in
 
 An LMU that was trained on permuted handwritten digits sees one pixel after another, always
 in the same random order. Its memory spans all of them; from the first one on it says which
-digit it takes them for. After the last one the memory is emptied for the next digit.
+digit it takes them for. Halfway it is right for 55.4 % of the test digits, at the last
+pixel for 96.4 %. Then the memory is emptied for the next digit.
 
 The view shows the pixels that came so far, each in its place, and the ten answers.
-``python -m experiments psmnist_digit --data PATH`` trained it: 96.4 % of all test digits.
-Here are the first of each kind.
+``python -m experiments psmnist_digit --data PATH`` trained it. The digits are the first
+test digits of each kind.
 
 Open it in Nengo GUI (``nengo networks/psmnist_digit.py``) or draw it with
 ``python networks/psmnist_digit.py --out psmnist_digit.png``.
@@ -150,7 +151,7 @@ def draw(seconds):
 
     t, share = sim.trange(), sim.data[probe]
     length = n_pixels * HOLD * DT
-    n_shown = min(len(images), int(np.ceil(seconds / length)))
+    n_shown = min(len(images), int(np.ceil(seconds / length - 1e-6)))
     figure = pyplot.figure(figsize=(8, 5), layout="constrained")
     grid = figure.add_gridspec(2, n_shown, height_ratios=(1, 2))
     for i in range(n_shown):
