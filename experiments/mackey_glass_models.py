@@ -23,7 +23,7 @@ DT = 0.001
 LMU = dict(memory_d=4, order=6, theta=20 * DT, input_kernel=Glorot())
 # size of the LMUs and of the other layers, chosen for about 18,000 parameters
 SIZES = {"lmu": (60, 0), "hybrid": (46, 25), "lstm": (0, 25), "rnn": (0, 50)}
-# first learning rates, chosen on seed 100; they fall to zero as a cosine
+# first learning rates, by validation in a few runs; they fall to zero as a cosine
 RATES = {"lmu": 3e-3, "hybrid": 5e-3, "lstm": 1e-2, "rnn": 3e-3}
 
 
