@@ -268,7 +268,9 @@ def main(minutes, resume, quick, seed, out):
         "mse_by_delay": {f"{kind}_T{n}": v.tolist() for (kind, n), v in errors.items()},
         "networks": networks,
     }
-    path = report("capacity", seed, quick, figures, reference, out, settings)
+    shown = ("worst_lmu_T", "mse_", "validation_", "epochs_")
+    shown = [name for name in figures if name.startswith(shown)]
+    path = report("capacity", seed, quick, figures, reference, out, settings, shown)
     draw(errors, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
 

@@ -16,6 +16,7 @@ SIZE = N_SYMBOLS + N_DISTRACTORS
 ORDER, WINDOW, DT = 16, 1.25, 0.001  # of the LMU: theta = WINDOW delays
 N_TRAIN, N_VALIDATION = 500, 100
 RATE, BATCH, CLIP, EPOCHS = 3e-3, 20, 1.0, 1000
+LEARNED = 99.0  # % of the trials
 
 
 class Trials(NamedTuple):
@@ -208,7 +209,7 @@ def make_network(kind, seed):
     return model
 
 
-def train_network(kind, delay, n_tests, seconds, seed, folder, resume, look):
+def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, look):
     """
     Train a recurrent network by Keras and test it.
 
@@ -218,6 +219,8 @@ def train_network(kind, delay, n_tests, seconds, seed, folder, resume, look):
         Its layer.
     delay : int
         Steps.
+    longest : int
+        Delay with which it is tested too if it has learned its own.
     n_tests : int
         Trials to test.
     seconds : float
@@ -234,8 +237,8 @@ def train_network(kind, delay, n_tests, seconds, seed, folder, resume, look):
     Returns
     -------
     result : dict
-        ``accuracy`` in %, ``epochs``, ``updates``, ``seconds``, ``parameters``, and
-        ``looked``.
+        ``accuracy`` in %, ``epochs``, ``updates``, ``seconds``, ``parameters``,
+        ``looked``, and perhaps ``at_longest``, the accuracy with the longest delay.
     """
     done = folder / "result.json"
     asked = [kind, delay, n_tests, seconds, seed]
@@ -261,15 +264,21 @@ def train_network(kind, delay, n_tests, seconds, seed, folder, resume, look):
         seed=seed,
         description=f"{kind}, {delay} steps",
     )
-    answers = model.predict(tests.shown, batch_size=100, verbose=0).argmax(axis=1)
+
+    def test(trials):
+        answers = model.predict(trials.shown, batch_size=100, verbose=0).argmax(axis=1)
+        return 100 * float(np.mean(answers == trials.answers))
+
     result = {
         "asked": asked,
-        "accuracy": 100 * float(np.mean(answers == tests.answers)),
+        "accuracy": test(tests),
         "epochs": len(history["seconds"]),
         "updates": int(model.optimizer.iterations.numpy()),
         "seconds": round(history["seconds"][-1]),
         "parameters": model.count_params(),
         "looked": look(kind, model.layers[-2].get_weights()),
     }
+    if result["accuracy"] >= LEARNED and longest > delay:
+        result["at_longest"] = test(make_sets(longest, n_tests, seed)[2])
     done.write_text(json.dumps(result), encoding="utf-8")
     return result

@@ -17,8 +17,9 @@ gradient of the last state with respect to the input K steps before; "left_K" is
 left of a pulse in the first step, the distance between the states with and without it
 over that after its own step; "saturated" is the share of gates (simple RNN: of units)
 below 0.1 or above 0.9 in size. "_trained" is after training for the longest delay that
-was learned (99% of the trials). The LMU's memory is linear: its gradient is its impulse
-response, whatever is shown. Double precision ends a pulse at 1e-16 or so.
+was learned (99% of the trials), "recalled_..._trained" then tested with the longest delay
+of all. The LMU's memory is linear: its gradient is its impulse response, whatever is
+shown. Double precision ends a pulse at 1e-16 or so.
 """
 
 import click
@@ -29,6 +30,7 @@ from experiments.common import console, report, shared_options, told_plainly
 from experiments.keras_models import LAYERS
 from experiments.recall import (
     BATCH,
+    LEARNED,
     N_SYMBOLS,
     N_TRAIN,
     N_UNITS,
@@ -45,7 +47,7 @@ from experiments.recall import (
     train_network,
 )
 
-DELAYS, HORIZON, LEARNED = (10, 100, 1000, 10_000), 10_000, 99.0
+DELAYS, HORIZON = (10, 100, 1000, 10_000), 10_000
 NAMES = {"lmu": "LMU", "lstm": "LSTM", "gru": "GRU", "rnn": "simple RNN", "hmm": "HMM"}
 COLORS = dict(zip(NAMES, ("C0", "C1", "C2", "C3", "0.5"), strict=True))
 
@@ -232,6 +234,7 @@ def main(minutes, resume, quick, seed, out):
                 networks[f"{kind}_{delay}"] = result = train_network(
                     kind,
                     delay,
+                    delays[-1],
                     n_tests,
                     seconds,
                     seed,
@@ -244,6 +247,9 @@ def main(minutes, resume, quick, seed, out):
                 if result["accuracy"] >= LEARNED:
                     curves[f"{kind}_trained"] = looked
                     figures[f"learned_{kind}"] = delay
+                    figures[f"recalled_{kind}_trained"] = result.get(
+                        "at_longest", result["accuracy"]
+                    )
     for kind, values in accuracy.items():
         for delay, value in zip(delays, values, strict=True):
             figures[f"recalled_{kind}_{delay}"] = value
@@ -303,8 +309,13 @@ def draw(settings, accuracy, path):
     for kind, values in accuracy.items():
         style = ":" if kind == "hmm" else "-"
         last.plot(delays, values, "o" + style, color=COLORS[kind], label=NAMES[kind], ms=5)
+    for key, result in settings["results"].items():
+        kind, delay = key.split("_")
+        if "at_longest" in result:
+            ends = (int(delay), delays[-1]), (result["accuracy"], result["at_longest"])
+            last.plot(*ends, "D--", color=COLORS[kind], ms=4, lw=1, mfc="none")
     last.axhline(settings["chance"], color="black", lw=1, ls="-.", label="chance")
-    last.plot([], [], "k--", label="after training")
+    last.plot([], [], "k--", label="after training for a shorter delay")
     last.set(xscale="log", xlabel="delay (steps)", ylabel="symbols recalled (%)")
     last.set(ylim=(0, 105), title="a symbol of eight, remembered")
     figure.legend(
@@ -313,4 +324,4 @@ def draw(settings, accuracy, path):
         ncols=4,
         frameon=False,
     )
-    figure.savefig(path, dpi=150)
+    figure.savefig(path, dpi=120)
