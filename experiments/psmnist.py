@@ -331,7 +331,7 @@ def main(
     settings.update(
         epochs=setting.epochs, streamed=len(x_test), spikes=spikes, throughout=throughout
     )
-    reference = REFERENCE if is_mnist else {}
+    reference = REFERENCE if is_mnist and not unpermuted else {}
     path = report("psmnist", seed, quick, figures, reference, out, settings)
     n_digits = n_windowed, len(x_test), len(x_test)
     draw(history, figures, n_digits, digits.name, path.with_suffix(".png"))
