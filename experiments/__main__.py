@@ -21,6 +21,7 @@ HELPERS = (
     "seq2seq_models",
     "sweep_figure",
     "sweep_task",
+    "timed_training",
 )
 NAMES = sorted(
     path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS

@@ -4,11 +4,10 @@ import time
 
 import nengo
 import numpy as np
-from rich.progress import Progress
 
 import lmu_nengo
-from experiments.common import console
 from experiments.keras_models import recurrent_model, train
+from experiments.timed_training import COMPILE, MAX_EPOCHS, cosine, fit_for
 from lmu_nengo.training import Checkpoint, Simulator, nengo_dl  # first: it chooses Keras
 from lmu_nengo.weights import Glorot
 
@@ -17,8 +16,6 @@ import tensorflow as tf
 
 N_LAYERS = 4
 BATCH = 32
-MAX_EPOCHS = 100_000  # time ends training
-COMPILE = 30  # seconds from which compiling pays
 DT = 0.001
 LMU = dict(memory_d=4, order=6, theta=20 * DT, input_kernel=Glorot())
 # size of the LMUs and of the other layers, chosen for about 18,000 parameters
@@ -27,55 +24,11 @@ SIZES = {"lmu": (60, 0), "hybrid": (46, 25), "lstm": (0, 25), "rnn": (0, 50)}
 RATES = {"lmu": 3e-3, "hybrid": 5e-3, "lstm": 1e-2, "rnn": 3e-3}
 
 
-def rate(kind, share):
-    """Learning rate of a kind of network when this share of the time is over."""
-    return RATES[kind] * 0.5 * (1 + np.cos(np.pi * min(share, 1))) + 1e-6
-
-
 def weighted_mse(target, output):
     """Mean square error where the target's second value is one."""
     wanted, weight = target[..., :1], target[..., 1:]
     error = weight * (output[..., :1] - wanted) ** 2
     return tf.reduce_sum(error) / tf.reduce_sum(weight)
-
-
-class Budget(tf.keras.callbacks.Callback):
-    """
-    Ends training after so much processor time, and lowers the learning rate until then.
-
-    Parameters
-    ----------
-    kind : str
-        The network.
-    seconds : float
-        Processor time.
-    spent : float
-        How much of it is over already.
-    show : callable
-        Called with the seconds that are over, after each epoch.
-    """
-
-    def __init__(self, kind, seconds, spent, show):
-        super().__init__()
-        self.kind = kind
-        self.seconds = seconds
-        self.started = time.process_time() - spent
-        self.show = show
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Set the learning rate."""
-        share = (time.process_time() - self.started) / self.seconds
-        self.model.optimizer.learning_rate = rate(self.kind, share)
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Stop in time."""
-        if time.process_time() - self.started > self.seconds:
-            self.model.stop_training = True
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Note the time in the history."""
-        logs["seconds"] = time.process_time() - self.started
-        self.show(logs["seconds"])
 
 
 def build(kind, seed):
@@ -165,25 +118,15 @@ def train_lmu(kind, data, validation, x_test, seconds, seed, folder, resume):
         keeper = Checkpoint(
             sim, folder / "checkpoint.npz", "val_loss", resume, settings, mode="min"
         )
-        spent = keeper.history.get("seconds", [0.0])[-1]
-        with Progress(console=console) as progress:
-            name = f"{kind}, seed {seed}"
-            task = progress.add_task(name, total=seconds, completed=spent)
-            budget = Budget(
-                kind, seconds, spent, lambda s: progress.update(task, completed=s)
-            )
-            if spent < seconds:
-                sim.fit(
-                    {signal: x},
-                    {probe: y},
-                    validation_data=({signal: x_held}, {probe: y_held}),
-                    epochs=MAX_EPOCHS,
-                    initial_epoch=keeper.epoch,
-                    callbacks=[budget, keeper],
-                    verbose=0,
-                )
-        keeper.restore_best()
-        parameters = sum(int(tf.size(w)) for w in sim.keras_model.trainable_weights)
+        parameters = fit_for(
+            sim,
+            keeper,
+            ({signal: x}, {probe: y}),
+            ({signal: x_held}, {probe: y_held}),
+            seconds,
+            RATES[kind],
+            f"{kind}, seed {seed}",
+        )
         sim.freeze_params(network)
     lmu_nengo.realize(network, lmu_nengo.Windowed(x_test.shape[1]))
     with Simulator(network, minibatch_size=BATCH, progress_bar=False) as sim:
@@ -207,7 +150,7 @@ def train_keras(kind, data, validation, x_test, seconds, seed, folder, resume):
         seed=seed,
         description=f"{kind}, seed {seed}",
         clock=time.process_time,
-        rate=lambda share: rate(kind, share),
+        rate=lambda share: cosine(RATES[kind], share),
     )
     prediction = model.predict(x_test, batch_size=BATCH, verbose=0)
     return prediction, model.count_params(), history

@@ -4,18 +4,17 @@ import time
 
 import nengo
 import numpy as np
-from rich.progress import Progress
 
 import lmu_nengo
-from experiments.common import console
 from experiments.keras_models import train
-from experiments.mackey_glass_models import COMPILE, Budget, rate
+from experiments.timed_training import COMPILE, cosine, fit_for
 from lmu_nengo.training import Checkpoint, Simulator  # first: it chooses Keras
 
 # isort: split
 import tensorflow as tf
 
-BATCH, MAX_EPOCHS, DT = 32, 100_000, 0.001
+BATCH, DT = 32, 0.001
+RATES = {"lmu": 3e-3, "lstm": 1e-2}
 ORDER, HIDDEN = 24, 48
 BOTH_WAYS = ("both_ways", "one_way")  # tasks with an output in every step
 
@@ -141,25 +140,17 @@ def train_lmu(task, sets, limits, seed, folder, resume):
         keeper = Checkpoint(
             sim, folder / "checkpoint.npz", "val_loss", resume, settings, mode="min"
         )
-        spent = keeper.history.get("seconds", [0.0])[-1]
-        with Progress(console=console) as progress:
-            bar = progress.add_task(f"LMU, {task}", total=seconds, completed=spent)
-            budget = Budget(
-                "lmu", seconds, spent, lambda s: progress.update(bar, completed=s)
-            )
-            if spent < seconds and keeper.epoch < epochs:
-                (x, y), (x_held, y_held), _ = padded
-                sim.fit(
-                    {signal: x},
-                    {probe: y},
-                    validation_data=({signal: x_held}, {probe: y_held}),
-                    epochs=epochs,
-                    initial_epoch=keeper.epoch,
-                    callbacks=[budget, keeper],
-                    verbose=0,
-                )
-        keeper.restore_best()
-        parameters = sum(int(tf.size(w)) for w in sim.keras_model.trainable_weights)
+        (x, y), (x_held, y_held), _ = padded
+        parameters = fit_for(
+            sim,
+            keeper,
+            ({signal: x}, {probe: y}),
+            ({signal: x_held}, {probe: y_held}),
+            seconds,
+            RATES["lmu"],
+            f"LMU, {task}",
+            epochs,
+        )
         output = sim.predict({signal: padded[2][0]}, verbose=0)[probe]
     return output[:, -n_target:], parameters, keeper.history
 
@@ -226,7 +217,7 @@ def train_lstm(task, sets, limits, seed, folder, resume, n_parameters):
         seed=seed,
         description=f"LSTM, {task}",
         clock=time.process_time,
-        rate=lambda share: rate("lstm", share),
+        rate=lambda share: cosine(RATES["lstm"], share),
     )
     output = model.predict(sets[2][0], batch_size=BATCH, verbose=0)
     return output, model.count_params(), history

@@ -166,6 +166,7 @@ def run_digits(out, *options):
     return json.loads((out / "psmnist_spiking.json").read_text())
 
 
+@pytest.mark.slow
 def test_digits_in_spikes_alone(tmp_path):
     written = run_digits(tmp_path, "--quick", "--permutation-seed", "100")
     assert written["settings"]["data"] == "8x8 digits"

@@ -36,6 +36,7 @@ def test_backends_runs_on_core(tmp_path):
     assert (tmp_path / "backends.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_quantization_costs_little_at_many_bits_and_much_at_few(tmp_path):
     run("quantization", tmp_path, "--quick")
     figures = figures_of(tmp_path, "quantization")
@@ -48,6 +49,7 @@ def test_quantization_costs_little_at_many_bits_and_much_at_few(tmp_path):
     assert (tmp_path / "quantization.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_digits_in_spikes_agree_with_the_rate_network(tmp_path):
     run("psmnist", tmp_path, "--quick", "--target", "core")
     figures = figures_of(tmp_path, "psmnist_core")
