@@ -24,7 +24,6 @@ def run(name, out, *options):
 
 
 def test_mackey_glass_is_the_published_series():
-    # its correlation dimension needs long series; the floor of the paper is simpler
     _, _, (x, y) = mackey_glass.make_data(5000, seed=0)
     assert x.shape == y.shape == (64, 4985, 1)
     assert np.array_equal(x[:, 15:], y[:, :-15])  # ahead, not back
