@@ -3,10 +3,14 @@
 import nox
 
 nox.options.default_venv_backend = "venv"
-NIR = ["tests/test_nir.py", "tests/test_nir_files.py", "tests/test_nir_targets.py"]
+NIR = [
+    "tests/targets/nir/test_graph.py",
+    "tests/targets/nir/test_file.py",
+    "tests/targets/nir/test_simulator.py",
+]
 TESTS = {
-    "ocl": ["tests/test_targets.py"],
-    "loihi": ["tests/test_loihi.py"],
+    "ocl": ["tests/targets/test_targets.py"],
+    "loihi": ["tests/targets/loihi/test_loihi.py"],
     "norse": NIR,
     "spikingjelly": NIR,
 }

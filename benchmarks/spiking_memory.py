@@ -39,8 +39,8 @@ def ours(n_neurons, order, neuron_type):
 
 def mapped(order):
     """Principle 3's matrices in Legendre coordinates."""
-    Ad, Bd = lmu_nengo.discretize(*lmu_nengo.state_space(order, THETA), DT)
-    mapping = lmu_nengo.principle3(Ad, Bd, TAU, DT)
+    Ad, Bd = lmu_nengo.signal.discretize(*lmu_nengo.signal.state_space(THETA, order), DT)
+    mapping = lmu_nengo.nef.principle3(Ad, Bd, TAU, DT)
     return mapping.recurrent, mapping.input_transform
 
 

@@ -53,7 +53,7 @@ def build(kind, steps):
     import lmu_nengo
     from lmu_nengo.training import nengo_dl
 
-    drawn = lmu_nengo.weights.Glorot()
+    drawn = lmu_nengo.layers.initializers.Glorot()
     with nengo.Network(seed=0) as network:
         nengo_dl.configure_settings(keep_history=kind == "all steps", trainable=None)
         pixel = nengo.Node([0])
@@ -65,7 +65,9 @@ def build(kind, steps):
                 "input_kernel": drawn,
                 "hidden_kernel": drawn,
             }
-        cell = lmu_nengo.LMUCell(1, 1, ORDER, steps * 0.001, HIDDEN, **options)
+        cell = lmu_nengo.LMUCell(
+            1, memory_d=1, theta=steps * 0.001, order=ORDER, hidden_d=HIDDEN, **options
+        )
         digit = nengo.Node(size_in=10)
         nengo.Connection(pixel, cell.input, synapse=None)
         weights = np.random.RandomState(0).randn(10, HIDDEN) / np.sqrt(HIDDEN)

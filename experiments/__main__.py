@@ -5,27 +5,11 @@ from pathlib import Path
 
 import click
 
-HELPERS = (
-    "__init__",
-    "__main__",
-    "chaos",
-    "common",
-    "delays",
-    "digits_distortion",
-    "digits_models",
-    "digits_network",
-    "digits_target",
-    "keras_models",
-    "mackey_glass_models",
-    "recall",
-    "seq2seq_models",
-    "sweep_figure",
-    "sweep_task",
-    "timed_training",
-)
-NAMES = sorted(
-    path.stem for path in Path(__file__).parent.glob("*.py") if path.stem not in HELPERS
-)
+FOLDER = Path(__file__).parent
+# every file is a command, unless its name begins with an underscore
+FILES = [path for path in FOLDER.glob("*/[!_]*.py") if path.parent.name != "_lib"]
+MODULES = {path.stem: f"experiments.{path.parent.name}.{path.stem}" for path in FILES}
+NAMES = sorted(MODULES)
 
 
 class Experiments(click.Group):
@@ -39,7 +23,7 @@ class Experiments(click.Group):
         """Command of one experiment."""
         if name not in NAMES:
             return None
-        return importlib.import_module(f"experiments.{name}").main
+        return importlib.import_module(MODULES[name]).main
 
 
 @click.command(cls=Experiments)

@@ -61,7 +61,7 @@ def draw(seconds):
     import numpy as np
     from matplotlib import pyplot
 
-    from lmu_nengo import plotting
+    from lmu_nengo.viz import plotting
 
     with model:
         probes = [nengo.Probe(node) for node in (signal, truth, decoded)]
@@ -86,6 +86,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=6.0)

@@ -17,7 +17,7 @@ import nengo
 import numpy as np
 
 from lmu_nengo import LMUCell, delay_decoders
-from lmu_nengo.gui import window_view
+from lmu_nengo.viz.gui import window_view
 
 THETA = 0.5  # seconds
 ORDER = 9
@@ -31,8 +31,8 @@ with model:
     cell = LMUCell(
         input_d=1,
         memory_d=1,
-        order=ORDER,
         theta=THETA,
+        order=ORDER,
         hidden_d=2,
         input_encoders=np.ones((1, 1)),
         hidden_encoders=np.array([[-1.0, 0.0]]),  # of the two, the first feeds back
@@ -71,6 +71,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=5.0)

@@ -15,8 +15,9 @@ Open it in Nengo GUI (``nengo networks/mackey_glass.py``) or draw it with
 import nengo
 import numpy as np
 
-from lmu_nengo import LegendreMemory, simulate
-from lmu_nengo.gui import window_view
+from lmu_nengo import LegendreMemory
+from lmu_nengo.signal import simulate
+from lmu_nengo.viz.gui import window_view
 
 THETA = 1.0  # seconds
 ORDER = 10
@@ -106,6 +107,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=10.0)

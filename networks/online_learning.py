@@ -17,7 +17,8 @@ from collections import deque
 
 import nengo
 
-from lmu_nengo import Band, LearnedReadout, LegendreMemory, Spiking
+from lmu_nengo import Band, LegendreMemory, Spiking
+from lmu_nengo.memory import LearnedReadout
 
 THETA = 1.0  # seconds
 ORDER = 9
@@ -110,6 +111,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=40.0)

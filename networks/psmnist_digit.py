@@ -79,11 +79,11 @@ class DigitView:
             self._nengo_html_ = self.draw(t, share)
 
     def draw(self, t, share):
-        """Draw pixels that did not come yet in grey."""
+        """Draw pixels that did not come yet in gray."""
         digit, i = place(t)
-        grey = np.full(n_pixels, 110, dtype=np.uint8)
+        gray = np.full(n_pixels, 110, dtype=np.uint8)
         seen = pixel_order[: i + 1]
-        grey[seen] = 255 * images[digit % len(images), seen]
+        gray[seen] = 255 * images[digit % len(images), seen]
         bars = "".join(
             f'<text x="118" y="{12 * k + 10}">{k}</text><rect x="128" y="{12 * k + 2}" '
             f'width="{1 + 70 * p:.0f}" height="8" fill="#1f77b4"/>'
@@ -93,21 +93,21 @@ class DigitView:
             '<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="100%" '
             'viewBox="0 0 204 134" font-family="sans-serif" font-size="7">'
             '<image width="108" height="108" y="6" style="image-rendering:pixelated" '
-            f'href="data:image/png;base64,{png(grey.reshape(side, side))}"/>'
+            f'href="data:image/png;base64,{png(gray.reshape(side, side))}"/>'
             f'<text x="54" y="128" text-anchor="middle">pixel {i + 1} of {n_pixels}</text>'
             f'<text x="163" y="131" text-anchor="middle">probability</text>{bars}</svg>'
         )
 
 
-def png(grey):
-    """Grey values of shape (height, width) as a PNG file in base64."""
+def png(gray):
+    """Gray values of shape (height, width) as a PNG file in base64."""
 
     def chunk(kind, data):
         data = kind + data
         return struct.pack(">I", len(data) - 4) + data + struct.pack(">I", zlib.crc32(data))
 
-    rows = b"".join(b"\0" + row.tobytes() for row in grey)
-    size = struct.pack(">2I5B", *grey.shape[::-1], 8, 0, 0, 0, 0)
+    rows = b"".join(b"\0" + row.tobytes() for row in gray)
+    size = struct.pack(">2I5B", *gray.shape[::-1], 8, 0, 0, 0, 0)
     parts = (b"IHDR", size), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")
     file = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts)
     return base64.b64encode(file).decode()
@@ -179,6 +179,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=5 * n_pixels * HOLD * DT)

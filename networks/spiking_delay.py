@@ -47,7 +47,7 @@ def draw(seconds):
     import numpy as np
     from matplotlib import pyplot
 
-    from lmu_nengo import plotting
+    from lmu_nengo.viz import plotting
 
     with model:
         nodes = (signal, exact_delayed, delayed, difference)
@@ -75,6 +75,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=6.0)

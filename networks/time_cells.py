@@ -16,7 +16,7 @@ import nengo
 import numpy as np
 
 from lmu_nengo import LegendreMemory, Spiking, delay_decoders
-from lmu_nengo.gui import window_view
+from lmu_nengo.viz.gui import window_view
 
 THETA = 4.0  # seconds
 ORDER = 18
@@ -70,7 +70,7 @@ def draw(seconds):
     """Simulate, and draw the pulses and the cells' spikes."""
     from matplotlib import pyplot
 
-    from lmu_nengo import plotting
+    from lmu_nengo.viz import plotting
 
     with model:
         probe = nengo.Probe(signal)
@@ -89,6 +89,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=12.0)

@@ -13,7 +13,7 @@ import nengo
 import numpy as np
 
 from lmu_nengo import Band, LegendreMemory, Spiking, delay_decoders
-from lmu_nengo.gui import window_view
+from lmu_nengo.viz.gui import window_view
 
 THETA = 1.0  # seconds
 ORDER = 9
@@ -53,7 +53,8 @@ def draw(seconds):
     """Simulate, and draw the path of the last second and what the memory holds of it."""
     from matplotlib import pyplot
 
-    from lmu_nengo import plotting, reconstruct_window
+    from lmu_nengo.signal import reconstruct_window
+    from lmu_nengo.viz import plotting
 
     with model:
         probe, state = nengo.Probe(point), nengo.Probe(memory.output)
@@ -81,6 +82,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=4.0)

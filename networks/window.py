@@ -13,7 +13,7 @@ Open it in Nengo GUI (``nengo networks/window.py``) or draw it with
 import nengo
 
 from lmu_nengo import Band, LegendreMemory, Spiking
-from lmu_nengo.gui import window_view
+from lmu_nengo.viz.gui import window_view
 
 THETA = 1.0  # seconds
 ORDER = 12
@@ -49,7 +49,7 @@ def draw(seconds):
     import numpy as np
     from matplotlib import pyplot
 
-    from lmu_nengo import plotting
+    from lmu_nengo.viz import plotting
 
     with model:
         probe = nengo.Probe(signal)
@@ -76,6 +76,6 @@ def draw(seconds):
 
 
 if __name__ == "__main__":
-    from lmu_nengo.plotting import command_line
+    from lmu_nengo.viz.plotting import command_line
 
     command_line(draw, __doc__, seconds=3.0)

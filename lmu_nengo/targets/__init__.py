@@ -9,8 +9,8 @@ import importlib.util
 import nengo
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.targets.common import Limit, Prepared, TargetSimulator, refuse_limits
-from lmu_nengo.validation import check_choice, check_positive
+from lmu_nengo._validation import check_choice, check_positive
+from lmu_nengo.targets.base import Limit, Prepared, TargetSimulator, refuse_limits
 
 # what each target imports when it is used
 BACKENDS = {
@@ -57,7 +57,8 @@ def load(target):
         If there is no such target.
     """
     check_choice(target, NAMES, "target")
-    return importlib.import_module(f"lmu_nengo.targets.{target}")
+    package = "nir." if target in ("norse", "spikingjelly") else ""
+    return importlib.import_module(f"lmu_nengo.targets.{package}{target}")
 
 
 def installed(target) -> bool:

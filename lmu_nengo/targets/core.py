@@ -5,8 +5,8 @@ import numpy as np
 # nengo.Simulator itself is refused by Nengo GUI while it reads a script
 from nengo.simulator import Simulator as NengoSimulator
 
-from lmu_nengo.memory import find_memories
-from lmu_nengo.targets.common import (
+from lmu_nengo.memory.network import find_memories
+from lmu_nengo.targets.base import (
     Limit,
     TargetSimulator,
     add_spike_probes,

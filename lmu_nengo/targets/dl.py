@@ -1,6 +1,6 @@
 """NengoDL as a target."""
 
-from lmu_nengo.targets.common import (
+from lmu_nengo.targets.base import (
     TargetSimulator,
     add_spike_probes,
     need,

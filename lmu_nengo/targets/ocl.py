@@ -7,7 +7,7 @@ import nengo
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.targets import core
-from lmu_nengo.targets.common import (
+from lmu_nengo.targets.base import (
     Limit,
     TargetSimulator,
     add_spike_probes,

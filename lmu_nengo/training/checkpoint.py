@@ -9,22 +9,22 @@ from pathlib import Path
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from lmu_nengo import archive
-from lmu_nengo.validation import check_choice
+from lmu_nengo._validation import check_choice
+from lmu_nengo.io import archive
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
     """
     Keras callback that keeps all that training needs in one file.
 
-    The file holds the parameters, the optimiser's state, the seed, the history, and the
+    The file holds the parameters, the optimizer's state, the seed, the history, and the
     parameters of the epoch with the best value of ``monitor``. It is written after each
     epoch, and once before the first, so that an interruption costs one epoch at most.
     The file of the epoch before stays beside it, as ``NAME.previous.npz``, and is used,
     with a warning, if the newest cannot be read.
 
     Training on arrays goes on as if it had not been interrupted, to the last bit,
-    shuffling and `lmu_nengo.Dropout` included; data that shuffle themselves
+    shuffling and `lmu_nengo.processes.Dropout` included; data that shuffle themselves
     (``tf.data``) do as they do.
 
     Parameters
@@ -53,7 +53,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
     Raises
     ------
     ValidationError
-        If the file belongs to another network, optimiser or other settings, or neither
+        If the file belongs to another network, optimizer or other settings, or neither
         it nor the one before can be read; in training, if ``monitor`` is not in the
         history, or ``initial_epoch`` is not ``epoch``.
     """

@@ -39,7 +39,7 @@ class FiringRates(tf.losses.Loss):
             raise ValidationError(
                 f"got {target!r}, expected a rate above 0, or the lowest and the highest.",
                 attr="target",
-                obj=type(self).__name__,
+                obj=type(self),
             )
         self.low, self.high = float(ends[0]), float(ends[-1])
         self.weight = weight

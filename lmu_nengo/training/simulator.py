@@ -5,11 +5,12 @@ from collections import defaultdict
 import nengo
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.cell import LMUCell
-from lmu_nengo.cell_sequence import CellSequence
-from lmu_nengo.memory import find_memories, find_realizable
-from lmu_nengo.realizations import Windowed
-from lmu_nengo.training.checks import (
+from lmu_nengo.layers.lmu_cell import LMUCell
+from lmu_nengo.layers.lmu_cell_sequence import CellSequence
+from lmu_nengo.memory.exact import Windowed
+from lmu_nengo.memory.network import find_memories, find_realizable
+from lmu_nengo.training._nengo_dl import nengo_dl
+from lmu_nengo.training.backend.checks import (
     check_carried,
     check_finite,
     check_replicas,
@@ -19,16 +20,15 @@ from lmu_nengo.training.checks import (
     refuse_loop,
     refuse_state,
 )
-from lmu_nengo.training.compat import nengo_dl
-from lmu_nengo.training.graph import Graph, WindowedGraph, count_replicas
-from lmu_nengo.training.operators import (
+from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
+from lmu_nengo.training.backend.operators import (
     SimRandom,
     SimSequence,
     SimWindow,
     windowed_networks,
 )
-from lmu_nengo.training.order import fit_in_order
-from lmu_nengo.training.spikes import INTEGRATING, use_spikes
+from lmu_nengo.training.backend.spikes import INTEGRATING, use_spikes
+from lmu_nengo.training.shuffling import fit_in_order
 
 
 class Simulator(nengo_dl.Simulator):
@@ -113,7 +113,7 @@ class Simulator(nengo_dl.Simulator):
                 f"got {unroll}, expected 1: with a Windowed memory each batch is one "
                 "simulation step. Leave it out, or realize(network, Linear()).",
                 attr="unroll_simulation",
-                obj=type(self).__name__,
+                obj=type(self),
             )
         rows = minibatch_size
         n_replicas = count_replicas()

@@ -1,0 +1,235 @@
+"""The networks that an LMU is compared with: Keras' own layers, trained by Keras."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from nengo.exceptions import ValidationError
+from rich.progress import Progress
+
+from experiments._lib.common import console
+
+LAYERS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
+
+
+def recurrent_model(kind, units, input_d, output_d, last=False, n_layers=1, seed=0):
+    """
+    Recurrent layers with a linear read-out, for sequences of any length.
+
+    Parameters
+    ----------
+    kind : {"lstm", "gru", "rnn"}
+        The layers; with Keras' own defaults.
+    units : int
+        Size of each layer.
+    input_d, output_d : int
+        Size of input and output.
+    last : bool
+        Whether there is one output, at the end, or one in each step.
+    n_layers : int
+        Layers one after another.
+    seed : int
+        Seed of the weights.
+
+    Returns
+    -------
+    model : tf.keras.Model
+        Not compiled yet; takes (batch, steps, input_d).
+    """
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    import tensorflow as tf
+
+    keras = tf.keras
+    keras.utils.set_random_seed(seed)
+    make = getattr(keras.layers, LAYERS[kind])
+    layers = [
+        make(units, return_sequences=not last or i + 1 < n_layers) for i in range(n_layers)
+    ]
+    inputs = keras.Input((None, input_d))
+    return keras.Sequential([inputs, *layers, keras.layers.Dense(output_d)])
+
+
+def units_for(kind, n_parameters, input_d, output_d, n_layers=1):
+    """
+    The size of layers with as many parameters as given, or just fewer.
+
+    Parameters
+    ----------
+    kind : {"lstm", "gru", "rnn"}
+        The layers.
+    n_parameters : int
+        Trained numbers, those of the read-out included.
+    input_d, output_d, n_layers : int
+        As for `recurrent_model`.
+
+    Returns
+    -------
+    units : int
+        Size of each layer.
+    """
+    n_gates = {"lstm": 4, "gru": 3, "rnn": 1}[kind]
+    n_biases = {"lstm": 1, "gru": 2, "rnn": 1}[kind]
+
+    def count(n):
+        first = n_gates * n * (input_d + n + n_biases)
+        others = n_gates * n * (2 * n + n_biases) * (n_layers - 1)
+        return first + others + (n + 1) * output_d
+
+    units = 1
+    while count(units + 1) <= n_parameters:
+        units += 1
+    return units
+
+
+def train(
+    model,
+    data,
+    validation,
+    epochs,
+    batch,
+    checkpoint,
+    seconds=np.inf,
+    monitor="val_loss",
+    mode="min",
+    resume=False,
+    seed=0,
+    description="training",
+    clock=time.perf_counter,
+    enough=None,
+    rate=None,
+):
+    """
+    Train a compiled Keras model for so many epochs or seconds, and keep its best epoch.
+
+    Parameters
+    ----------
+    model : tf.keras.Model
+        Compiled.
+    data, validation : tuple of (ndarray, ndarray)
+        Inputs and targets.
+    epochs, batch : int
+        Passes over the data at most; rows in a batch.
+    checkpoint : pathlib.Path
+        Folder that is written after every epoch.
+    seconds : float
+        Of training, validation included; training stops in the middle of an epoch when
+        they are over.
+    monitor : str
+        The epoch where this is best is kept.
+    mode : {"min", "max"}
+        What is best.
+    resume : bool
+        Whether to go on from the folder, where there is one.
+    seed : int
+        Seed of the order of the data.
+    description : str
+        Stands beside the progress bar.
+    clock : callable
+        What gives the seconds: ``time.process_time`` where other jobs run beside.
+    enough : float, optional
+        Training ends with an epoch whose ``monitor`` is this good.
+    rate : callable, optional
+        Learning rate of an epoch by the share of the seconds that is over.
+
+    Returns
+    -------
+    history : dict of {str: list of float}
+        By epoch, with the seconds since the start as ``"seconds"``.
+
+    Raises
+    ------
+    ValidationError
+        If the folder is of another network, other data or settings.
+    """
+    import tensorflow as tf
+
+    best = tf.Variable(-np.inf, dtype=tf.float64)
+    done = tf.Variable(0, dtype=tf.int64)
+    spent = tf.Variable(0.0, dtype=tf.float64)
+    kept = [tf.Variable(v) for v in model.trainable_variables]
+    model.optimizer.build(model.trainable_variables)
+    saved = tf.train.Checkpoint(
+        model=model, optimizer=model.optimizer, best=best, done=done, spent=spent, kept=kept
+    )
+    manager = tf.train.CheckpointManager(saved, str(checkpoint), max_to_keep=1)
+    written, history = Path(checkpoint) / "history.json", {}
+    how = {
+        "weights": [v.shape.as_list() for v in model.trainable_variables],
+        "sequences": list(np.shape(data[0])),
+        "batch": batch,
+        "seed": seed,
+        "monitor": monitor,
+    }
+    if resume and manager.latest_checkpoint and written.is_file():
+        begun = json.loads(written.read_text(encoding="utf-8"))
+        if begun["how"] != how:
+            raise ValidationError(
+                f"{checkpoint} was made with {begun['how']}, expected {how}. Give the "
+                "options it was made with, or start without resuming.",
+                attr="checkpoint",
+            )
+        saved.restore(manager.latest_checkpoint).assert_consumed()
+        # the last save may have been cut off behind the history
+        n_done = int(done.numpy())
+        history = {name: values[:n_done] for name, values in begun["history"].items()}
+    before = float(spent.numpy())
+    started = clock()
+
+    def elapsed():
+        return before + clock() - started
+
+    def is_over():
+        if not history:
+            return False
+        value = history[monitor][-1]
+        good = enough is not None and (
+            value >= enough if mode == "max" else value <= enough
+        )
+        return good or elapsed() > seconds
+
+    def stop_in_time(_batch, _logs):
+        if elapsed() > seconds:
+            model.stop_training = True
+
+    def share():
+        return max(int(done.numpy()) / epochs, elapsed() / seconds)
+
+    timer = tf.keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
+    with Progress(console=console) as progress:
+        task = progress.add_task(description, total=1, completed=share())
+        for epoch in range(int(done.numpy()), epochs):
+            if is_over():
+                break
+            if rate is not None:
+                model.optimizer.learning_rate = rate(share())
+            order = np.random.default_rng([seed, epoch]).permutation(len(data[0]))
+            result = model.fit(
+                data[0][order],
+                data[1][order],
+                batch_size=batch,
+                validation_data=validation,
+                shuffle=False,
+                callbacks=[timer],
+                verbose=0,
+            )
+            for name, values in result.history.items():
+                history.setdefault(name, []).append(float(values[-1]))
+            history.setdefault("seconds", []).append(elapsed())
+            value = history[monitor][-1] * (1 if mode == "max" else -1)
+            if value > float(best.numpy()):
+                best.assign(value)
+                for mine, theirs in zip(kept, model.trainable_variables, strict=True):
+                    mine.assign(theirs)
+            done.assign(epoch + 1)
+            spent.assign(elapsed())
+            written.parent.mkdir(parents=True, exist_ok=True)
+            beside = written.with_suffix(".part")
+            beside.write_text(json.dumps({"how": how, "history": history}), "utf-8")
+            os.replace(beside, written)
+            manager.save()
+            progress.update(task, completed=share())
+    for mine, theirs in zip(kept, model.trainable_variables, strict=True):
+        theirs.assign(mine)
+    return history

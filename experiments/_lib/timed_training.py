@@ -1,0 +1,102 @@
+"""Training of a windowed network for so much processor time."""
+
+import time
+
+import numpy as np
+from rich.progress import Progress
+
+import lmu_nengo.training  # noqa: F401  chooses Keras; first
+from experiments._lib.common import console
+
+# isort: split
+import tensorflow as tf
+
+MAX_EPOCHS = 100_000  # time ends training
+COMPILE = 30  # seconds from which compiling pays
+
+
+def cosine(first, share):
+    """Learning rate that falls from the first one as a cosine, by the share of the time."""
+    return first * 0.5 * (1 + np.cos(np.pi * min(share, 1))) + 1e-6
+
+
+class Budget(tf.keras.callbacks.Callback):
+    """
+    Ends training after so much processor time, and lowers the learning rate until then.
+
+    Parameters
+    ----------
+    first : float
+        The first learning rate.
+    seconds : float
+        Processor time.
+    spent : float
+        How much of it is over already.
+    show : callable
+        Called with the seconds that are over, after each epoch.
+    """
+
+    def __init__(self, first, seconds, spent, show):
+        super().__init__()
+        self.first = first
+        self.seconds = seconds
+        self.started = time.process_time() - spent
+        self.show = show
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Set the learning rate."""
+        share = (time.process_time() - self.started) / self.seconds
+        self.model.optimizer.learning_rate = cosine(self.first, share)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stop in time."""
+        if time.process_time() - self.started > self.seconds:
+            self.model.stop_training = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Note the time in the history."""
+        logs["seconds"] = time.process_time() - self.started
+        self.show(logs["seconds"])
+
+
+def fit_for(sim, keeper, data, validation, seconds, first, name, epochs=MAX_EPOCHS):
+    """
+    Train in the time that is left, and take the best epoch.
+
+    Parameters
+    ----------
+    sim : lmu_nengo.training.Simulator
+        Compiled.
+    keeper : lmu_nengo.training.Checkpoint
+        Of this simulator; its history has the seconds that are over.
+    data, validation : tuple of (dict, dict)
+        Inputs by node and targets by probe.
+    seconds : float
+        Processor time.
+    first : float
+        The first learning rate; it falls to zero as a cosine.
+    name : str
+        Stands beside the progress bar.
+    epochs : int
+        At most.
+
+    Returns
+    -------
+    parameters : int
+        Trained numbers.
+    """
+    spent = keeper.history.get("seconds", [0.0])[-1]
+    with Progress(console=console) as progress:
+        task = progress.add_task(name, total=seconds, completed=spent)
+        budget = Budget(first, seconds, spent, lambda s: progress.update(task, completed=s))
+        if spent < seconds and keeper.epoch < epochs:
+            sim.fit(
+                *data,
+                validation_data=validation,
+                epochs=epochs,
+                initial_epoch=keeper.epoch,
+                callbacks=[budget, keeper],
+                verbose=0,
+            )
+    keeper.restore_best()
+    return sum(int(tf.size(w)) for w in sim.keras_model.trainable_weights)

@@ -1,0 +1,1 @@
+"""All experiments at once, and sweeps."""

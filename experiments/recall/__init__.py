@@ -1,0 +1,1 @@
+"""How long a past is remembered."""

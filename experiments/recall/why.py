@@ -1,0 +1,327 @@
+"""Why an LMU outlasts an LSTM: gradients, gates, pulses, and a symbol to be remembered.
+
+The task: a symbol of eight in the first step, then distractors of another alphabet (four,
+in half of the steps), then the symbol's name at the last step; delays of 10 to 10,000
+steps. 500 trials to train on, 100 for validation, 1,000 to test, the same for all.
+
+LMU: a memory of order 16 for each of the 12 channels, its window 1.25 delays, so one made
+for each delay; the linear read-out is trained, with the memory applied to all steps at
+once. LSTM, GRU, simple RNN: 64 units and more parameters than the LMU, Keras' defaults
+(forget bias 1, orthogonal recurrence), Adam at 0.003, batches of 20, gradients of norm 1
+at most, until all validation trials are right or --minutes of processor time are over.
+HMM: a hidden Markov model with two states for each symbol, fitted by Baum-Welch to 20
+trials of that symbol (hmmlearn); the likeliest model of the whole trial is the answer.
+
+Before training, driven by such trials: "gradient_K" is the size (Frobenius norm) of the
+gradient of the last state with respect to the input K steps before; "left_K" is what is
+left of a pulse in the first step, the distance between the states with and without it
+over that after its own step; "saturated" is the share of gates (simple RNN: of units)
+below 0.1 or above 0.9 in size. "_trained" is after training for the longest delay that
+was learned (99% of the trials), "recalled_..._trained" then tested with the longest delay
+of all. The LMU's memory is linear: its gradient is its impulse response, whatever is
+shown. Double precision ends a pulse at 1e-16 or so.
+"""
+
+import click
+import numpy as np
+
+import lmu_nengo
+from experiments._lib.common import console, report, shared_options, told_plainly
+from experiments._lib.keras_models import LAYERS
+from experiments.recall._symbol import (
+    BATCH,
+    LEARNED,
+    N_SYMBOLS,
+    N_TRAIN,
+    N_UNITS,
+    ORDER,
+    RATE,
+    SIZE,
+    WINDOW,
+    hmm_accuracy,
+    lmu_accuracy,
+    make_sets,
+    make_trials,
+    memory_system,
+    one_hot,
+    train_network,
+)
+
+DELAYS, HORIZON = (10, 100, 1000, 10_000), 10_000
+NAMES = {"lmu": "LMU", "lstm": "LSTM", "gru": "GRU", "rnn": "simple RNN", "hmm": "HMM"}
+COLORS = dict(zip(NAMES, ("C0", "C1", "C2", "C3", "0.5"), strict=True))
+
+
+def make_layer(kind, weights=None, units=N_UNITS, seed=0):
+    """
+    Build a recurrent layer in double precision.
+
+    Parameters
+    ----------
+    kind : {"lstm", "gru", "rnn"}
+        Its kind.
+    weights : list of ndarray, optional
+        As Keras keeps them; Keras' own initial weights by default.
+    units : int
+        Size.
+    seed : int
+        Seed of the initial weights.
+
+    Returns
+    -------
+    layer : tf.keras.layers.Layer
+        Puts out its state after every step.
+    """
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(seed)
+    make = getattr(tf.keras.layers, LAYERS[kind])
+    layer = make(units, return_sequences=True, dtype="float64")
+    layer.build((None, None, SIZE))
+    if weights is not None:
+        layer.set_weights(weights)
+    return layer
+
+
+def gradient_sizes(layer, x, seed=0):
+    """
+    Size of the gradient of the last state with respect to each earlier input.
+
+    Parameters
+    ----------
+    layer : tf.keras.layers.Layer
+        What `make_layer` gave.
+    x : ndarray of shape (n_sequences, n_steps, size)
+        What drives it.
+    seed : int
+        Seed of the directions in which the state is read, one for each sequence.
+
+    Returns
+    -------
+    sizes : ndarray of shape (n_steps,)
+        Frobenius norm of the Jacobian, estimated from these directions; entry ``k`` is
+        for the input ``k`` steps before the last.
+    """
+    import tensorflow as tf
+
+    rng = np.random.default_rng(seed)
+    directions = tf.constant(rng.standard_normal((len(x), layer.units)))
+
+    @tf.function
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            read = tf.reduce_sum(directions * layer(x)[:, -1])
+        return tape.gradient(read, x)
+
+    gradient = run(tf.constant(x, tf.float64)).numpy()
+    return np.sqrt(np.mean(np.sum(gradient**2, axis=2), axis=0))[::-1]
+
+
+def run_layer(layer, x):
+    """State after every step, (n_sequences, n_steps, units)."""
+    import tensorflow as tf
+
+    return tf.function(layer)(tf.constant(x, tf.float64)).numpy()
+
+
+def pulse_left(layer, x):
+    """Distance of the states with and without the first input, relative to the first."""
+    without = x.copy()
+    without[:, 0] = 0
+    distance = np.linalg.norm(run_layer(layer, x) - run_layer(layer, without), axis=2)
+    distance = np.sqrt(np.mean(distance**2, axis=0))
+    return distance / distance[0]
+
+
+def saturated(kind, layer, x):
+    """
+    Share of gates that are nearly shut or open; of units, for one without gates.
+
+    Parameters
+    ----------
+    kind : {"lstm", "gru", "rnn"}
+        Kind of layer.
+    layer : tf.keras.layers.Layer
+        What `make_layer` gave.
+    x : ndarray of shape (n_sequences, n_steps, size)
+        What drives it.
+
+    Returns
+    -------
+    share : ndarray of shape (n_steps,)
+        Of all units and sequences, from 0 to 1.
+    """
+    states = run_layer(layer, x)
+    if kind == "rnn":
+        return np.mean(np.abs(states) > 0.9, axis=(0, 2))
+    before = np.concatenate([np.zeros_like(states[:, :1]), states[:, :-1]], axis=1)
+    kernel, recurrent, bias = layer.get_weights()
+    currents = x @ kernel + before @ recurrent + bias.reshape(-1, bias.shape[-1]).sum(0)
+    n = layer.units
+    # Keras' order: input, forget, candidate, output; update, reset, candidate
+    places = (0, 1, 3) if kind == "lstm" else (0, 1)
+    currents = np.concatenate([currents[..., i * n : (i + 1) * n] for i in places], axis=2)
+    gates = 1 / (1 + np.exp(-currents))
+    return np.mean((gates < 0.1) | (gates > 0.9), axis=(0, 2))
+
+
+def log_steps(n_steps):
+    """Ten steps a decade, from 1 on."""
+    exponents = np.arange(0, np.log10(n_steps) + 1e-9, 0.1)
+    return np.unique(np.round(10**exponents).astype(int))
+
+
+def look(kind, weights, horizon, seed, gradient=False):
+    """Curves of one layer, at `log_steps`: lists by name."""
+    rng = np.random.default_rng([seed, 1])
+    x = one_hot(make_trials(4, horizon, rng).shown).astype(float)
+    layer, steps = make_layer(kind, weights, seed=seed), log_steps(horizon)
+    curves = {
+        "left": pulse_left(layer, x)[steps].tolist(),
+        "saturated": saturated(kind, layer, x)[steps].tolist(),
+    }
+    if gradient:
+        curves["gradient"] = gradient_sizes(layer, x, seed)[steps].tolist()
+    return curves
+
+
+def look_at_lmu(horizon):
+    """The same of the LMU's memory with a window for that horizon."""
+    response = lmu_nengo.signal.impulse_response(*memory_system(horizon), horizon + 1)
+    # each input channel has a memory of its own
+    sizes = np.sqrt(SIZE) * np.linalg.norm(response, axis=1)
+    steps = log_steps(horizon)
+    return {
+        "gradient": sizes[steps].tolist(),
+        "left": (sizes / sizes[0])[steps].tolist(),
+    }
+
+
+@click.command(help=__doc__)
+@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Processor time at most for each trained network.",
+)
+@shared_options
+def main(minutes, resume, quick, seed, out):
+    """Run the experiment."""
+    delays, horizon, n_tests, kinds = DELAYS, HORIZON, 1000, tuple(LAYERS)
+    seconds = 60 * minutes
+    if quick:
+        delays, horizon, n_tests, kinds = (10, 100), 300, 100, ("lstm",)
+        seconds = min(1.0, seconds)
+    out.mkdir(parents=True, exist_ok=True)
+    steps, curves, figures, networks = log_steps(horizon), {}, {}, {}
+    with console.status("before training"):
+        curves["lmu"] = look_at_lmu(horizon)
+        for kind in kinds:
+            curves[kind] = look(kind, None, horizon, seed, gradient=True)
+    accuracy = {kind: [] for kind in ("lmu", *kinds, "hmm")}
+    for delay in delays:
+        sets = make_sets(delay, n_tests, seed)
+        with console.status(f"LMU and HMM, {delay:,} steps"):
+            found, parameters = lmu_accuracy(delay, sets, seed)
+            accuracy["lmu"].append(found)
+            accuracy["hmm"].append(hmm_accuracy(sets, seed)[0])
+        with told_plainly():
+            for kind in kinds:
+                networks[f"{kind}_{delay}"] = result = train_network(
+                    kind,
+                    delay,
+                    delays[-1],
+                    n_tests,
+                    seconds,
+                    seed,
+                    out / f"why-{kind}-{delay}",
+                    resume,
+                    lambda kind, weights: look(kind, weights, horizon, seed),
+                )
+                accuracy[kind].append(result["accuracy"])
+                looked = result.pop("looked")
+                if result["accuracy"] >= LEARNED:
+                    curves[f"{kind}_trained"] = looked
+                    figures[f"learned_{kind}"] = delay
+                    figures[f"recalled_{kind}_trained"] = result.get(
+                        "at_longest", result["accuracy"]
+                    )
+    for kind, values in accuracy.items():
+        for delay, value in zip(delays, values, strict=True):
+            figures[f"recalled_{kind}_{delay}"] = value
+    for kind, by_name in curves.items():
+        for name, values in by_name.items():
+            at = dict(zip(steps.tolist(), values, strict=True))
+            if name == "saturated":
+                figures[f"saturated_{kind}"] = values[-1]
+            else:
+                chosen = [k for k in (1, 10, 100, 1000, 10_000) if k in at]
+                figures |= {f"{name}_{kind}_{k}": at[k] for k in chosen}
+    settings = {
+        "delays": list(delays),
+        "chance": 100 / N_SYMBOLS,
+        "trials": {"train": N_TRAIN, "test": n_tests},
+        "lmu": {
+            "order": ORDER,
+            "window": WINDOW,
+            "channels": SIZE,
+            "parameters": parameters,
+        },
+        "networks": {"units": N_UNITS, "rate": RATE, "batch": BATCH, "seconds": seconds},
+        "clock": "processor time",
+        "results": networks,
+        "steps": steps.tolist(),
+        "curves": curves,
+    }
+    path = report("why", seed, quick, figures, {}, out, settings)
+    draw(settings, accuracy, path.with_suffix(".png"))
+    console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
+
+
+def draw(settings, accuracy, path):
+    """Draw gradients, pulses, gates and recall."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 7.4), layout="constrained")
+    (upper, beside), (lower, last) = figure.subplots(2, 2)
+    steps = settings["steps"]
+    axes = {"gradient": upper, "left": beside, "saturated": lower}
+    for key, by_name in settings["curves"].items():
+        kind, _, trained = key.partition("_")
+        style = dict(color=COLORS[kind], ls="--" if trained else "-")
+        for name, values in by_name.items():
+            axes[name].plot(steps, np.array(values), **style)
+    for axis, lowest in ((upper, 1e-30), (beside, 1e-16)):
+        axis.set(xscale="log", yscale="log", ylim=(lowest, 100))
+    upper.set(xlabel="k (steps)", ylabel="norm of the gradient")
+    upper.set_title("gradient of the last state, by the input k steps before")
+    beside.set(
+        xlabel="time after the pulse (steps)", ylabel="distance of the states, relative"
+    )
+    beside.set_title("what is left of a pulse")
+    lower.set(xscale="log", xlabel="time (steps)", ylabel="share", ylim=(-0.03, 1.03))
+    lower.set_title("saturated gates (simple RNN: units)")
+    delays = settings["delays"]
+    for kind, values in accuracy.items():
+        style = ":" if kind == "hmm" else "-"
+        last.plot(delays, values, "o" + style, color=COLORS[kind], label=NAMES[kind], ms=5)
+    for key, result in settings["results"].items():
+        kind, delay = key.split("_")
+        if "at_longest" in result:
+            ends = (int(delay), delays[-1]), (result["accuracy"], result["at_longest"])
+            last.plot(*ends, "D--", color=COLORS[kind], ms=4, lw=1, mfc="none")
+    last.axhline(settings["chance"], color="black", lw=1, ls="-.", label="chance")
+    last.plot([], [], "k--", label="after training for a shorter delay")
+    last.set(xscale="log", xlabel="delay (steps)", ylabel="symbols recalled (%)")
+    last.set(ylim=(0, 105), title="a symbol of eight, remembered")
+    figure.legend(
+        *last.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=4,
+        frameon=False,
+    )
+    figure.savefig(path, dpi=120)

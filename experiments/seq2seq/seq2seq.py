@@ -1,0 +1,206 @@
+"""Sequence to sequence: copy, reverse, forecast a window; and reading in both directions.
+
+An encoder reads a sequence of 40 real values, then a decoder, which is shown nothing and
+gets only the encoder's memory, puts out 40 values (forecast: 20). LMU: order 24, the
+window spans both, 48 hidden neurons that feed back into themselves and the memory. LSTM:
+Keras' layers with the same number of parameters or just fewer, states handed over.
+
+copy, reverse: white noise up to 0.1 cycles a step. forecast: the Mackey-Glass series (tau
+17), every third unit of time a step. both_ways: that noise with white noise of half its
+size added, 100 steps, to be freed of it; two LMU cells of order 24 and 24 hidden neurons
+with windows of 20 steps, or two LSTM layers, one of which reads backwards. one_way: one
+cell or layer that reads forwards, as large; it shows what the future is worth.
+
+Figures are the root mean square error over that of an output of zero (NRMSE). 1,024
+sequences to train on, 256 for validation, 256 to test; batches of 32, Adam, whose rate
+falls from 0.003 (LMU) or 0.01 (LSTM) as a cosine, --minutes of processor time each; the
+epoch with the least validation loss is tested. The epochs reached are in the figures.
+"""
+
+import json
+
+import click
+import numpy as np
+from nengo.processes import WhiteSignal
+
+from experiments._lib.common import console, report, shared_options, told_plainly
+from lmu_nengo.datasets import mackey_glass
+
+TASKS = ("copy", "reverse", "forecast", "both_ways", "one_way")
+N_SOURCE, N_AHEAD, N_SMOOTHED, HIGH, STRIDE = 40, 20, 100, 0.1, 3
+N_TRAIN, N_VALIDATION, N_TEST = 1024, 256, 256
+TITLES = {
+    "copy": "copy",
+    "reverse": "reverse",
+    "forecast": "forecast of Mackey-Glass",
+    "both_ways": "noise removed, both directions",
+    "one_way": "noise removed, forwards only",
+}
+
+
+def make_data(task, n, rng):
+    """
+    Draw sequences.
+
+    Parameters
+    ----------
+    task : str
+        One of `TASKS`.
+    n : int
+        How many.
+    rng : numpy.random.RandomState
+        What they are drawn from.
+
+    Returns
+    -------
+    source : ndarray of shape (n, n_source, 1)
+        What is shown.
+    target : ndarray of shape (n, n_target, 1)
+        What is to be put out.
+    """
+    if task == "forecast":
+        length = STRIDE * (N_SOURCE + N_AHEAD)
+        series = mackey_glass(n, length + 300, seed=rng.randint(2**31))[:, 300::STRIDE]
+        series = series[..., None] / series.std()
+        source, target = series[:, :N_SOURCE], series[:, N_SOURCE:]
+    else:
+        smoothed = task in ("both_ways", "one_way")
+        n_steps = N_SMOOTHED if smoothed else N_SOURCE
+        noise = WhiteSignal(n * 2 * n_steps, high=HIGH, rms=1.0)
+        target = noise.run_steps(n * 2 * n_steps, dt=1.0, rng=rng)
+        # gaps between the sequences
+        target = target.reshape(n, 2 * n_steps, 1)[:, :n_steps]
+        source = target
+        if smoothed:
+            source = target + 0.5 * rng.randn(*target.shape)
+        elif task == "reverse":
+            target = target[:, ::-1]
+    return source.astype(np.float32), target.astype(np.float32)
+
+
+def nrmse(output, target):
+    """Root mean square error over that of an output of zero."""
+    return float(np.sqrt(np.mean((output - target) ** 2) / np.mean(target**2)))
+
+
+def floor(task, source, target):
+    """Error without a network: the input as it is to be freed of noise, else zero."""
+    return nrmse(source if task in ("both_ways", "one_way") else 0 * target, target)
+
+
+def run(task, sizes, limits, seed, out, resume):
+    """
+    Train and test both networks.
+
+    Parameters
+    ----------
+    task : str
+        One of `TASKS`.
+    sizes : tuple of int
+        Sequences to train on, for validation and to test.
+    limits : tuple of (int, float)
+        Epochs and seconds of processor time at most.
+    seed : int
+        Seed of everything.
+    out : pathlib.Path
+        Folder for checkpoints and results.
+    resume : bool
+        Whether to go on from there.
+
+    Returns
+    -------
+    result : dict
+        ``floor``; by network error, error by step, parameters, epochs, seconds; and the
+        first test sequence.
+    """
+    from experiments.seq2seq._models import train_lmu, train_lstm
+
+    done = out / f"seq2seq-{task}.json"
+    asked = [task, list(sizes), list(limits), seed]
+    if resume and done.is_file():
+        result = json.loads(done.read_text(encoding="utf-8"))
+        if result["asked"] == asked:
+            return result
+    rng = np.random.RandomState(seed)
+    sets = [make_data(task, n, rng) for n in sizes]
+    source, target = sets[2]
+    result = {"asked": asked, "floor": floor(task, source, target)}
+    result["example"] = {"target": target[0, :, 0].tolist()}
+    options = {}
+    for name, fit in (("lmu", train_lmu), ("lstm", train_lstm)):
+        folder = out / f"seq2seq-{task}-{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        output, parameters, history = fit(
+            task, sets, limits, seed, folder, resume, **options
+        )
+        options = {"n_parameters": parameters}
+        rms = np.sqrt(np.mean((output - target) ** 2, axis=(0, 2)) / np.mean(target**2))
+        result[name] = {
+            "nrmse": nrmse(output, target),
+            "by_step": rms.tolist(),
+            "parameters": parameters,
+            "epochs": len(history["val_loss"]),
+            "seconds": round(history["seconds"][-1]),
+        }
+        result["example"][name] = output[0, :, 0].tolist()
+    done.write_text(json.dumps(result), encoding="utf-8")
+    return result
+
+
+@click.command(help=__doc__)
+@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Processor time at most for each network.",
+)
+@shared_options
+def main(minutes, resume, quick, seed, out):
+    """Run the experiment."""
+    sizes, tasks = (N_TRAIN, N_VALIDATION, N_TEST), TASKS
+    limits = 100_000, 60 * minutes
+    if quick:
+        sizes, tasks, limits = (64, 32, 32), ("copy",), (2, 10.0)
+    out.mkdir(parents=True, exist_ok=True)
+    with told_plainly():
+        results = {task: run(task, sizes, limits, seed, out, resume) for task in tasks}
+    figures = {}
+    for task, result in results.items():
+        figures[f"floor_{task}"] = result["floor"]
+        for name in ("lmu", "lstm"):
+            for what in ("nrmse", "epochs", "seconds", "parameters"):
+                figures[f"{what}_{name}_{task}"] = result[name][what]
+    shown = [name for name in figures if not name.startswith(("seconds", "parameters"))]
+    settings = {
+        "sequences": dict(zip(("train", "validation", "test"), sizes, strict=True)),
+        "epochs": limits[0],
+        "seconds": limits[1],
+        "clock": "processor time",
+        "results": results,
+    }
+    path = report("seq2seq", seed, quick, figures, {}, out, settings, shown)
+    draw(results, path.with_suffix(".png"))
+    console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
+
+
+def draw(results, path):
+    """Draw the first test sequence of each task, and the error by step."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(2.7 * max(len(results), 2), 5), layout="constrained")
+    axes = figure.subplots(2, len(results), squeeze=False)
+    for (upper, lower), (task, result) in zip(axes.T, results.items(), strict=True):
+        upper.plot(result["example"]["target"], color="black", lw=2, label="target")
+        for name, color in (("lmu", "C0"), ("lstm", "C1")):
+            upper.plot(result["example"][name], color=color, lw=1, label=name.upper())
+            lower.plot(result[name]["by_step"], color=color)
+        lower.axhline(result["floor"], color="0.5", ls=":", lw=1, label="no network")
+        upper.set_title(TITLES[task].replace(", ", ",\n"), fontsize="medium")
+        lower.set(xlabel="step of the output", ylim=(0, None))
+    axes[0, 0].set_ylabel("first test sequence")
+    axes[1, 0].set_ylabel("error (rms / rms of the target)")
+    lines = [*axes[0, 0].lines, axes[1, 0].lines[-1]]
+    figure.legend(handles=lines, loc="outside lower center", ncols=4, frameon=False)
+    figure.savefig(path, dpi=100)

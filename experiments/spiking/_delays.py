@@ -1,0 +1,150 @@
+"""A memory delays noise by its window: the task that most spiking experiments share."""
+
+import nengo
+import numpy as np
+
+import lmu_nengo
+from experiments._lib.common import run_many
+
+
+def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_s):
+    """
+    Build a memory that delays white noise by its whole window.
+
+    Parameters
+    ----------
+    realization : lmu_nengo.Linear or lmu_nengo.Spiking
+        How the memory is computed.
+    seed : int
+        Seed of signal and neurons.
+    theta, order, high, rms, seconds, dt, filter_s : float
+        See `run_delay`.
+
+    Returns
+    -------
+    network : nengo.Network
+        The network.
+    output, signal : nengo.Probe
+        The decoded signal and the signal that went in, both filtered.
+    """
+    process = nengo.processes.WhiteSignal(seconds, high=high, rms=rms, y0=0, seed=seed)
+    with nengo.Network(seed=seed) as network:
+        signal = nengo.Node(process, label="signal")
+        memory = lmu_nengo.LegendreMemory(theta, order, realization=realization, dt=dt)
+        delayed = nengo.Node(size_in=1, label="delayed")
+        nengo.Connection(signal, memory.input, synapse=None)
+        decoders = lmu_nengo.delay_decoders(order, 1.0)
+        nengo.Connection(memory.output, delayed, transform=decoders, synapse=None)
+        output = nengo.Probe(delayed, synapse=filter_s)
+        filtered = nengo.Probe(signal, synapse=filter_s)
+    return network, output, filtered
+
+
+def late(signal, theta, dt):
+    """A signal of shape (n_steps, size), theta seconds later."""
+    steps = round(theta / dt)
+    return np.concatenate([np.zeros((steps, signal.shape[1])), signal[:-steps]])
+
+
+def run_delay(
+    realization,
+    seed,
+    theta=1.0,
+    order=6,
+    high=1.0,
+    rms=0.3,
+    seconds=20.0,
+    dt=0.001,
+    filter_s=0.1,
+):
+    """
+    Delay white noise by the memory's whole window.
+
+    Parameters
+    ----------
+    realization : lmu_nengo.Linear or lmu_nengo.Spiking
+        How the memory is computed.
+    seed : int
+        Seed of signal and neurons.
+    theta : float
+        Window, and delay, in seconds.
+    order : int
+        Order of the memory.
+    high : float
+        The noise holds all frequencies up to this one, in Hz.
+    rms : float
+        Its root mean square.
+    seconds : float
+        How long to run; the noise has this period.
+    dt : float
+        Step in seconds.
+    filter_s : float
+        Time constant in seconds of the lowpass that output and target go through.
+
+    Returns
+    -------
+    output : ndarray of shape (n_steps, 1)
+        The decoded signal, filtered.
+    target : ndarray of shape (n_steps, 1)
+        The signal one window ago, filtered.
+    """
+    network, output, signal = build_delay(
+        realization, seed, theta, order, high, rms, seconds, dt, filter_s
+    )
+    with nengo.Simulator(network, dt=dt, progress_bar=False) as sim:
+        sim.run(seconds)
+    return sim.data[output], late(sim.data[signal], theta, dt)
+
+
+def summarize(name, errors):
+    """
+    Mean and worst of the errors of several seeds.
+
+    Parameters
+    ----------
+    name : str
+        Name of the mean; the worst has ``_worst`` behind it.
+    errors : list of float
+        One for each seed.
+
+    Returns
+    -------
+    figures : dict of {str: float}
+        As for `experiments._lib.common.report`.
+    """
+    return {name: float(np.mean(errors)), f"{name}_worst": float(np.max(errors))}
+
+
+def delay_figures(cases, seeds, description):
+    """
+    Errors at several delay tasks.
+
+    Parameters
+    ----------
+    cases : dict of {str: (realization, task)}
+        By name of the figure; ``task`` is a dict, the other arguments of `run_delay`.
+    seeds : iterable of int
+        Each case is run with each.
+    description : str
+        Stands beside the progress bar.
+
+    Returns
+    -------
+    figures : dict of {str: float}
+        Mean and worst normalized root mean square error of each case.
+    traces : dict of {str: (output, target)}
+        Of the first seed.
+    """
+    seeds = list(seeds)
+    jobs = [(r, seed, task) for r, task in cases.values() for seed in seeds]
+    runs = run_many(_run, jobs, description)
+    figures, traces = {}, {}
+    for i, name in enumerate(cases):
+        own = runs[i * len(seeds) : (i + 1) * len(seeds)]
+        figures |= summarize(name, [lmu_nengo.signal.nrmse(*run) for run in own])
+        traces[name] = own[0]
+    return figures, traces
+
+
+def _run(realization, seed, task):
+    return run_delay(realization, seed, **task)

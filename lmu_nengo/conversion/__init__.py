@@ -1,0 +1,15 @@
+"""From a trained rate network to a spiking one, and what it costs."""
+
+from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
+from lmu_nengo.conversion.rate_to_spiking import scale_for, to_spiking
+from lmu_nengo.conversion.report import SpikingReport, spiking_report
+
+__all__ = [
+    "SpikingReport",
+    "fan_out",
+    "rate_operations",
+    "remaining_operations",
+    "scale_for",
+    "spiking_report",
+    "to_spiking",
+]

@@ -1,0 +1,239 @@
+"""What one step of a network costs: multiply-accumulates, and operations of a spike."""
+
+import nengo
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.memory.network import find_memories
+from lmu_nengo.processes.regularization import Dropout
+from lmu_nengo.processes.sequence import Sequence
+
+
+def rate_operations(network) -> int:
+    """
+    Multiply-accumulates of one step, were all neurons rate neurons.
+
+    Counted are the non-zero weights of all connections and encoders, weights of 1 in
+    connections from one to one excepted, and those of an `LSTM`. A memory counts as
+    `Linear`, ``order**2 + order`` a channel, however it is realized.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network, before or after `to_spiking`; no memory is `Windowed`.
+
+    Returns
+    -------
+    operations : int
+        Multiply-accumulates.
+    """
+    memories = find_memories(network)
+    inside = {obj for memory in memories for obj in memory.all_objects}
+    total = sum(memory.memory_d * memory.order * (memory.order + 1) for memory in memories)
+    for conn in network.all_connections:
+        if conn not in inside:
+            total += count(weights_of(conn))
+    encoded = [ens for ens in network.all_ensembles if ens not in inside]
+    return total + encoding(network, encoded) + sequences(network)
+
+
+def remaining_operations(network) -> int:
+    """
+    Multiply-accumulates of one step that no spike stands for.
+
+    As `rate_operations`, but of the memories as they are realized, and only where a weight
+    multiplies values: inputs, functions, rates, and what spikes were summed up to.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network; no memory is `Windowed`.
+
+    Returns
+    -------
+    operations : int
+        Multiply-accumulates.
+    """
+    values = find_values(network)
+    total = 0
+    for conn in network.all_connections:
+        source, _ = ends(conn)
+        weights = weights_of(conn)
+        if is_linear(conn):
+            weights = weights[..., values[source][columns(conn)]]
+        total += count(weights)
+    return total + encoding(network, network.all_ensembles) + sequences(network)
+
+
+def fan_out(network, ensemble):
+    """
+    Synaptic operations that a spike of each neuron causes.
+
+    They are the non-zero weights by which it is multiplied: those of the neuron's
+    connections, decoders for instance. Nodes that pass values on and connections from one
+    to one, scaled or not, are walked through, since weights behind them can be folded into
+    one matrix; where the way ends after them, a spike costs one operation.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network that the ensemble is in.
+    ensemble : nengo.Ensemble
+        The neurons.
+
+    Returns
+    -------
+    fan_out : ndarray of shape (n_neurons,)
+        Operations of a spike.
+    """
+    outgoing = {}
+    for conn in network.all_connections:
+        outgoing.setdefault(ends(conn)[0], []).append(conn)
+
+    def cost(obj, way):
+        total = np.zeros(obj.size_out)
+        for conn in outgoing.get(obj, []):
+            weights, post = weights_of(conn), ends(conn)[1]
+            if not is_linear(conn):  # the spike has to reach the function
+                each = 1
+            elif weights.ndim == 2:
+                each = np.count_nonzero(weights, axis=0)
+            elif not passes_on(post) or post not in outgoing:
+                each = weights != 0
+            elif post not in way:
+                each = (weights != 0) * cost(post, (*way, post))[rows(conn)]
+            else:  # a loop
+                each = 0
+            np.add.at(total, columns(conn), each)
+        return total
+
+    return cost(ensemble.neurons, (ensemble.neurons,))
+
+
+def find_values(network):
+    """For every node and all neurons: which of its outputs are more than single spikes."""
+    values = {}
+    for node in network.all_nodes:
+        values[node] = np.full(node.size_out, not passes_on(node))
+    for ens in network.all_ensembles:
+        values[ens.neurons] = np.full(ens.n_neurons, not ens.neuron_type.spiking)
+    changed = True
+    while changed:
+        changed = False
+        for conn in network.all_connections:
+            source, post = ends(conn)
+            if not passes_on(post):
+                continue
+            new = weights_of(conn) != 0
+            if new.ndim == 2:
+                new = new.any(axis=1)
+            elif is_linear(conn):
+                new = new & values[source][columns(conn)]
+            old = values[post].copy()
+            values[post][rows(conn)] |= new
+            changed |= not np.array_equal(old, values[post])
+    return values
+
+
+def passes_on(obj):
+    """Whether an object is a node that gives what it gets."""
+    return isinstance(obj, nengo.Node) and (
+        obj.output is None or isinstance(obj.output, Dropout)
+    )
+
+
+def ends(conn):
+    """What a connection takes values from, and where it leads; neurons for ensembles."""
+    source = conn.pre_obj.neurons if is_decoded(conn) else conn.pre_obj
+    if isinstance(source, nengo.Ensemble):  # Direct
+        source = source.neurons
+    return source, conn.post_obj
+
+
+def is_decoded(conn):
+    """Whether a connection's weights include decoders."""
+    pre = conn.pre_obj
+    return isinstance(pre, nengo.Ensemble) and not isinstance(pre.neuron_type, nengo.Direct)
+
+
+def is_linear(conn):
+    """Whether a connection is nothing but weights on its source's outputs."""
+    if is_decoded(conn):
+        return True
+    return conn.function is None and not isinstance(conn.pre_obj, nengo.Ensemble)
+
+
+def columns(conn):
+    """Indices of the source's outputs that a linear connection takes."""
+    if is_decoded(conn):
+        return np.arange(conn.pre_obj.n_neurons)
+    return np.arange(conn.pre_obj.size_out)[conn.pre_slice]
+
+
+def rows(conn):
+    """Indices of the inputs that a connection leads to."""
+    return np.arange(conn.post_obj.size_in)[conn.post_slice]
+
+
+def weights_of(conn):
+    """Weights of shape (size_out, columns); a vector if they lead from one to one."""
+    transform, size = conn.transform, conn.size_mid
+    if isinstance(transform, nengo.transforms.NoTransform):
+        weights = np.ones(size)
+    elif isinstance(transform, nengo.Dense):
+        weights = transform.init
+        if isinstance(weights, nengo.dists.Distribution):
+            weights = np.ones(transform.init_shape)
+    elif isinstance(transform, nengo.Sparse):
+        weights = transform.sample(rng=np.random.RandomState(0)).toarray()
+    else:
+        raise ValidationError(
+            f"got {transform!r}, expected Dense or Sparse: operations of others are not "
+            "counted.",
+            attr="transform",
+            obj=conn,
+        )
+    if weights.ndim == 0:
+        weights = np.full(size, weights)
+    if not is_decoded(conn):
+        return weights
+    n_neurons = conn.pre_obj.n_neurons
+    if conn.solver.weights and isinstance(conn.post_obj, nengo.Ensemble):
+        return np.ones((conn.post_obj.n_neurons, n_neurons))
+    decoders = np.ones((size, n_neurons))
+    if isinstance(conn.solver, nengo.solvers.NoSolver):
+        values = conn.solver.values
+        decoders = np.zeros_like(decoders) if values is None else np.transpose(values)
+    weights = np.diag(weights) if weights.ndim == 1 else weights
+    return np.asarray((weights != 0).astype(int) @ (decoders != 0))  # only zeros matter
+
+
+def count(weights):
+    """Multiply-accumulates of weights; none for weights of 1 from one to one."""
+    if weights.ndim == 1:
+        return np.count_nonzero((weights != 0) & (weights != 1))
+    return np.count_nonzero(weights)
+
+
+def encoding(network, ensembles):
+    """Multiply-accumulates of the encoders of those ensembles that get an input."""
+    encoded = {
+        conn.post_obj
+        for conn in network.all_connections
+        if not (is_decoded(conn) and conn.solver.weights)
+    }
+    total = 0
+    for ens in encoded & set(ensembles):
+        if isinstance(ens.neuron_type, nengo.Direct):
+            continue
+        drawn = isinstance(ens.encoders, nengo.dists.Distribution)
+        size = ens.n_neurons * ens.dimensions
+        total += size if drawn else np.count_nonzero(ens.encoders)
+    return total
+
+
+def sequences(network):
+    """Multiply-accumulates inside nodes that hold a `Sequence` with weight matrices."""
+    found = [n.output for n in network.all_nodes if isinstance(n.output, Sequence)]
+    matrices = [p for sequence in found for p in sequence.parameters.values()]
+    return sum(np.count_nonzero(matrix) for matrix in matrices if np.ndim(matrix) == 2)

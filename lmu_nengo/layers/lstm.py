@@ -1,0 +1,164 @@
+"""A long short-term memory, for hybrids and for comparison."""
+
+import nengo
+import numpy as np
+from nengo.params import Default
+
+from lmu_nengo._validation import check_choice, check_integer
+from lmu_nengo.layers.initializers import Glorot, check_weights, seed_of
+from lmu_nengo.memory.exact import Linear
+from lmu_nengo.memory.network import Realizable, plain_config
+from lmu_nengo.processes.sequence import Sequence
+
+
+class LSTM(Realizable):
+    """
+    A layer of long short-term memory cells.
+
+    In each step, with input ``x`` and the gates' four parts in the order i, f, g, o::
+
+        i, f, g, o = W x + U h + b         (h of the step before)
+        c = sigmoid(f) c + sigmoid(i) tanh(g)
+        h = sigmoid(o) tanh(c)
+
+    Parameters
+    ----------
+    input_d : int
+        Size of the input.
+    hidden_d : int
+        Number of cells, and size of the output ``h``.
+    kernel, recurrent_kernel : array or Distribution, optional
+        ``W`` and ``U`` of shapes (4 * hidden_d, input_d) and (4 * hidden_d, hidden_d); by
+        default drawn after Glorot and Bengio.
+    bias : array or Distribution, optional
+        ``b`` of shape (4 * hidden_d,); by default 1 for the forget gate, else 0.
+    realization : Linear or Windowed, optional
+        ``Windowed`` for training; ``None`` is ``Linear()``, step by step.
+    label : str, optional
+        Name of the network.
+    seed : int, optional
+        Seed of the weights that are drawn. By default it follows from the seed of the
+        network around.
+    add_to_container : bool, optional
+        As for `nengo.Network`.
+
+    Attributes
+    ----------
+    input, output : nengo.Node
+        The input ``x`` and the hidden state ``h``.
+    weights : dict of {str: ndarray}
+        ``kernel``, ``recurrent_kernel`` and ``bias``.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range, or an array's shape is wrong.
+
+    Notes
+    -----
+    NengoDL trains it in the ``Windowed`` realization only.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997; forget
+    gates after Gers, Schmidhuber and Cummins, 2000.
+    """
+
+    def __init__(
+        self,
+        input_d,
+        hidden_d,
+        kernel=Default,
+        recurrent_kernel=Default,
+        bias=Default,
+        realization=None,
+        label=None,
+        seed=None,
+        add_to_container=None,
+    ):
+        input_d = check_integer(input_d, "input_d", obj=type(self))
+        hidden_d = check_integer(hidden_d, "hidden_d", obj=type(self))
+        rng = np.random.RandomState(seed_of(seed))
+        n_gates = 4 * hidden_d
+        if bias is Default:
+            bias = np.repeat([0, 1, 0, 0], hidden_d)
+        given = {
+            "kernel": (kernel, (n_gates, input_d)),
+            "recurrent_kernel": (recurrent_kernel, (n_gates, hidden_d)),
+            "bias": (bias, (n_gates,)),
+        }
+        weights = {
+            path: check_weights(
+                Glorot() if v is Default else v, shape, path, rng, obj=type(self)
+            )
+            for path, (v, shape) in given.items()
+        }
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        self.sequence = LSTMSequence(weights)
+        with plain_config(), self:
+            self.input = nengo.Node(size_in=input_d, label="input")
+            self.output = nengo.Node(size_in=hidden_d, label="output")
+            cells = nengo.Node(self.sequence, label="lstm")
+            nengo.Connection(self.input, cells, synapse=None)
+            nengo.Connection(cells, self.output, synapse=None)
+        self.realize(Linear() if realization is None else realization)
+
+    @property
+    def weights(self):
+        """Present value of each weight."""
+        return dict(self.sequence.parameters)
+
+    @weights.setter
+    def weights(self, weights):
+        expected = self.weights
+        check_choice(sorted(weights), [sorted(expected)], "weights", obj=self)
+        self.sequence.parameters = {
+            name: check_weights(value, expected[name].shape, name, None, obj=self)
+            for name, value in weights.items()
+        }
+
+    def _make(self, realization):
+        kind = type(realization).__name__
+        check_choice(kind, ("Linear", "Windowed"), "realization", obj=self)
+        return realization
+
+    def _swap(self, realization, inside):
+        self.realization = realization
+
+
+class LSTMSequence(Sequence):
+    """
+    The cells of an `LSTM`, one step or all steps at once.
+
+    Parameters
+    ----------
+    weights : dict of {str: ndarray}
+        ``kernel``, ``recurrent_kernel`` and ``bias``.
+    """
+
+    def __init__(self, weights):
+        n_gates, input_d = weights["kernel"].shape
+        super().__init__(input_d, n_gates // 4, weights, weights)
+        self.state_d = n_gates // 2
+
+    def make_state(self, shape_in, shape_out, dt, dtype=None):
+        """Hidden and cell state, zero."""
+        return {name: np.zeros(shape_out, dtype=dtype) for name in ("h", "c")}
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        """Go one step."""
+        W, U, b = (self.parameters[k] for k in ("kernel", "recurrent_kernel", "bias"))
+        h, c = state["h"], state["c"]
+
+        def step(t, x):
+            i, f, g, o = np.split(W @ x + U @ h + b, 4)
+            c[...] = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+            h[...] = sigmoid(o) * np.tanh(c)
+            return h
+
+        return step
+
+
+def sigmoid(x):
+    """Logistic function."""
+    return 0.5 * (1 + np.tanh(0.5 * x))

@@ -1,0 +1,391 @@
+"""Read-outs of a memory in neurons: functions of its window, given or learned."""
+
+import nengo
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo.memory.network import LegendreMemory, plain_config
+from lmu_nengo.nef.input_model import SIGMAS, Expected, band_covariance
+from lmu_nengo.nef.populations import GOLDEN, quantiles, share_neurons
+from lmu_nengo.signal.legendre import delay_decoders
+
+N_SAMPLES = 4000  # expected windows that are looked at
+SMALLEST = 0.02  # range of the smallest component kept, relative to the largest
+QUADRATIC = 0.01  # relative error of a quadratic fit below which a function is quadratic
+
+# defaults; Nengo's objects are immutable
+LIF = nengo.LIF()
+RATES = nengo.dists.Uniform(200, 400)
+CURVED = nengo.dists.Uniform(0, 0.9)  # positive decoders for whatever bends upwards
+# neurons that are never all active: a common activity would drown what is learned
+SPARSE = nengo.dists.Uniform(-0.3, 0.3)
+SOLVER = nengo.solvers.LstsqL2(reg=5e-3)
+LEARNING_RATE = 2e-4
+
+
+class WindowFunction(nengo.Network):
+    """
+    Any function of the memory's window, decoded from one ensemble of neurons.
+
+    The ensemble holds the window's values at some points, as principal components under
+    the expected input. Neurons are turned to the directions in which the function bends,
+    so that a quadratic one, such as the product of two values or the energy, becomes a
+    sum of squares of single numbers, as in `nengo.networks.Product`; for other functions,
+    half of them are turned to expected windows. Nengo finds the decoders.
+
+    Accuracy degrades with the number of components, for values beyond 3.5 times their
+    expected root mean square, and, with LIF neurons, for signals that change between two
+    spikes of a neuron. Linear functions need no neurons: connect from ``memory.output``,
+    with `delay_decoders` as transform; coefficient 0 of a channel is its window's mean.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+        What is read, however it is realized; the read-out connects itself to it.
+    function : callable
+        Takes an array of shape ``(n_channels, n_points)``, a row for each channel, and
+        returns a number or a vector.
+    points : array_like of shape (n_points,)
+        Where the window is read: delay / theta, each in [0, 1]. Point 0 is the present
+        input itself, ``memory.input``, which the coefficients describe worst.
+    n_neurons : int
+        Neurons of the ensemble.
+    channels : list of int, optional
+        Channels of the memory that the function takes; ``None`` is all.
+    components : int, optional
+        Principal components of the values that the ensemble holds. ``None`` leaves out
+        those whose range is below 2% of the largest.
+    expected_input : Band or nengo.Process, optional
+        What each channel will get, independently of the others; see `Spiking`.
+    neuron_type : nengo.neurons.NeuronType
+        Any neuron type.
+    max_rates, intercepts : nengo.dists.Distribution
+        As for `nengo.Ensemble`, with a radius of 3.5 root mean squares; Uniform
+        ones are spread evenly. Intercepts next to 1 spoil the decoders of neurons that do
+        not saturate.
+    solver : nengo.solvers.Solver
+        Finds the decoders.
+    synapse : float or nengo.synapses.Synapse, optional
+        From the ensemble to ``.output``. ``None`` leaves the filtering of the spikes to
+        the connection that takes the output on.
+    label, seed, add_to_container : optional
+        As for `nengo.Network`.
+
+    Attributes
+    ----------
+    input : nengo.Node
+        The window's values at the points, channel after channel.
+    ensemble : nengo.Ensemble
+        The neurons.
+    output : nengo.Node
+        The function's value.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range, or the function fails on an expected window or on
+        one of zeros, or does not always return equally many finite numbers.
+    """
+
+    def __init__(
+        self,
+        memory,
+        function,
+        points,
+        n_neurons,
+        channels=None,
+        components=None,
+        expected_input=None,
+        neuron_type=LIF,
+        max_rates=RATES,
+        intercepts=CURVED,
+        solver=SOLVER,
+        synapse=None,
+        label=None,
+        seed=None,
+        add_to_container=None,
+    ):
+        n_neurons = check_integer(n_neurons, "n_neurons", obj=type(self))
+        channels = check_channels(memory, channels)
+        decoders = window_decoders(memory, points)
+        shape = (len(channels), len(decoders))
+        samples = expected_values(memory, decoders, len(channels), expected_input)
+        targets = evaluate(function, samples.reshape(-1, *shape))
+        transform, inverse = principal_components(samples, components)
+        states = samples @ inverse.T
+
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        with plain_config(), self:
+            self.input = nengo.Node(size_in=samples.shape[1], label="input")
+            self.output = nengo.Node(size_in=targets.shape[1], label="output")
+            connect_values(memory, channels, decoders, self.input)
+            neurons = max_rates, intercepts, neuron_type
+            turned = bends(states, targets)
+            self.ensemble = add_population(n_neurons, states, *neurons, *turned)
+            nengo.Connection(self.input, self.ensemble, transform=inverse, synapse=None)
+            nengo.Connection(
+                self.ensemble,
+                self.output,
+                function=lambda x: np.ravel(function((transform @ x).reshape(shape))),
+                solver=solver,
+                synapse=synapse,
+            )
+
+
+class LearnedReadout(nengo.Network):
+    """
+    A function of the memory's state that is learned while the network runs.
+
+    An ensemble holds the coefficients' principal components under the expected input; the
+    decoders to ``.output`` start at zero and follow Nengo's rule of the prescribed error
+    sensitivity. Two connections make it learn::
+
+        nengo.Connection(readout.output, readout.error, synapse=None)
+        nengo.Connection(target, readout.error, transform=-1, synapse=None)
+
+    Too high a rate follows the last seconds only, and what was learned is worse once
+    learning stops; more components take longer.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+        What is read, however it is realized; the read-out connects itself to it.
+    n_neurons : int
+        Neurons of the ensemble.
+    size_out : int
+        Size of the output.
+    learning_rate : float
+        As for `nengo.PES`.
+    components : int, optional
+        As for `WindowFunction`, but of the coefficients.
+    expected_input : Band or nengo.Process, optional
+        As for `WindowFunction`.
+    neuron_type : nengo.neurons.NeuronType
+        Any neuron type.
+    max_rates, intercepts : nengo.dists.Distribution
+        As for `WindowFunction`.
+    synapse : float or nengo.synapses.Synapse, optional
+        From the ensemble to ``.output``; what is learned makes up for its delay.
+    label, seed, add_to_container : optional
+        As for `nengo.Network`.
+
+    Attributes
+    ----------
+    input : nengo.Node
+        The coefficients, channel after channel.
+    ensemble : nengo.Ensemble
+        The neurons.
+    output : nengo.Node
+        What was learned.
+    error : nengo.Node
+        Takes the output minus the target.
+    stop : nengo.Node
+        Above 0.5 nothing is learned; left unconnected, learning goes on.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        memory,
+        n_neurons,
+        size_out=1,
+        learning_rate=LEARNING_RATE,
+        components=None,
+        expected_input=None,
+        neuron_type=LIF,
+        max_rates=RATES,
+        intercepts=SPARSE,
+        synapse=0.01,
+        label=None,
+        seed=None,
+        add_to_container=None,
+    ):
+        n_neurons = check_integer(n_neurons, "n_neurons", obj=type(self))
+        size_out = check_integer(size_out, "size_out", obj=type(self))
+        check_positive(learning_rate, "learning_rate", unit="1/s", obj=type(self))
+        channels = check_channels(memory, None)
+        decoders = np.eye(memory.order, memory.order + 1, 1)  # the coefficients themselves
+        samples = expected_values(memory, decoders, len(channels), expected_input)
+        _, inverse = principal_components(samples, components)
+
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        with plain_config(), self:
+            self.input = nengo.Node(size_in=samples.shape[1], label="input")
+            self.output = nengo.Node(size_in=size_out, label="output")
+            self.error = nengo.Node(size_in=size_out, label="error")
+            self.stop = nengo.Node(size_in=1, label="stop")
+            connect_values(memory, channels, decoders, self.input)
+            neurons = max_rates, intercepts, neuron_type
+            self.ensemble = add_population(n_neurons, samples @ inverse.T, *neurons)
+            nengo.Connection(self.input, self.ensemble, transform=inverse, synapse=None)
+            learned = nengo.Connection(
+                self.ensemble,
+                self.output,
+                function=lambda x: np.zeros(size_out),
+                learning_rule_type=nengo.PES(learning_rate),
+                synapse=synapse,
+            )
+            gate = nengo.Node(
+                lambda t, x: x[1:] * (x[0] <= 0.5), size_in=1 + size_out, label="gate"
+            )
+            nengo.Connection(self.stop, gate[0], synapse=None)
+            nengo.Connection(self.error, gate[1:], synapse=None)
+            nengo.Connection(gate, learned.learning_rule, synapse=None)
+
+
+def check_channels(memory, channels):
+    """Return the channels as a list, or raise ValidationError."""
+    if not isinstance(memory, LegendreMemory):
+        raise ValidationError(f"got {memory!r}, expected a LegendreMemory.", attr="memory")
+    if channels is None:
+        return list(range(memory.memory_d))
+    channels = list(channels)
+    if not channels or any(channel not in range(memory.memory_d) for channel in channels):
+        message = f"got {channels}, expected at least one of 0 to {memory.memory_d - 1}."
+        raise ValidationError(message, attr="channels")
+    return channels
+
+
+def window_decoders(memory, points):
+    """Decoders (n_points, 1 + order) of one channel's input and coefficients."""
+    points = np.atleast_1d(points)
+    if not points.size:
+        raise ValidationError("got none, expected at least one point.", attr="points")
+    decoders = delay_decoders(memory.order, points)
+    present = (points == 0)[:, None]
+    return np.hstack([present, np.where(present, 0, decoders)])
+
+
+def connect_values(memory, channels, decoders, node):
+    """Connect inputs and coefficients to a node, through the same decoders for each."""
+    for i, channel in enumerate(channels):
+        values = node[i * len(decoders) : (i + 1) * len(decoders)]
+        coefficients = memory.output[memory.channels()[channel]]
+        if decoders[:, 0].any():
+            nengo.Connection(
+                memory.input[channel], values, transform=decoders[:, :1], synapse=None
+            )
+        nengo.Connection(coefficients, values, transform=decoders[:, 1:], synapse=None)
+
+
+def expected_values(memory, decoders, n_channels, expected_input):
+    """Decoded values (n_samples, n_channels * n_points), each channel drawn on its own."""
+    Ad, Bd = memory.discrete()
+    expected = Expected(expected_input, memory, Ad, Bd)
+    rng = np.random.RandomState(0)
+    if expected.is_band:
+        # the input is a state as well, one that forgets at once
+        A, B = np.zeros((memory.order + 1, memory.order + 1)), np.vstack([1.0, Bd])
+        A[1:, 1:] = Ad
+        covariance = band_covariance(A, B, expected.frequency, memory.dt)
+        covariance = np.mean(expected.u**2) * decoders @ covariance @ decoders.T
+        mean = np.zeros(len(covariance))
+        size = (N_SAMPLES, n_channels)
+        values = rng.multivariate_normal(mean, covariance, size, check_valid="ignore")
+    else:
+        u = expected.u[-len(expected.settled) :]
+        values = np.hstack([u, expected.settled]) @ decoders.T
+        values = values[rng.randint(len(values), size=(N_SAMPLES, n_channels))]
+    return values.reshape(N_SAMPLES, -1)
+
+
+def principal_components(samples, n_components=None):
+    """Matrices from components, whose range is 1, to values and back; largest first."""
+    axes = np.linalg.svd(samples, full_matrices=False)[2]
+    components = np.abs(samples @ axes.T)
+    rms = np.sqrt(np.mean(components**2, axis=0))
+    ranges = np.minimum(SIGMAS * rms, components.max(axis=0))
+    if n_components is None:
+        n_components = np.count_nonzero(ranges > SMALLEST * ranges.max())
+    elif check_integer(n_components, "components") > len(ranges):
+        raise ValidationError(
+            f"got {n_components}, expected at most one for each value, {len(ranges)}.",
+            attr="components",
+        )
+    axes, ranges = axes[:n_components], ranges[:n_components]
+    return axes.T * ranges, axes / ranges[:, None]
+
+
+def evaluate(function, windows):
+    """Values (n_windows, size) of the function, or ValidationError."""
+    values, size = [], None
+    # the first is one of zeros, before anything happened
+    for window in np.concatenate([np.zeros_like(windows[:1]), windows]):
+        try:
+            with np.errstate(all="ignore"):
+                value = np.asarray(function(window.copy()), dtype=np.float64)
+        except Exception as error:
+            raise ValidationError(
+                f"it fails for an array of shape {window.shape}, (n_channels, n_points): "
+                f"{type(error).__name__}: {error}",
+                attr="function",
+            ) from error
+        size = value.size if size is None else size
+        if value.ndim > 1 or value.size != size or not size or not np.isfinite(value).all():
+            raise ValidationError(
+                f"got {value!r} for the window {window!r}, expected a finite number or a "
+                "vector of them, as many for every window, one of zeros included.",
+                attr="function",
+            )
+        values.append(value.ravel())
+    return np.array(values[1:])
+
+
+def bends(states, targets):
+    """
+    Directions in which a function bends, from the quadratic function nearest to it.
+
+    These are eigenvectors of the second derivatives, and slopes: unit vectors of shape
+    (n_directions, n_components). Also returns how much the function changes along each,
+    and the share of the neurons to leave to other directions.
+    """
+    targets = targets - targets.mean(axis=0)
+    targets = targets / np.maximum(targets.std(axis=0), 1e-12)
+    size = states.shape[1]
+    i, j = np.triu_indices(size)
+    features = [np.ones((len(states), 1)), states, states[:, i] * states[:, j]]
+    fit, *_ = np.linalg.lstsq(np.hstack(features), targets, rcond=None)
+    error = np.std(targets - np.hstack(features) @ fit)
+    directions, weights = [], []
+    for slope, second in zip(fit[1 : size + 1].T, fit[size + 1 :].T, strict=True):
+        form = np.zeros((size, size))
+        form[i, j] = second / 2
+        values, vectors = np.linalg.eigh(form + form.T)
+        directions += [*vectors.T, slope / max(np.linalg.norm(slope), 1e-12)]
+        weights += [*np.abs(values) * np.mean(states**2), np.std(states @ slope)]
+    weights = np.array(weights)
+    matter = weights > QUADRATIC * max(weights.max(), 1e-12)
+    if not matter.any():
+        return np.zeros((0, size)), weights[matter], 1.0
+    return np.array(directions)[matter], weights[matter], 0.5 * (error > QUADRATIC)
+
+
+def add_population(n_neurons, states, max_rates, intercepts, neuron_type, *turned):
+    """Add an ensemble; encoders are states, or turned to directions (see `bends`)."""
+    directions, weights, rest = turned or ((), (), 1.0)
+    n_rest = round(rest * n_neurons)
+    used = np.argsort(weights)[::-1][: n_neurons - n_rest]
+    shares = share_neurons(n_neurons - n_rest, np.take(weights, used)) if len(used) else []
+    rng = np.random.RandomState(0)
+    norms = np.linalg.norm(states, axis=1)
+    encoders = [states[rng.choice(len(states), n_rest, p=norms / norms.sum())]]
+    places = [(np.arange(n_rest) + 0.5) / n_rest]
+    for k, share in zip(used, shares, strict=True):
+        signs = np.where(np.arange(share) % 2 == 0, 1.0, -1.0)
+        encoders.append(signs[:, None] * directions[k])
+        places.append((np.arange(share) + 0.5) / share)
+    return nengo.Ensemble(
+        n_neurons,
+        states.shape[1],
+        encoders=np.vstack(encoders),
+        eval_points=states,
+        max_rates=quantiles(max_rates, (0.5 + GOLDEN * np.arange(n_neurons)) % 1),
+        intercepts=quantiles(intercepts, np.concatenate(places)),
+        neuron_type=neuron_type,
+        label="population",
+    )

@@ -1,0 +1,75 @@
+"""Poles of a loop of neurons that `lmu_nengo.nef.principle3` mapped."""
+
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from lmu_nengo.nef.mapping import Mapping
+
+
+def loop_poles(mapping: Mapping) -> np.ndarray:
+    """
+    Poles of the closed loop: the wanted ones, and those that the synapses add.
+
+    A discrete mapping is stable if all magnitudes are below 1, a continuous one if all
+    real parts are below 0. Neurons have no part in it but their lead.
+
+    Parameters
+    ----------
+    mapping : Mapping
+        From `principle3` or `continuous_principle3`. A delay of d steps costs d^3:
+        seconds for hundreds of steps, and minutes where synapses differ.
+
+    Returns
+    -------
+    poles : ndarray of complex
+        In z if discrete, in s (1/s) if continuous.
+
+    Raises
+    ------
+    ValidationError
+        If the mapping is continuous with a delay: it has infinitely many poles.
+    """
+    if mapping.dt is None and mapping.delays.any():
+        raise ValidationError(
+            "a continuous loop with a delay has infinitely many poles. Use `principle3`.",
+            attr="mapping",
+        )
+    R, rows = mapping.recurrent, (mapping.num, mapping.den, mapping.delays)
+    if any((x != x[:1]).any() for x in rows):
+        return np.linalg.eigvals(_loop_matrix(R, *rows, mapping.dt is not None))
+    gains = np.linalg.eigvals(R).astype(complex)  # conjugates have conjugate poles
+    poles = [
+        np.linalg.eigvals(
+            _loop_matrix(np.array([[r]]), *(x[:1] for x in rows), mapping.dt is not None)
+        )
+        for r in gains[gains.imag >= 0]
+    ]
+    poles += [
+        p.conj() for p, r in zip(poles, gains[gains.imag >= 0], strict=True) if r.imag
+    ]
+    return np.concatenate(poles)
+
+
+def _loop_matrix(R, num, den, delays, is_discrete):
+    """Matrix of the loop's observable canonical form, followed by its delay lines."""
+    n, k = len(R), den.shape[1] - 1
+    num, den = num / den[:, -1:], den / den[:, -1:]
+    M = np.zeros((n * k + delays.sum(),) * 2, dtype=R.dtype)
+    x, g = np.zeros((2, n, len(M)), dtype=R.dtype)  # state and recurrent input, from M's
+    x[:, :n] = np.linalg.inv(np.eye(n) - num[:, -1:] * R)
+    g[:] = R @ x
+    end = n * k
+    for i in np.flatnonzero(delays):
+        start, end = end, end + delays[i]
+        M[start, :] = g[i]
+        M[range(start + 1, end), range(start, end - 1)] = 1
+        g[i] = 0
+        g[i, end - 1] = 1
+    for j in range(k):
+        block = slice(j * n, (j + 1) * n)
+        M[block] += num[:, [k - 1 - j]] * g - den[:, [k - 1 - j]] * x
+        if j < k - 1:
+            M[block, (j + 1) * n : (j + 2) * n] += np.eye(n)
+    if is_discrete:
+        M[range(n * k), range(n * k)] += 1  # z, from z - 1
+    return M

@@ -1,0 +1,139 @@
+"""Synapses with a pure delay, and what a synapse on a connection computes."""
+
+import nengo
+import numpy as np
+from nengo.exceptions import ValidationError
+from nengo.params import NumberParam
+from nengo.utils.numpy import is_number
+
+from lmu_nengo._validation import check_positive
+
+
+class DelayedLowpass(nengo.synapses.Synapse):
+    """
+    First-order lowpass after a pure delay, such as an axon's.
+
+    Parameters
+    ----------
+    tau : float
+        Time constant in seconds, above 0.
+    delay : float
+        Delay in seconds, at least 0, rounded to whole steps. It comes on top of the one
+        step that any connection with a synapse takes.
+
+    Raises
+    ------
+    ValidationError
+        If ``tau`` or ``delay`` is out of range.
+    """
+
+    tau = NumberParam("tau", low=0, low_open=True)
+    delay = NumberParam("delay", low=0)
+
+    def __init__(self, tau, delay):
+        super().__init__()
+        self.tau = check_positive(tau, "tau", obj=self)
+        self.delay = check_seconds(delay, "delay", obj=self)
+
+    def make_state(self, shape_in, shape_out, dt, dtype=None, y0=0):
+        """Filter, ring buffer of the delayed values, and place in the buffer."""
+        state = nengo.Lowpass(self.tau).make_state(shape_in, shape_out, dt, dtype, y0)
+        buffer = np.zeros((round(self.delay / dt), *shape_in), dtype=state["X"].dtype)
+        buffer[...] = y0
+        return {**state, "buffer": buffer, "place": np.zeros(1, dtype=np.int64)}
+
+    def make_step(self, shape_in, shape_out, dt, rng, state):
+        """Filter the value of ``delay`` seconds ago."""
+        buffer, place = state["buffer"], state["place"]
+        lowpass = nengo.Lowpass(self.tau).make_step(
+            shape_in, shape_out, dt, rng, {"X": state["X"]}
+        )
+
+        def step(t, x):
+            if len(buffer):
+                late = buffer[place[0]].copy()
+                buffer[place[0]] = x
+                place[0] = (place[0] + 1) % len(buffer)
+                x = late
+            return lowpass(t, x)
+
+        return step
+
+
+def discrete_synapse(synapse, dt: float) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Transfer function in z^-1 of a synapse on a Nengo connection.
+
+    It contains the one step that a connection with a synapse takes, so ``num[0]`` is 0.
+    Nengo delays by another step a filter that passes its input on at once, such as
+    ``nengo.LinearFilter([1], [tau, 1], method="bilinear")``.
+
+    Parameters
+    ----------
+    synapse : float or nengo.synapses.Synapse
+        Lowpass time constant in seconds (0 is one step), `nengo.LinearFilter` (analog or
+        not, so also `nengo.Lowpass` and `nengo.Alpha`) or `DelayedLowpass`.
+    dt : float
+        Step in seconds, above 0.
+
+    Returns
+    -------
+    num, den : ndarray
+        Coefficients of 1, z^-1, z^-2... as for `scipy.signal.lfilter`; ``den[0]`` is 1.
+
+    Raises
+    ------
+    ValidationError
+        If the synapse is of another kind (None has no step) or improper, or ``dt`` is
+        not above 0.
+    """
+    num, den, delay = difference_form(synapse, check_positive(dt, "dt"))
+    in_z = [np.poly1d(p[::-1])(np.poly1d([1, -1])) for p in (num, den)]
+    num, den = (np.pad(p.coeffs, (len(den) - 1 - p.order, 0)) for p in in_z)
+    return np.pad(num, (delay, 0)), den
+
+
+def difference_form(synapse, dt):
+    """Coefficients of F in rising powers of z - 1, and the delay in steps."""
+    synapse, delay = split(synapse)
+    try:
+        A, B, C, D = synapse._get_ss(dt)  # what Nengo runs
+    except (ValueError, TypeError) as error:
+        raise ValidationError(f"Nengo refuses {synapse!r}: {error}", "synapse") from error
+    k = len(A)
+    A, D = A - np.eye(k), D.item()
+    num, den, adjugate = np.zeros(k + 1), np.ones(k + 1), np.eye(k)
+    for j in reversed(range(k)):  # Faddeev-LeVerrier
+        num[j] = (C @ adjugate @ B).item()
+        product = A @ adjugate
+        den[j] = -np.trace(product) / (k - j)
+        adjugate = product + den[j] * np.eye(k)
+    if D or not k:  # Nengo computes this in its step and shows it in the next: / z
+        num, den = np.append(num + D * den, 0), np.convolve(den, [1, 1])
+    if not (np.isfinite(num).all() and np.isfinite(den).all() and num.any()):
+        raise ValidationError(
+            f"got {synapse!r} with steps of {dt:g} s, which is not finite or passes "
+            "nothing on.",
+            attr="synapse",
+        )
+    return num, den, round(delay / dt)
+
+
+def split(synapse):
+    """Linear filter without delay, and the delay in seconds."""
+    if isinstance(synapse, DelayedLowpass):
+        return nengo.Lowpass(synapse.tau), synapse.delay
+    synapse = nengo.Lowpass(synapse) if is_number(synapse) else synapse
+    if not isinstance(synapse, nengo.LinearFilter):
+        raise ValidationError(
+            f"got {synapse!r}, expected a time constant in seconds, nengo.Lowpass, "
+            "nengo.Alpha, nengo.LinearFilter or DelayedLowpass.",
+            attr="synapse",
+        )
+    return synapse, 0
+
+
+def check_seconds(value, attr, obj=None):
+    """Return ``value`` as a finite float of at least zero, or raise ValidationError."""
+    is_zero = is_number(value) and value == 0
+    return 0.0 if is_zero else check_positive(value, attr, advice="0 is none.", obj=obj)

@@ -1,0 +1,110 @@
+"""Coordinates for the state: ``m = transform @ x``, for neurons to hold ``x``.
+
+Neurons add noise to each dimension in proportion to its range, and saturate beyond it.
+Balanced coordinates weigh what a dimension is worth (how much of it reaches the window)
+against what it costs (how far it swings under the expected input). In them, as in Legendre
+coordinates, dimensions that saturate cannot make the memory unstable: with the diagonal
+matrix ``P`` of the window's energy, ``P A + A^T P`` is negative semi-definite.
+
+Sources: Moore, "Principal component analysis in linear systems", IEEE Trans. Automatic
+Control 1981; with the input's spectrum as weight: Enns, CDC 1984.
+"""
+
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from lmu_nengo._validation import check_choice
+from lmu_nengo.signal.legendre import delay_decoders
+
+COORDINATES = ("balanced", "legendre", "principal")
+
+
+def state_transform(
+    name: str, covariance, energy, size: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Transform from new coordinates to Legendre coefficients, and back.
+
+    Parameters
+    ----------
+    name : {"balanced", "legendre", "principal"}
+        ``"balanced"`` makes the covariance and the energy one and the same diagonal
+        matrix, largest first; ``"principal"`` are the axes of the covariance, largest
+        first.
+    covariance : ndarray of shape (order, order)
+        Mean of ``m m^T`` under the expected input.
+    energy : ndarray of shape (order, order)
+        What a state is worth: see `window_energy`.
+    size : int, optional
+        Dimensions kept, the first ones; None is all.
+
+    Returns
+    -------
+    transform : ndarray of shape (order, size)
+        ``m = transform @ x``.
+    inverse : ndarray of shape (size, order)
+        ``x = inverse @ m``.
+
+    Raises
+    ------
+    ValidationError
+        If the name is unknown.
+    """
+    check_choice(name, COORDINATES, "coordinates")
+    order = len(covariance)
+    if name == "legendre":
+        transform = inverse = np.eye(order)
+    elif name == "principal":
+        transform = np.linalg.eigh(covariance)[1][:, ::-1]
+        inverse = transform.T
+    else:
+        K, W = (_root(_lift(matrix)) for matrix in (covariance, energy))
+        left, values, right = np.linalg.svd(W.T @ K)
+        transform = K @ right.T / np.sqrt(values)
+        inverse = (W @ left / np.sqrt(values)).T
+    return transform[:, :size], inverse[:size]
+
+
+def window_energy(Ad, points=None) -> np.ndarray:
+    """
+    Energy that a state gives the read-out until it is forgotten.
+
+    Parameters
+    ----------
+    Ad : ndarray of shape (order, order)
+        Discrete state matrix.
+    points : array_like of shape (n_points,), optional
+        What is read: delay / theta, each in [0, 1]. None is the whole window.
+
+    Returns
+    -------
+    energy : ndarray of shape (order, order)
+        The state ``m`` gives ``m^T energy m``, summed over all later steps and averaged
+        over the points: the observability Gramian.
+    """
+    from scipy.linalg import solve_discrete_lyapunov
+
+    order = len(Ad)
+    if points is None:
+        decoders = np.diag(1 / np.sqrt(2 * np.arange(order) + 1))  # Legendre's norm
+    else:
+        decoders = delay_decoders(order, points)
+        decoders = decoders / np.sqrt(len(decoders))
+    return solve_discrete_lyapunov(np.transpose(Ad), decoders.T @ decoders)
+
+
+def _lift(matrix, floor=1e-12):
+    """Lift eigenvalues that are zero but for rounding."""
+    return matrix + floor * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
+
+
+def _root(matrix):
+    """Root ``L`` of a positive matrix, ``L L^T``."""
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError as error:
+        raise ValidationError(
+            "the expected input leaves some coefficients unmoved, so that the state "
+            "cannot be balanced. Expect a richer signal, or take 'legendre'.",
+            attr="coordinates",
+        ) from error

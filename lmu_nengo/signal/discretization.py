@@ -1,0 +1,113 @@
+"""From continuous to discrete state space, and what the discrete system does.
+
+The discrete convention is ``m[t] = Ad m[t-1] + Bd u[t]``.
+"""
+
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from lmu_nengo._validation import check_choice, check_integer, check_positive
+
+DISCRETIZERS = ("zoh", "euler", "bilinear")
+
+
+def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.ndarray]:
+    """
+    Discrete matrices of ``m' = A m + B u`` for steps of ``dt`` seconds.
+
+    Parameters
+    ----------
+    A : array_like of shape (order, order)
+        Continuous state matrix in 1/s.
+    B : array_like of shape (order, size_in)
+        Continuous input matrix in 1/s.
+    dt : float
+        Step in seconds, above 0.
+    method : {"zoh", "euler", "bilinear"}
+        ``"zoh"`` is exact for an input held over each step, ``"euler"`` is
+        ``I + A dt``, ``"bilinear"`` the trapezoidal rule.
+
+    Returns
+    -------
+    Ad : ndarray of shape (order, order)
+        Discrete state matrix.
+    Bd : ndarray of shape (order, size_in)
+        Discrete input matrix.
+
+    Raises
+    ------
+    ValidationError
+        If ``dt`` is not above 0, the method is unknown, shapes do not fit, or the
+        result is unstable (Euler's, when ``dt`` is too long for the order).
+    """
+    from scipy.signal import cont2discrete  # takes a second to import
+
+    A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
+    dt = check_positive(dt, "dt")
+    check_choice(method, DISCRETIZERS, "method")
+    if A.ndim != 2 or A.shape[0] != A.shape[1]:
+        raise ValidationError(f"got shape {A.shape}, expected (order, order).", attr="A")
+    if B.ndim != 2 or B.shape[0] != A.shape[0]:
+        raise ValidationError(
+            f"got shape {B.shape}, expected ({A.shape[0]}, size_in) to fit A.", attr="B"
+        )
+    C, D = np.eye(len(A)), np.zeros((len(A), B.shape[1]))
+    Ad, Bd, _, _, _ = cont2discrete((A, B, C, D), dt, method=method)
+    if method == "euler":
+        radius = np.abs(np.linalg.eigvals(Ad)).max()
+        if radius > 1:
+            raise ValidationError(
+                f"Euler's rule with a step of {dt:g} s is unstable for this state space "
+                f"(spectral radius {radius:.4g}, at most 1 is stable). Use 'zoh', a "
+                "shorter step, or a lower order.",
+                attr="method",
+            )
+    return Ad, Bd
+
+
+def impulse_response(Ad, Bd, n_steps: int) -> np.ndarray:
+    """
+    State after a unit impulse, ``Ad^k Bd`` for k = 0 to ``n_steps - 1``.
+
+    Parameters
+    ----------
+    Ad : array_like of shape (order, order)
+        Discrete state matrix.
+    Bd : array_like of shape (order, 1)
+        Discrete input matrix.
+    n_steps : int
+        Number of steps, at least 1.
+
+    Returns
+    -------
+    response : ndarray of shape (n_steps, order)
+        Row ``k`` is the state ``k`` steps after the impulse came in.
+    """
+    impulse = np.zeros((check_integer(n_steps, "n_steps"), 1))
+    impulse[0] = 1
+    return simulate(Ad, Bd, impulse)
+
+
+def simulate(Ad, Bd, u) -> np.ndarray:
+    """
+    Run ``m[t] = Ad m[t-1] + Bd u[t]`` from zero.
+
+    Parameters
+    ----------
+    Ad : array_like of shape (order, order)
+        Discrete state matrix.
+    Bd : array_like of shape (order, size_in)
+        Discrete input matrix.
+    u : array_like of shape (n_steps, size_in)
+        Input, one row a step.
+
+    Returns
+    -------
+    m : ndarray of shape (n_steps, order)
+        State after each step.
+    """
+    m = np.asarray(u, dtype=np.float64) @ np.transpose(Bd)
+    Ad = np.ascontiguousarray(Ad)
+    for t in range(1, len(m)):
+        m[t] += Ad @ m[t - 1]
+    return m

@@ -1,0 +1,193 @@
+"""The Legendre delay network's mathematics: state space, delay decoders and window.
+
+Source: Voelker, Kajić and Eliasmith, "Legendre Memory Units: Continuous-Time
+Representation in Recurrent Neural Networks", NeurIPS 2019, equations 1 to 4.
+"""
+
+import numpy as np
+from nengo.exceptions import ValidationError
+
+from lmu_nengo._validation import check_integer, check_positive
+
+MAX_ORDER = 500  # that `order_for` tries
+
+
+def state_space(theta: float, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Continuous state space of the Legendre delay network, ``m' = A m + B u``.
+
+    ``m`` holds the Legendre coefficients of the last ``theta`` seconds of ``u``. The
+    window length is inside both matrices, so they act in seconds.
+
+    Parameters
+    ----------
+    theta : float
+        Length of the window in seconds, above 0.
+    order : int
+        Number of Legendre polynomials, at least 1.
+
+    Returns
+    -------
+    A : ndarray of shape (order, order)
+        State matrix in 1/s: ``(2i+1)/theta`` times -1 where i < j and
+        ``(-1)^(i-j+1)`` elsewhere.
+    B : ndarray of shape (order, 1)
+        Input matrix in 1/s: ``(2i+1)(-1)^i/theta``.
+
+    Raises
+    ------
+    ValidationError
+        If ``order`` is not an integer of at least 1, or ``theta`` is not above 0.
+    """
+    order = check_integer(order, "order")
+    theta = check_positive(theta, "theta")
+    i = np.arange(order)
+    rate = (2 * i + 1)[:, None] / theta
+    alternating = np.where((i[:, None] - i) % 2 == 0, -1.0, 1.0)  # (-1)^(i-j+1)
+    A = rate * np.where(i[:, None] < i, -1.0, alternating)
+    B = rate * np.where(i % 2 == 0, 1.0, -1.0)[:, None]
+    return A, B
+
+
+def delay_decoders(order: int, points) -> np.ndarray:
+    """
+    Decoders that read delayed inputs from the Legendre coefficients.
+
+    Row ``k`` holds the shifted Legendre polynomials at ``points[k]``, so that
+    ``u(t - points[k] * theta)`` is approximately ``delay_decoders(order, points)[k] @ m``.
+
+    Parameters
+    ----------
+    order : int
+        Number of Legendre polynomials, at least 1.
+    points : array_like of shape (n_points,) or float
+        Delays as fractions of the window, delay / theta, each in [0, 1].
+
+    Returns
+    -------
+    decoders : ndarray of shape (n_points, order)
+        Dimensionless weights of the coefficients.
+
+    Raises
+    ------
+    ValidationError
+        If a point lies outside [0, 1], or ``order`` is not an integer of at least 1.
+    """
+    order = check_integer(order, "order")
+    points = np.atleast_1d(np.asarray(points, dtype=np.float64))
+    if points.ndim != 1:
+        raise ValidationError(
+            f"got an array of shape {points.shape}, expected one dimension.",
+            attr="points",
+        )
+    outside = ~((points >= 0) & (points <= 1))
+    if np.any(outside):
+        raise ValidationError(
+            f"got {points[outside][0]:g}, expected delay / theta in [0, 1]. Divide the "
+            "delay in seconds by theta; a longer delay needs a larger theta.",
+            attr="points",
+        )
+    return np.polynomial.legendre.legvander(2 * points - 1, order - 1)
+
+
+def reconstruct_window(memory, points) -> np.ndarray:
+    """
+    Window of the input that the Legendre coefficients describe.
+
+    Parameters
+    ----------
+    memory : array_like of shape (..., order)
+        Legendre coefficients, one set along the last axis.
+    points : array_like of shape (n_points,)
+        Where to read the window: delay / theta, each in [0, 1].
+
+    Returns
+    -------
+    window : ndarray of shape (..., n_points)
+        Reconstructed input, in its own unit.
+
+    Raises
+    ------
+    ValidationError
+        If a point lies outside [0, 1].
+    """
+    memory = np.asarray(memory, dtype=np.float64)
+    return memory @ delay_decoders(memory.shape[-1], points).T
+
+
+def delay_error(order: int, cycles, point: float = 1.0) -> np.ndarray:
+    """
+    Error with which a memory delays a sine, relative to the sine's amplitude.
+
+    At the far end of the window (``point=1``) this is the error of the Padé approximant
+    ``[order-1 / order]`` of a pure delay.
+
+    Parameters
+    ----------
+    order : int
+        Number of Legendre polynomials, at least 1.
+    cycles : array_like
+        Cycles of the sine in one window, frequency times theta, at least 0.
+    point : float
+        Delay over theta, in [0, 1].
+
+    Returns
+    -------
+    error : ndarray of the shape of ``cycles``
+        0 is perfect; 1 is as good as an output of zero.
+
+    Raises
+    ------
+    ValidationError
+        If ``order`` or ``point`` is out of range.
+    """
+    A, B = state_space(1.0, order)
+    decoder = delay_decoders(order, point)[0]
+    s = 2j * np.pi * np.asarray(cycles, dtype=np.float64)[..., None, None]
+    response = np.linalg.solve(
+        s * np.eye(order) - A, np.broadcast_to(B, s.shape[:-2] + B.shape)
+    )
+    return np.abs(response[..., 0] @ decoder - np.exp(-point * s[..., 0, 0]))
+
+
+def order_for(theta: float, frequency: float, tolerance: float = 0.01) -> int:
+    """
+    Smallest order that delays all frequencies up to one by theta, within a tolerance.
+
+    Parameters
+    ----------
+    theta : float
+        Length of the window in seconds, above 0.
+    frequency : float
+        Highest frequency in Hz, above 0.
+    tolerance : float
+        Largest error relative to a sine's amplitude, in (0, 1). Delays shorter than
+        theta err more at the same order: see `delay_error`.
+
+    Returns
+    -------
+    order : int
+        Number of Legendre polynomials.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range, or no order up to 500 is enough.
+    """
+    theta = check_positive(theta, "theta")
+    frequency = check_positive(frequency, "frequency", unit="Hz")
+    tolerance = check_positive(tolerance, "tolerance", unit="the amplitude")
+    if tolerance >= 1:
+        raise ValidationError(f"got {tolerance:g}, expected less than 1.", attr="tolerance")
+    cycles = theta * frequency * np.linspace(0.02, 1, 50)
+    # at 2 polynomials a cycle the far end begins to be seen
+    for order in range(max(1, int(2 * cycles[-1])), MAX_ORDER + 1):
+        if delay_error(order, cycles[-1]) <= tolerance and np.all(
+            delay_error(order, cycles) <= tolerance
+        ):
+            return order
+    raise ValidationError(
+        f"got {cycles[-1]:.4g} cycles in a window, which needs an order above {MAX_ORDER}. "
+        "Shorten theta or filter the input.",
+        attr="frequency",
+    )

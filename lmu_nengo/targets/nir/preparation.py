@@ -1,0 +1,291 @@
+"""What Norse and SpikingJelly can hold, and how a network is adapted to them."""
+
+from dataclasses import replace
+
+import nengo
+import numpy as np
+
+from lmu_nengo.memory.network import LegendreMemory, find_memories, find_realizable
+from lmu_nengo.memory.spiking import Spiking
+from lmu_nengo.targets import core
+from lmu_nengo.targets.base import Limit, step_by_step
+from lmu_nengo.targets.nir.neurons import StepLIF
+from lmu_nengo.targets.nir.paths import Paths
+
+TAU_RC = 0.05  # of neurons that have none of their own, in seconds
+# Nothing keeps the voltage of a CubaLIF from falling far below zero, and what inhibits it
+# is forgotten with its time constant only: with longer ones all are to be active always
+LEAKY = 0.05
+MAX_RATES, INTERCEPTS = (200, 400), (-1.5, -1.5)
+LINE = 0.3  # rates up to this, over 1 / dt, are to be a line
+NEURON_TYPES = (nengo.LIF, nengo.SpikingRectifiedLinear, StepLIF)
+PROBED = ("output", "decoded_output", "spikes")
+NAMES = "LIF, SpikingRectifiedLinear, StepLIF"
+
+
+def check(network, dt):
+    """Broken limits; see `lmu_nengo.targets.check`."""
+    limits = core.check(network, dt)
+    memories = find_memories(network)
+    inside = {obj for memory in memories for obj in memory.all_objects}
+    outside = [ens for ens in network.all_ensembles if ens not in inside]
+    boxes = {}
+    for part in find_realizable(network):
+        realization = part.realization
+        if not isinstance(part, LegendreMemory) or not isinstance(realization, Spiking):
+            limits.append(
+                Limit(
+                    "realization",
+                    type(realization).__name__,
+                    "LegendreMemory as Spiking",
+                    part,
+                    "All that remembers must be neurons: realize(network, Spiking(...)).",
+                )
+            )
+            boxes[part.output] = (part, ())
+            continue
+        own = (_as_synapse(realization.synapse),) if realization.output == "state" else ()
+        boxes[part.output] = (part, own)
+        limits += _check_neurons(realization.neuron_type, realization, part, dt)
+    for ensemble in outside:
+        limits += _check_neurons(ensemble.neuron_type, ensemble, ensemble, dt)
+        if ensemble.noise is not None:
+            limits.append(Limit("noise", ensemble.noise, "none", ensemble))
+    if not outside and not memories:
+        limits.append(Limit("neurons", 0, "at least 1", None, "Nothing here spikes."))
+    for probe in network.all_probes:
+        target = probe.target
+        if probe.attr not in PROBED:
+            limits.append(Limit("probe", probe.attr, ", ".join(PROBED), probe))
+        owners = [memory for memory in memories if target in memory.all_objects]
+        if any(target not in (m.input, m.output) for m in owners):
+            limits.append(Limit("probe", "inside a memory", "its input or output", probe))
+    return limits + _check_paths(network, outside, memories, boxes)
+
+
+def _as_synapse(synapse):
+    is_number = isinstance(synapse, int | float)
+    return nengo.Lowpass(synapse) if is_number else synapse
+
+
+def _check_neurons(kind, settings, where, dt):
+    """Limits that a neuron type breaks."""
+    if type(kind) not in NEURON_TYPES:
+        return [
+            Limit(
+                "neuron type",
+                type(kind).__name__,
+                NAMES,
+                where,
+                "Rate neurons spike after lmu_nengo.to_spiking(network).",
+            )
+        ]
+    limits = []
+    tau_rc = getattr(kind, "tau_rc", TAU_RC)
+    if tau_rc <= dt:
+        limits.append(Limit("tau_rc", f"{tau_rc:g} s", f"above {dt:g} s", where))
+    rates = getattr(settings.max_rates, "high", None)
+    if rates is not None and rates > 0.5 / dt:
+        limits.append(Limit("max_rates", f"{rates:g} Hz", f"{0.5 / dt:g} Hz", where))
+    return limits
+
+
+def _check_paths(network, outside, memories, boxes):
+    """Limits that connections break."""
+    paths, limits = Paths(network, boxes=boxes), []
+    ends = [(ens, paths.into_neurons(ens), ()) for ens in outside]
+    for memory in memories:
+        if _is_spiking(memory):
+            own = (_as_synapse(memory.realization.synapse),)
+            ends.append((memory, paths.into_node(memory.input), own))
+    for probe in network.all_probes:
+        if isinstance(probe.target, nengo.Node):
+            paths.into_node(probe.target)
+    tau = find_tau(network)
+    seen = set()
+    for where, found, own in ends:
+        for source, passed in found:
+            synapses = passed + own
+            is_constant = isinstance(source, nengo.Node) and is_constant_node(source)
+            fits = len(synapses) == 1 and synapses[0] == nengo.Lowpass(tau)
+            if fits or (is_constant and not own) or (where, synapses) in seen:
+                continue
+            seen.add((where, synapses))
+            names = ", then ".join(map(repr, synapses)) or "None"
+            limits.append(
+                Limit(
+                    "synapses on a path",
+                    names,
+                    f"one Lowpass({tau:g}) on every path between neurons",
+                    where,
+                    f"It comes from {source}. A CubaLIF has one filter, which is the "
+                    "memory's own where there is a memory: give the other connections "
+                    "synapse=None.",
+                )
+            )
+    return paths.limits + limits
+
+
+def find_tau(network) -> float:
+    """Time constant in seconds of the neurons' one synapse: the first that is found."""
+    taus = [m.realization.synapse for m in find_memories(network) if _is_spiking(m)]
+    ends = (nengo.Ensemble, nengo.ensemble.Neurons)
+    taus += [c.synapse for c in network.all_connections if isinstance(c.post_obj, ends)]
+    lowpasses = [s for s in map(_as_synapse, taus) if isinstance(s, nengo.Lowpass)]
+    return next((s.tau for s in lowpasses if s.tau > 0), 0.005)
+
+
+def _is_spiking(memory):
+    return isinstance(memory.realization, Spiking)
+
+
+def is_constant_node(node):
+    """Whether a node's output never changes."""
+    return node.size_in == 0 and isinstance(node.output, np.ndarray)
+
+
+def find_tau_rc(network) -> float:
+    """Membrane time constant for all neurons: one CubaLIF has one."""
+    memories = find_memories(network)
+    inside = {obj for memory in memories for obj in memory.all_objects}
+    kinds = [m.realization.neuron_type for m in memories if _is_spiking(m)]
+    kinds += [e.neuron_type for e in network.all_ensembles if e not in inside]
+    taus = {getattr(kind, "tau_rc", TAU_RC) for kind in kinds}
+    return taus.pop() if len(taus) == 1 else TAU_RC
+
+
+def prepare(network, dt=0.001, seed=None):
+    """
+    Adapted copy; see `lmu_nengo.targets.prepare`.
+
+    All neurons become `StepLIF` of one membrane time constant, with decoders that are
+    solved for it.
+    """
+    tau_rc = find_tau_rc(network)
+    prepared = step_by_step(network)
+    copy, changes = prepared.network, prepared.changes
+    if copy.seed is None:
+        copy.seed = seed
+    kind = StepLIF(tau_rc, dt)
+    memories = find_memories(copy)
+    inside = {obj for memory in memories for obj in memory.all_objects}
+    kinds = {ens: ens.neuron_type for ens in copy.all_ensembles}
+    sources = {conn.pre_obj for conn in copy.all_connections}
+    for ensemble in copy.all_ensembles:
+        if ensemble not in inside:
+            changes += convert(ensemble, kind)
+            if type(kinds[ensemble]) is nengo.LIF and ensemble.neurons in sources:
+                changes.append(
+                    f"{ensemble}: it has no refractory period now and fires more often, "
+                    "which weights that start at its neurons are not solved for"
+                )
+    for memory in memories:
+        before = memory.realization
+        new = {"neuron_type": kind}
+        if before.max_rates is None:
+            new["max_rates"] = nengo.dists.Uniform(*MAX_RATES)
+        is_linear = type(before.neuron_type) is nengo.SpikingRectifiedLinear
+        if before.intercepts is None and (is_linear or tau_rc >= LEAKY):
+            new["intercepts"] = nengo.dists.Uniform(*INTERCEPTS)
+        memory.realize(replace(before, **new))
+        changes.append(
+            f"{memory}: {before.neuron_type} became {kind}, the target's neuron, with "
+            "decoders solved for its rates and the memory mapped for its lead"
+        )
+        if outer_ensembles(copy, memory):
+            read_late(memory)
+            changes.append(
+                f"{memory}: neurons read its output one step later, as an input that "
+                "passes no synapse cannot reach them"
+            )
+    changes.append(
+        "constant inputs and biases pass the neurons' synapse: they are complete after "
+        "some time constants"
+    )
+    decode_probes(prepared)
+    return prepared
+
+
+def convert(ensemble, kind):
+    """Give an ensemble the target's neurons; return what changed."""
+    before = ensemble.neuron_type
+    gains = ensemble.gain, ensemble.bias
+    amplitude = before.amplitude
+    ensemble.neuron_type = StepLIF(kind.tau_rc, kind.dt, amplitude)
+    if type(before) is nengo.SpikingRectifiedLinear and all(
+        isinstance(value, np.ndarray) for value in gains
+    ):
+        offset, slope = fit_line(kind)  # its current is a rate in Hz
+        ensemble.gain = slope * gains[0]
+        ensemble.bias = slope * gains[1] + offset
+    return [
+        f"{ensemble}: {before} became {ensemble.neuron_type}, the target's neuron; "
+        "decoders are solved for its rates"
+    ]
+
+
+def fit_line(kind) -> tuple[float, float]:
+    """
+    Current at which a neuron comes nearest to a given rate, as a line.
+
+    Parameters
+    ----------
+    kind : StepLIF
+        The neuron.
+
+    Returns
+    -------
+    offset, slope : float
+        The current is ``offset + slope * rate``, the rate in Hz.
+    """
+    from scipy.optimize import least_squares
+
+    wanted = np.linspace(0, LINE / kind.dt, 301)
+
+    def errors(line):
+        J = np.maximum(line[0] + kind.tau_rc * line[1] * wanted, 1 + 1e-9)
+        # the mean over a stair, so to say
+        return 1 / (np.log1p(-1 / J) / np.log(kind.decay) + 0.5) / kind.dt - wanted
+
+    offset, slope = least_squares(errors, [0.8, 1.0], x_scale=[0.1, 0.1]).x
+    return float(offset), float(kind.tau_rc * slope)
+
+
+def outer_ensembles(network, memory):
+    """Ensembles outside of a memory that its output reaches."""
+    paths = Paths(network, boxes={memory.output: (memory, ())})
+    inside = set(memory.all_ensembles)
+    return [
+        ens
+        for ens in network.all_ensembles
+        if ens not in inside and (memory, ()) in paths.into_neurons(ens)
+    ]
+
+
+def read_late(memory):
+    """Let a memory's output be its state, without this step's input."""
+    Ad, _ = memory.discrete(memory.realization.discretizer)
+    for conn in [c for c in memory.connections if c.post_obj is memory.output]:
+        if conn.pre_obj is memory.input:
+            memory.connections.remove(conn)
+        elif memory.realization.output == "state":
+            # from m[t] = Ad m[t-1] + Bd u[t] back to m[t-1], which the state holds
+            conn.transform = np.linalg.solve(Ad, conn.transform.init)
+
+
+def decode_probes(prepared):
+    """Put a node between an ensemble and a probe of what is decoded from it."""
+    copy = prepared.network
+    backwards = {new: old for old, new in prepared.objects.items()}
+    for owner in [copy, *copy.all_networks]:
+        for probe in list(owner.probes):
+            if not isinstance(probe.target, nengo.Ensemble):
+                continue
+            owner.probes.remove(probe)
+            with owner:
+                node = nengo.Node(size_in=probe.size_in, label=f"decoded for {probe}")
+                nengo.Connection(probe.target, node, synapse=None, solver=probe.solver)
+                new = nengo.Probe(
+                    node, synapse=probe.synapse, sample_every=probe.sample_every
+                )
+            prepared.objects[backwards[probe]] = new

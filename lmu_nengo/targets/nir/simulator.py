@@ -1,0 +1,273 @@
+"""Runs a network's neurons as a NIR graph, and reads its probes from their spikes."""
+
+import nengo
+import numpy as np
+from nengo.exceptions import SimulatorClosed, ValidationError
+
+# nengo.Simulator itself is refused by Nengo GUI while it reads a script
+from nengo.simulator import Simulator as NengoSimulator
+
+from lmu_nengo._validation import check_choice, check_integer, check_positive
+from lmu_nengo.memory.network import plain_config
+from lmu_nengo.targets.base import TargetSimulator, need, refuse_limits
+from lmu_nengo.targets.nir.graph import flatten
+from lmu_nengo.targets.nir.paths import ReadOut
+from lmu_nengo.targets.nir.preparation import check, prepare
+from lmu_nengo.targets.nir.runner import Runner
+
+CHUNK = 500  # steps whose spikes are kept at a time
+
+
+class NirSimulator:
+    """
+    Runs a prepared network on a NIR consumer.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The copy.
+    dt : float
+        Step in seconds.
+    seed : int or None
+        Seed of input processes that have none.
+    make_module : callable
+        Makes the consumer's module of a graph, dt and dtype.
+    inputs : dict of {nengo.Node: ndarray of shape (n, n_steps, size)} or None
+        Sequences that input nodes of the user's network give instead of their own.
+    minibatch_size : int
+        Sequences that are run side by side.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Attributes
+    ----------
+    data : dict
+        Values by probe of the copy.
+    graph : nir.NIRGraph
+        What is run.
+    counts : ndarray of int of shape (n_neurons,)
+        Spikes of each neuron so far.
+    n_steps : int
+        Steps so far.
+    """
+
+    def __init__(self, prepared, dt, seed, make_module, inputs, minibatch_size, dtype):
+        self.dt, self.closed = dt, False
+        self.n_steps = 0
+        self.network = prepared.network
+        self.flat = flatten(self.network, dt)
+        self.graph = self.flat.graph()
+        self.counts = np.zeros(len(self.flat.spike), dtype=int)
+        readouts = {p: self._paths(p) for p in self.network.all_probes}
+        nodes = {source for terms, _ in readouts.values() for source, *_ in terms}
+        nodes = [node for node in self.network.all_nodes if node in nodes]
+        self.sources = list(dict.fromkeys([*self.flat.inputs, *nodes]))
+        self._own_inputs(seed)
+        self.inputs = self._check_inputs(prepared, inputs)
+        n = 1
+        if self.inputs is not None:
+            minibatch_size = check_integer(minibatch_size, "minibatch_size")
+            n = len(next(iter(self.inputs.values())))
+        starts = range(0, n, minibatch_size)
+        self.batches = [slice(i, min(i + minibatch_size, n)) for i in starts]
+        self.runners = [
+            Runner(make_module(self.graph, dt, dtype), ["neurons"], dtype)
+            for _ in self.batches
+        ]
+        self.readouts = [
+            {p: ReadOut(*terms, dt) for p, terms in readouts.items()} for _ in self.batches
+        ]
+        self.last = [None] * len(self.batches)
+        self.n = n
+        self._recorded = {p: [] for p in readouts}
+        self.data = {}
+
+    def _paths(self, probe):
+        """What `ReadOut` needs for a probe."""
+        paths, target = self.flat.paths, probe.target
+        if isinstance(target, nengo.ensemble.Neurons):
+            found = {(target.ensemble, ()): np.eye(target.size_out)}
+        elif isinstance(target, nengo.Connection):
+            found = paths.along(target)
+        else:
+            found = paths.into_node(target)
+        own = () if probe.synapse is None else (probe.synapse,)
+        rows = slice(None) if probe.slice is None else probe.slice
+        terms = []
+        for (source, synapses), matrix in found.items():
+            if source in self.flat.neurons:
+                matrix = matrix * self.flat.spike[self.flat.neurons[source]]
+            terms.append((source, np.atleast_2d(matrix[rows]), synapses + own))
+        return terms, probe.size_in
+
+    def _own_inputs(self, seed):
+        """A simulator of the input nodes alone."""
+        with plain_config(), nengo.Network(seed=seed, add_to_container=False) as alone:
+            self.probes = {}
+            for node in self.sources:
+                copy = nengo.Node(node.output, size_out=node.size_out, seed=node.seed)
+                self.probes[node] = nengo.Probe(copy)
+        self.source = NengoSimulator(alone, dt=self.dt, seed=seed, progress_bar=False)
+
+    def _check_inputs(self, prepared, inputs):
+        """Inputs by node of the copy, or None."""
+        if inputs is None:
+            return None
+        shapes = {np.shape(x)[:2] for x in inputs.values()}
+        if len(shapes) != 1 or 0 in min(shapes):
+            raise ValidationError(
+                f"got shapes {[np.shape(x) for x in inputs.values()]}, expected (n, "
+                "n_steps, size), with n and n_steps the same for all nodes.",
+                attr="inputs",
+            )
+        by_copy = {}
+        for node, x in inputs.items():
+            copy = prepared.objects.get(node) if isinstance(node, nengo.Node) else None
+            x = np.asarray(x, dtype=np.float64)
+            is_input = copy is not None and copy.size_in == 0
+            if not is_input or x.ndim != 3 or x.shape[2] != copy.size_out:
+                raise ValidationError(
+                    f"got {node} with shape {x.shape}, expected an input node of the "
+                    "network, and shape (n, n_steps, size of the node).",
+                    attr="inputs",
+                )
+            if not np.all(np.isfinite(x)):
+                raise ValidationError(f"{node} gets what is not finite.", attr="inputs")
+            if copy in self.flat.constants:
+                raise ValidationError(
+                    f"{node} is constant, so that it was made part of the biases. Give it "
+                    "a function or process as output.",
+                    attr="inputs",
+                )
+            by_copy[copy] = x
+        return by_copy
+
+    def run(self, duration):
+        """Run for some seconds."""
+        n_steps = round(check_positive(duration, "duration") / self.dt)
+        if self.closed:
+            raise SimulatorClosed("Simulator cannot run because it is closed.")
+        end = self.n_steps + n_steps
+        if self.inputs is not None:
+            longest = next(iter(self.inputs.values())).shape[1]
+            if end > longest:
+                raise ValidationError(
+                    f"got {end} steps in all, but inputs for {longest}.", attr="duration"
+                )
+        while self.n_steps < end:
+            self._run_steps(min(CHUNK, end - self.n_steps))
+        for probe, parts in self._recorded.items():
+            values = np.concatenate(parts, axis=1)
+            parts[:] = [values]
+            if probe.sample_every is not None:
+                period = probe.sample_every / self.dt
+                values = values[:, np.arange(1, end + 1) % period < 1]
+            self.data[probe] = values if self.inputs is not None else values[0]
+
+    def _run_steps(self, n_steps):
+        own = slice(self.n_steps, self.n_steps + n_steps)
+        self.source.run_steps(n_steps, progress_bar=False)
+        plain = {node: self.source.data[p][own] for node, p in self.probes.items()}
+        found = {probe: [] for probe in self._recorded}
+        for i, batch in enumerate(self.batches):
+            size = batch.stop - batch.start
+            values = {}
+            for node, x in plain.items():
+                if self.inputs is not None and node in self.inputs:
+                    values[node] = self.inputs[node][batch, own]
+                else:
+                    values[node] = np.broadcast_to(x, (size, *x.shape))
+            inputs = [values[node] for node in self.flat.inputs]
+            u = np.concatenate(inputs, axis=2) if inputs else np.zeros((size, n_steps, 1))
+            if self.last[i] is None:
+                self.last[i] = np.zeros((size, u.shape[2]))
+            # a synapse takes a step in Nengo, none in a CubaLIF
+            late = np.concatenate([self.last[i][:, None], u[:, :-1]], axis=1)
+            self.last[i] = u[:, -1]
+            _, spikes = self.runners[i].run(late)
+            fired = spikes["neurons"]
+            self.counts += np.count_nonzero(fired, axis=(0, 1))
+            for ensemble, rows in self.flat.neurons.items():
+                values[ensemble] = fired[..., rows]
+            for probe, readout in self.readouts[i].items():
+                found[probe].append(readout.run(values))
+        for probe, parts in found.items():
+            self._recorded[probe].append(np.concatenate(parts, axis=0))
+        self.n_steps += n_steps
+
+    def trange(self):
+        """Times of the steps in seconds."""
+        return self.dt * np.arange(1, self.n_steps + 1)
+
+    def close(self):
+        """Free the modules; the data stay."""
+        self.source.close()
+        self.runners, self.closed = [], True
+
+
+class NirTarget(TargetSimulator):
+    """
+    Simulator of a target that runs NIR graphs.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network; it is left as it is.
+    dt : float
+        Step in seconds.
+    seed : int, optional
+        Seed of everything random, where the network has none.
+    count_spikes : bool
+        As of the other targets; here spikes are always counted.
+    inputs : dict of {nengo.Node: ndarray of shape (n, n_steps, size)}, optional
+        Sequences for input nodes, each run from a silent start; ``data[probe]`` then has
+        shape (n, n_steps, size).
+    minibatch_size : int
+        Sequences that are run side by side.
+    dtype : {"float32", "float64"}
+        Precision; in the single one spikes depend on the order of sums.
+
+    Attributes
+    ----------
+    graph : nir.NIRGraph
+        What is run; its output is all spikes.
+
+    Raises
+    ------
+    ValidationError
+        If the network or an argument does not fit, or the package is not installed.
+    """
+
+    name = None
+    needs = ()
+
+    def __init__(
+        self,
+        network,
+        dt=0.001,
+        seed=None,
+        count_spikes=True,
+        inputs=None,
+        minibatch_size=64,
+        dtype="float64",
+    ):
+        check_choice(dtype, ("float32", "float64"), "dtype", obj=type(self))
+        for module in self.needs:
+            need(module, self.name)
+        refuse_limits(check(network, dt), self.name, network)
+        prepared = prepare(network, dt, seed)
+        simulator = NirSimulator(
+            prepared, dt, seed, self.make_module, inputs, minibatch_size, dtype
+        )
+        super().__init__(prepared, simulator)
+        self.graph = simulator.graph
+
+    @staticmethod
+    def make_module(graph, dt, dtype):
+        """Torch module of a graph."""
+        raise NotImplementedError
+
+    def _counts(self):
+        """Spikes of each neuron, and the neurons and outputs that each leads to."""
+        weights = self.graph.nodes["recurrent"].weight
+        yield self.simulator.counts, np.count_nonzero(weights, axis=0)

@@ -1,0 +1,1 @@
+"""How NengoDL builds and runs windowed memories, cells and whole sequences."""

@@ -1,0 +1,147 @@
+"""NengoDL's graph, and how it is run for one step on rows made of whole sequences."""
+
+import tensorflow as tf
+
+from lmu_nengo.training._nengo_dl import nengo_dl
+from lmu_nengo.training.backend.operators import RowsDotBuilder
+
+
+class Graph(nengo_dl.tensor_graph.TensorGraph):
+    """NengoDL's graph for one replica, with random numbers that can be repeated."""
+
+    def prepare(self, batch_size, iterations):
+        """
+        Set what NengoDL's graph does not know; before the graph is built.
+
+        Parameters
+        ----------
+        batch_size : int
+            Sequences in a batch of all replicas.
+        iterations : callable
+            Gives the number of batches trained so far, or ``None``.
+        """
+        self.batch_size = batch_size
+        self.n_replicas = count_replicas()
+        self.replica_batch = batch_size // self.n_replicas
+        self.iterations = iterations
+        self.in_training_step = False
+
+    def build_inputs(self):
+        """Keras inputs; Keras divides the batch that it is given by the replicas."""
+        rows = self.minibatch_size
+        self.minibatch_size *= self.n_replicas
+        try:
+            return super().build_inputs()
+        finally:
+            self.minibatch_size = rows
+
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None, progress=None, stateful=False):
+        """Build the graph for one batch."""
+        self.in_training_step = training is True
+        return super().call(inputs, training, progress, stateful)
+
+    def build_post(self):
+        """Make one input function for each sequence, not for each row."""
+        rows, self.minibatch_size = self.minibatch_size, self.batch_size
+        try:
+            super().build_post()
+        finally:
+            self.minibatch_size = rows
+
+    def random_key(self, place, step):
+        """
+        Key of random numbers that are the same when training is repeated or goes on.
+
+        It follows from the simulator's seed, ``place``, the number of batches trained so
+        far, ``step`` and the replica.
+
+        Parameters
+        ----------
+        place : int
+            Which operator it is.
+        step : tf.Tensor
+            Step within the batch.
+
+        Returns
+        -------
+        key : tf.Tensor of shape (2,)
+            Seed for TensorFlow's stateless functions, algorithm Philox; outside of a
+            training step, one that differs from call to call.
+        """
+        key = tf.constant([self.seed, place], tf.int64)
+        iterations = self.iterations() if self.in_training_step else None
+        if iterations is None:
+            iterations = tf.random.uniform((), maxval=2**31 - 1, dtype=tf.int32)
+        context = tf.distribute.get_replica_context()
+        replica = 0 if context is None else context.replica_id_in_sync_group
+        for number in (iterations, step, replica):
+            number = tf.cast(number, tf.int64)
+            key = tf.random.experimental.stateless_fold_in(key, number, alg="philox")
+        return key
+
+
+class WindowedGraph(Graph):
+    """The graph run for one step on rows made of whole sequences."""
+
+    def prepare_windows(self, n_steps, path, carried):
+        """Set how rows are made, and whose states are kept; before the graph is built."""
+        self.carried = carried
+        self.n_steps = n_steps
+        self.path = path
+        self.use_loop = False
+        for builder in self.op_builder.op_builds.values():
+            if type(builder) is nengo_dl.op_builders.DotIncBuilder:
+                builder.__class__ = RowsDotBuilder
+
+    def build(self, input_shape=None):
+        """Make NengoDL's variables, and those for the states that sequences leave."""
+        super().build(input_shape)
+        for op in self.carried:
+            self.saved_state[op] = tf.Variable(
+                tf.zeros((self.batch_size, op.state_d), self.dtype), trainable=False
+            )
+            self.initial_values[op] = tf.zeros
+
+    def build_inputs(self):
+        """Keras inputs of shape (batch, n_steps, size) for each input node."""
+        inputs = {
+            node: tf.keras.layers.Input(
+                shape=(self.n_steps, node.size_out),
+                batch_size=self.batch_size,
+                dtype=self.dtype,
+                name=self.io_names[node],
+            )
+            for node in self.invariant_inputs
+        }
+        n_steps = tf.keras.layers.Input(
+            shape=(1,), batch_size=self.batch_size, dtype="int32", name="n_steps"
+        )
+        return inputs, n_steps
+
+    @tf.autograph.experimental.do_not_convert
+    def call(self, inputs, training=None, progress=None, stateful=False):
+        """Fold sequences into rows, run one step, unfold what the probes show."""
+        *sequences, n_steps = inputs
+        if self.path == "last step":  # latest first: NengoDL takes step 0 of each row
+            rows = [tf.reverse(x, [1]) for x in sequences]
+        else:
+            rows = [tf.reshape(x, (-1, 1, x.shape[-1])) for x in sequences]
+        *probed, _ = super().call([*rows, n_steps], training, progress, stateful)
+        outputs = [
+            self.unfold(p, x) for p, x in zip(self.model.probes, probed, strict=True)
+        ]
+        return [*outputs, tf.fill((self.replica_batch,), self.n_steps)]
+
+    def unfold(self, probe, x):
+        """From rows (rows, 1, size) to (batch, steps, size)."""
+        if not self.model.sig[probe]["in"].minibatched:
+            return x
+        x = tf.reshape(x, (self.replica_batch, -1, x.shape[-1]))
+        keep = nengo_dl.config.get_setting(self.model, "keep_history", True, probe)
+        return x if keep else x[:, -1:]
+
+
+def count_replicas():
+    """Replicas of the present ``tf.distribute`` strategy; 1 without one."""
+    return tf.distribute.get_strategy().num_replicas_in_sync

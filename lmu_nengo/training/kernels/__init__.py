@@ -1,0 +1,1 @@
+"""Recurrences over all time steps, with their gradients written out."""

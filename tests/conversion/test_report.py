@@ -1,0 +1,193 @@
+import nengo
+import numpy as np
+import pytest
+from nengo.exceptions import ValidationError
+
+from lmu_nengo import LSTM, Band, LegendreMemory, Spiking, realize, to_spiking
+from lmu_nengo.conversion import spiking_report
+from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
+from lmu_nengo.processes import Dropout
+
+STEPS = 40
+EMPTY = {"voltage": nengo.dists.Choice([0])}
+
+
+def by_hand(kind=nengo.SpikingRectifiedLinear):
+    """Three neurons at 105, 260 and 0 Hz; every weight has been counted by hand."""
+    with nengo.Network(seed=0) as network:
+        source = nengo.Node([0], label="source")
+        memory = LegendreMemory(0.02, 3, label="memory")
+        neurons = nengo.Ensemble(
+            3,
+            1,
+            neuron_type=kind(initial_state=EMPTY),
+            gain=np.ones(3),
+            bias=[105, 260, -50],
+            label="hidden",
+        ).neurons
+        dropout = nengo.Node(Dropout(0.5, 3))
+        out = nengo.Node(size_in=2)
+        connect = nengo.Connection
+        connect(source, memory.input, synapse=None)  # weights below: 12 in the memory
+        connect(memory.output, neurons, transform=[[1, 2, 3], [4, 5, 6], [0, 7, 8]])  # 8
+        connect(neurons, dropout, synapse=None)
+        connect(dropout, out, transform=[[1, 0, 2], [3, 4, 0]], synapse=0.1)  # 4
+        connect(neurons[:2], neurons[2], transform=[[-1, -2]], synapse=0.1)  # 2
+        probe = nengo.Probe(out)
+    return network, source, neurons.ensemble, probe
+
+
+@pytest.mark.parametrize("minibatch_size", [None, 2])
+def test_spikes_and_operations_are_those_counted_by_hand(minibatch_size):
+    network, source, hidden, _ = by_hand()
+    x = {source: np.zeros((3, STEPS, 1))}  # nothing reaches the neurons from the memory
+    report = spiking_report(network, x, minibatch_size=minibatch_size)
+    assert (report.n_inferences, report.n_steps, report.score) == (3, STEPS, None)
+    (layer,) = report.layers
+    assert (layer.name, layer.n_neurons) == ("hidden", 3)
+    assert layer.spikes == report.spikes == 4 + 10 + 0  # 40 ms at 105, 260 and 0 Hz
+    # fan-out, through the dropout: 2 + 1, 1 + 1 and 1
+    assert list(fan_out(network, hidden)) == [3, 2, 1]
+    assert layer.synaptic_operations == report.synaptic_operations == 4 * 3 + 10 * 2
+    assert layer.mean_rate == pytest.approx((4 + 10) / 3 / 0.04)
+    assert layer.max_rate == pytest.approx(250)
+    assert report.rate_operations == STEPS * (12 + 8 + 4 + 2)
+    assert report.remaining_operations == STEPS * (12 + 8)
+
+
+def test_a_rate_network_has_no_spikes_and_all_its_multiply_accumulates():
+    network, source, _, probe = by_hand(lambda initial_state: nengo.RectifiedLinear())
+    report = spiking_report(
+        network, {source: np.zeros((1, STEPS, 1))}, probe, lambda y: y.shape[1]
+    )
+    assert report.layers == () and report.spikes == 0 and report.score == STEPS
+    assert report.rate_operations == report.remaining_operations == STEPS * 26
+
+
+def test_the_report_is_a_table():
+    network, source, _, probe = by_hand()
+    x = {source: np.zeros((3, STEPS, 1))}
+    lines = str(spiking_report(network, x, probe, lambda y: 0.5)).splitlines()
+    assert lines[0] == "3 inferences of 40 steps; score 0.5"
+    assert lines[2].split() == ["hidden", "3", "14.0", "32.0", "116.7", "250.0"]
+    assert lines[3].split() == ["all", "3", "14.0", "32.0"]
+    assert lines[4] == "multiply-accumulates: 1,040 of the rate network, 800 remain"
+
+
+def test_decoders_count_for_each_spike_and_encoders_for_each_step():
+    with nengo.Network(seed=0) as network:
+        source = nengo.Node([0.5])
+        first = nengo.Ensemble(10, 2)
+        second = nengo.Ensemble(5, 3)
+        third = nengo.Ensemble(4, 1)
+        nengo.Connection(source, first[0], synapse=None)
+        weights = [[1, 0], [2, 0], [3, 4]]
+        nengo.Connection(first, second, transform=weights)  # 3 x 10 combined with decoders
+        nengo.Connection(first, third, function=lambda x: x[0] * x[1])  # 1 x 10
+        solver = nengo.solvers.LstsqL2(weights=True)
+        nengo.Connection(third, second[0], solver=solver)  # 5 x 4
+    assert list(fan_out(network, first)) == [3 + 1] * 10
+    assert list(fan_out(network, second)) == [0] * 5
+    assert list(fan_out(network, third)) == [5] * 4
+    encoders = 10 * 2 + 5 * 3 + 4 * 1
+    assert remaining_operations(network) == encoders
+    assert rate_operations(network) == encoders + 3 * 10 + 1 * 10 + 5 * 4
+
+
+def test_what_is_summed_up_in_a_node_is_a_value_and_not_a_spike():
+    with nengo.Network() as network:
+        neurons = nengo.Ensemble(4, 1).neurons
+        summed = nengo.Node(size_in=2)
+        nengo.Connection(neurons, summed, transform=np.ones((2, 4)), synapse=None)
+        nengo.Connection(summed, nengo.Node(size_in=3), transform=np.ones((3, 2)))
+        scaled = nengo.Node(size_in=4)
+        nengo.Connection(neurons, scaled, transform=0.5, synapse=None)
+        nengo.Connection(scaled[:2], nengo.Node(size_in=1), transform=[[1, 1]])
+        nengo.Connection(scaled[3], scaled[2], synapse=0.1)  # from one to one, to nothing
+        nengo.Connection(neurons[0], nengo.Node(lambda t, x: x, size_in=1))
+    assert list(fan_out(network, neurons.ensemble)) == [2 + 1 + 1, 2 + 1, 2, 2]
+    assert remaining_operations(network) == 3 * 2
+    assert rate_operations(network) == 8 + 6 + 4 + 2
+
+
+def test_a_memory_in_neurons_is_a_layer():
+    network, source, _, _ = by_hand()
+    memory = network.networks[0]
+    realize(network, Spiking(30, expected_input=Band(5.0, 1.0)))
+    x = np.random.RandomState(0).randn(2, STEPS, 1)
+    report = spiking_report(network, {source: x})
+    _, layer = report.layers
+    assert (layer.name, layer.n_neurons) == ("memory", 30)
+    assert layer.spikes > 0
+    # one dimension an ensemble: one decoder a neuron
+    assert layer.synaptic_operations == pytest.approx(layer.spikes)
+    assert report.rate_operations == STEPS * 26
+    # encoders; 3 x (3 + 1) recurrent and input weights; 3 x (3 + 1) to the output; 8
+    assert report.remaining_operations == STEPS * (30 + 12 + 12 + 8)
+    assert memory.realization == Spiking(30, expected_input=Band(5.0, 1.0))
+
+
+def test_an_lstm_counts_its_matrices():
+    with nengo.Network() as network:
+        LSTM(3, 5)
+    assert rate_operations(network) == 4 * 5 * (3 + 5)
+
+
+def test_negative_spikes_are_counted_like_others():
+    with nengo.Network(seed=0) as network:
+        source = nengo.Node([0], label="source")
+        ensemble = nengo.Ensemble(
+            2, 1, neuron_type=nengo.Tanh(tau_ref=1), gain=np.ones(2), bias=np.zeros(2)
+        )
+        signs = [[1.0], [-1.0]]
+        nengo.Connection(source, ensemble.neurons, transform=signs, synapse=None)
+    to_spiking(network, 100)
+    x = {source: np.full((2, 1000, 1), np.arctanh(0.5))}
+    for minibatch_size in (None, 2):
+        (layer,) = spiking_report(network, x, minibatch_size=minibatch_size).layers
+        assert layer.spikes == pytest.approx(100, abs=2)  # 50 Hz each
+        assert layer.mean_rate == pytest.approx(50, abs=1)
+
+
+def test_counting_in_core_and_nengodl_agrees_and_leaves_the_network_as_it_was():
+    network, source, _, probe = by_hand()
+    with network:
+        noise = nengo.Node(nengo.processes.WhiteNoise(), label="noise")
+        memory_probe = nengo.Probe(noise, synapse=None)
+
+    def run():
+        with nengo.Simulator(network, progress_bar=False) as sim:
+            sim.run_steps(10)
+        return sim.data[probe], sim.data[memory_probe]
+
+    before, objects = run(), network.all_objects
+    x = {source: 100 * np.random.RandomState(0).randn(3, STEPS, 1)}
+    outputs = []
+    core, batched = (
+        spiking_report(
+            network, x, probe, lambda y: outputs.append(y) or 0, minibatch_size=size
+        )
+        for size in (None, 2)
+    )
+    assert core == batched and core.spikes > 14
+    assert outputs[0].shape == outputs[1].shape == (3, STEPS, 2)
+    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4 * np.abs(outputs[0]).max()
+    assert network.all_objects == objects
+    assert source.output == 0
+    for value, right in zip(run(), before, strict=True):
+        assert np.array_equal(value, right)
+
+
+def test_inputs_that_do_not_fit_are_refused():
+    network, source, _, probe = by_hand()
+    x = np.zeros((2, STEPS, 1))
+    for inputs, message in (
+        ({}, "at least one input node"),
+        ({source: x[:, :, 0]}, r"shape \(2, 40\)"),
+        ({source: np.zeros((2, STEPS, 3))}, r"shape \(2, 40, 3\)"),
+        ({nengo.Node([0], add_to_container=False): x}, "input node of the network"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            spiking_report(network, inputs)
+    with pytest.raises(ValidationError, match="both a probe and a function"):
+        spiking_report(network, {source: x}, probe)

@@ -1,0 +1,62 @@
+"""The paper's capacity figure: what is published, and what theory says is left."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments._lib.keras_models import units_for
+from experiments.recall.capacity import N_PARAMETERS, WORST, delayed, lmu_errors, stimuli
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("n_steps", [100, 1000])
+def test_an_untrained_memory_is_as_good_as_published(n_steps):
+    assert lmu_errors(n_steps, 20, seed=0).max() <= WORST[n_steps]
+
+
+def test_what_is_left_is_a_shift_of_one_step_at_the_end_of_the_window():
+    """An input held for a step arrives half a step early; theta is half a step short."""
+    shift = [np.mean(np.diff(x[:-1000]) ** 2) for x in stimuli(1000, 0, slice(100, 120))]
+    errors = lmu_errors(1000, 20, seed=0)
+    assert errors[-1] == pytest.approx(np.mean(shift), rel=0.1)
+    centred = lmu_errors(1000, 20, seed=0, centred=True)
+    assert np.all(centred[1:4] < 1e-4 * errors[1:4])
+
+
+def test_stimulus_is_band_limited_and_its_target_delayed():
+    (x,) = stimuli(100, 0, slice(100, 101))
+    assert np.abs(x).max() == 1
+    power = np.abs(np.fft.rfft(x)) ** 2
+    assert power[np.fft.rfftfreq(250, 0.01) > 10].sum() < 1e-9 * power.sum()
+    y = delayed(x, [0, 25, 100])
+    assert np.array_equal(y[100:], np.stack([x[100:], x[75:225], x[:150]], axis=1))
+    assert not y[:100, 2].any()
+
+
+def test_lstm_has_the_published_size():
+    assert units_for("lstm", N_PARAMETERS, 1, 5) == 100
+
+
+@pytest.mark.slow
+def test_command_trains_networks_and_goes_on(tmp_path):
+    options = ["capacity", "--quick", "--resume", "--out", str(tmp_path)]
+    written = []
+    for _ in range(2):
+        result = subprocess.run(
+            [sys.executable, "-m", "experiments", *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        written.append(json.loads((tmp_path / "capacity.json").read_text()))
+    first, second = (each["figures"] for each in written)
+    assert second["mse_lstm_T25"] == first["mse_lstm_T25"]  # not trained anew
+    assert first["worst_lmu_centred_T25"] < first["mse_lstm_T25"] < first["mse_zero_T25"]
+    assert (tmp_path / "capacity.png").stat().st_size > 10_000

@@ -1,0 +1,64 @@
+"""Encoder and decoder beside Keras': what they are asked, sizes, and what is learned."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.seq2seq.seq2seq import N_AHEAD, N_SOURCE, floor, make_data, nrmse
+
+ROOT = Path(__file__).parents[2]
+
+
+def draw(task, n=64):
+    return make_data(task, n, np.random.RandomState(0))
+
+
+def test_targets_are_what_the_tasks_say():
+    source, target = draw("copy")
+    assert np.array_equal(source, target)
+    source, target = draw("reverse")
+    assert np.array_equal(source[:, ::-1], target)
+    assert floor("reverse", source, target) == 1
+    source, target = draw("forecast")
+    assert source.shape == (64, N_SOURCE, 1) and target.shape == (64, N_AHEAD, 1)
+    # the series goes on: no step is larger between them than elsewhere
+    steps = np.abs(np.diff(np.concatenate([source, target], axis=1), axis=1))
+    assert steps[:, N_SOURCE - 1].max() <= steps.max() * 1.01
+    source, target = draw("both_ways")
+    # noise of half the signal's size
+    assert floor("both_ways", source, target) == pytest.approx(0.5, rel=0.05)
+    assert nrmse(target, target) == 0
+
+
+def test_lstm_encoder_and_decoder_count_as_keras_does():
+    from experiments.seq2seq._models import lstm_units, make_lstm
+
+    units = lstm_units("copy", 3600, 5)
+    gates = 4 * units * (1 + units + 1)
+    assert make_lstm("copy", units, 5, 0).count_params() == 2 * gates + units + 1
+    assert make_lstm("copy", units + 1, 5, 0).count_params() > 3600
+
+
+@pytest.mark.slow
+def test_command_trains_both_and_goes_on(tmp_path):
+    options = ["seq2seq", "--quick", "--resume", "--out", str(tmp_path)]
+    written = []
+    for _ in range(2):
+        result = subprocess.run(
+            [sys.executable, "-m", "experiments", *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        written.append(json.loads((tmp_path / "seq2seq.json").read_text()))
+    first, second = (each["figures"] for each in written)
+    assert first == second
+    assert first["parameters_lstm_copy"] <= first["parameters_lmu_copy"]
+    assert first["nrmse_lmu_copy"] < 1  # an output of zero
+    assert (tmp_path / "seq2seq.png").stat().st_size > 10_000

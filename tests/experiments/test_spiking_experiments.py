@@ -1,0 +1,190 @@
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SLOW_SYNAPSES = (
+    "lowpass_100ms",
+    "lowpass_20ms",
+    "double_exponential",
+    "alpha_50ms",
+    "delayed_lowpass",
+    "heterogeneous",
+    "linear",
+)
+KINDS = (
+    "poisson",
+    "lif",
+    "spiking_rectified_linear_varied",
+    "spiking_rectified_linear",
+)
+# names of the quick runs' figures; each of the first also with _worst
+FIGURES = {
+    "spiking_delay": (
+        {
+            "nrmse_lif",
+            "nrmse_spiking_rectified_linear",
+            "nrmse_lif_from_spikes",
+            "nrmse_spiking_rectified_linear_from_spikes",
+            "nrmse_linear",
+            "nrmse_order3_lif",
+            "nrmse_order3_linear",
+            "nrmse_order3_lif_as_published",
+        },
+        set(),
+    ),
+    "spiking_order27": (
+        {
+            "nrmse_lif",
+            "nrmse_spiking_rectified_linear",
+            "nrmse_linear",
+            "nrmse_lif_fine_steps",
+            "nrmse_lif_as_published",
+            "nrmse_linear_as_published",
+        },
+        set(),
+    ),
+    "spiking_synapses": (
+        {
+            "nrmse_published_lowpass",
+            "nrmse_published_double_exponential",
+            "nrmse_published_delayed_lowpass",
+            "nrmse_published_linear",
+            *(f"nrmse_slow_{name}" for name in SLOW_SYNAPSES),
+        },
+        set(),
+    ),
+    "spiking_scaling": (
+        {
+            *(f"excess_{kind}_{n}" for kind in KINDS for n in (100, 500)),
+            *(
+                f"nrmse_{kind}_order{order}"
+                for kind in ("lif", "spiking_rectified_linear", "linear")
+                for order in (4, 6)
+            ),
+        },
+        {f"exponent_{kind}" for kind in KINDS},
+    ),
+    "spiking_product": (
+        {
+            f"nrmse_{kind}{name}"
+            for kind in ("lif", "spiking_rectified_linear")
+            for name in ("", "_20ms")
+        },
+        set(),
+    ),
+    "spiking_neurons": (
+        {
+            f"nrmse_{name}_{n}"
+            for name in (
+                "spiking_rectified_linear",
+                "regular_spiking",
+                "lif",
+                "stochastic_spiking",
+                "poisson_spiking",
+                "adaptive_lif",
+                "lif_rate",
+                "rectified_linear",
+                "sigmoid",
+                "tanh",
+            )
+            for n in (100, 300)
+        }
+        | {"nrmse_linear"},
+        set(),
+    ),
+    "time_cells": ({"nrmse_state"}, {"slope", "intercept", "correlation", "n_cells"}),
+}
+BARS = {
+    "spiking_delay": {
+        "nrmse_lif": 0.030,
+        "nrmse_spiking_rectified_linear": 0.0070,
+        "nrmse_order3_lif": 0.018,
+    },
+    "spiking_order27": {"nrmse_lif": 0.18, "nrmse_lif_fine_steps": 0.15},
+    "spiking_synapses": {"nrmse_published_delayed_lowpass": 0.15},
+    "spiking_product": {"nrmse_lif": 0.30, "nrmse_spiking_rectified_linear": 0.30},
+    "spiking_scaling": {"exponent_spiking_rectified_linear": -0.9},
+}
+
+
+def run(name, out, *options):
+    """Run an experiment in a process of its own; return its JSON."""
+    result = subprocess.run(
+        [sys.executable, "-m", "experiments", name, "--out", str(out), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert (out / f"{name}.png").stat().st_size > 10_000
+    return json.loads((out / f"{name}.json").read_text())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_quick_run_has_its_figures(name, tmp_path):
+    written = run(name, tmp_path, "--quick", "--seed", "100")
+    assert (written["experiment"], written["seed"], written["quick"]) == (name, 100, True)
+    assert written["settings"]["seeds"] == [100, 101]
+    summarized, single = FIGURES[name]
+    figures = written["figures"]
+    assert figures.keys() == summarized | {f"{n}_worst" for n in summarized} | single
+    assert all(math.isfinite(value) for value in figures.values())
+    assert all(figures[n] <= figures[f"{n}_worst"] for n in summarized)
+    assert written["reference"].keys() <= figures.keys()
+    if name == "spiking_delay":
+        for kind in ("lif", "spiking_rectified_linear"):
+            assert figures[f"nrmse_{kind}"] < 1.5 * figures["nrmse_linear"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BARS)
+def test_full_run_reaches_its_bars(name, tmp_path):
+    figures = run(name, tmp_path)["figures"]
+    for figure, bar in BARS[name].items():
+        assert figures[figure] <= bar, figure
+
+
+def run_digits(out, *options):
+    """Run the digits, on scikit-learn's unless ``--data`` says otherwise."""
+    result = subprocess.run(
+        [sys.executable, "-m", "experiments", "psmnist_spiking", "--out", out, *options],
+        cwd=ROOT,
+        env={name: v for name, v in os.environ.items() if name != "LMU_NENGO_DATA"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads((out / "psmnist_spiking.json").read_text())
+
+
+@pytest.mark.slow
+def test_digits_in_spikes_alone(tmp_path):
+    written = run_digits(tmp_path, "--quick", "--permutation-seed", "100")
+    assert written["settings"]["data"] == "8x8 digits"
+    assert (tmp_path / "psmnist_spiking.png").stat().st_size > 10_000
+    figures = written["figures"]
+    assert figures["digits"] == 60
+    assert figures["accuracy_exact_memory"] >= 85
+    assert figures["accuracy"] >= figures["accuracy_exact_memory"] - 5
+    assert figures["error_over_spread"] < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA")
+def test_mnist_in_spikes_alone_reaches_its_bar(tmp_path):
+    data = str(Path(os.environ["LMU_NENGO_DATA"]).resolve())
+    accuracies = []
+    for seed in "012":
+        written = run_digits(tmp_path, "--data", data, "--permutation-seed", seed)
+        assert written["figures"]["digits"] == 500
+        accuracies.append(written["figures"]["accuracy"])
+    assert sum(accuracies) / 3 >= 97.0, accuracies

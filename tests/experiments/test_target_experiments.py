@@ -1,0 +1,84 @@
+"""The experiments on targets, their short versions; what they measure in full is slow."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(name, out, *options):
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", name, "--out", str(out), *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def figures_of(out, name):
+    return json.loads((out / f"{name}.json").read_text())["figures"]
+
+
+def test_backends_runs_on_core(tmp_path):
+    run("backends", tmp_path, "--quick", "--target", "core")
+    figures = figures_of(tmp_path, "backends")
+    assert figures["nrmse_core"] < 0.05
+    # 800 neurons at 400 Hz at most
+    assert 1000 < figures["spikes_per_second_core"] < 800 * 400
+    assert (tmp_path / "backends.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_quantization_costs_little_at_many_bits_and_much_at_few(tmp_path):
+    run("quantization", tmp_path, "--quick")
+    figures = figures_of(tmp_path, "quantization")
+    exact = figures["nrmse_exact"]
+    for what, bits in (("direct_weight", 16), ("synapse_weight", 16), ("state", 24)):
+        assert figures[f"nrmse_{what}_{bits}"] == pytest.approx(exact, abs=1e-3)
+    # the matrix applied once a step is the identity and a little: it needs more bits
+    assert figures["nrmse_direct_weight_8"] > 5 * figures["nrmse_synapse_weight_8"]
+    assert figures["accuracy_weight_3"] < figures["accuracy_weight_16"]
+    assert (tmp_path / "quantization.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_digits_in_spikes_agree_with_the_rate_network(tmp_path):
+    run("psmnist", tmp_path, "--quick", "--target", "core")
+    figures = figures_of(tmp_path, "psmnist_core")
+    assert figures["digits"] == 10
+    assert figures["agreement_rate"] >= 90
+
+
+def test_options_that_a_target_does_not_take_are_refused(tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "experiments", "psmnist", "--target", "core"),
+            *("--epochs", "3", "--resume", "--out", str(tmp_path)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "leave out --epochs, --resume" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ["norse", "spikingjelly", "ocl"])
+def test_digits_on_a_target_agree_with_the_rate_network(tmp_path, target):
+    backend = {"ocl": "nengo_ocl"}.get(target, target)
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"needs {backend}")
+    run("psmnist", tmp_path, "--target", target, "--streamed", "100")
+    figures = figures_of(tmp_path, f"psmnist_{target}")
+    assert figures["digits"] == 100
+    assert figures["agreement_rate"] >= 97

@@ -1,0 +1,234 @@
+"""Norse and SpikingJelly as targets: a memory, other neurons, a classifier."""
+
+import warnings
+
+import nengo
+import numpy as np
+import pytest
+from nengo.exceptions import ValidationError
+
+import lmu_nengo
+from lmu_nengo import targets
+from lmu_nengo.targets.nir.neurons import StepLIF
+from tests.targets.nir.nir_examples import (
+    AFTER,
+    CONSUMERS,
+    DT,
+    STEPS,
+    Digits,
+    consumer,
+    delay_error,
+    make_delay,
+)
+
+
+def simulators_memory(name, seed, neuron_type=None):
+    """Error of the delay, and agreement of the spikes: free, and following."""
+    from lmu_nengo.targets.nir.reference import agreement, simulate
+    from lmu_nengo.targets.nir.runner import run_graph
+
+    make_module = consumer(name)
+    network, u, delayed = make_delay(seed, neuron_type or nengo.LIF())
+    sim = targets.run(network, name, 5.0)
+    error = delay_error(sim.data[u], sim.data[delayed])
+    x = np.concatenate([np.zeros((1, 1)), sim.data[u][:-1]])
+    result = run_graph(sim.graph, x, make_module)
+    free = agreement(result.spikes, simulate(sim.graph, x).spikes)
+    assert np.count_nonzero(result.spikes["neurons"]) == sim.spikes
+    result = run_graph(sim.graph, x, make_module, dtype="float32")
+    following = simulate(sim.graph, x, follow=result.spikes)
+    return error, free, agreement(result.spikes, following.spikes)
+
+
+@pytest.mark.parametrize("name", CONSUMERS)
+def test_memory_is_accurate_and_its_spikes_are_the_references(name):
+    error, free, following = simulators_memory(name, 0)
+    assert error <= 0.03
+    assert free >= 0.999
+    assert following >= 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [nengo.LIF(), nengo.SpikingRectifiedLinear()], ids=str)
+@pytest.mark.parametrize("name", CONSUMERS)
+def test_memory_is_accurate_for_all_seeds(name, kind):
+    found = np.array([simulators_memory(name, seed, kind) for seed in range(5)])
+    print(name, kind, found.round(6).tolist(), found.mean(axis=0))
+    assert found[:, 0].mean() <= 0.03
+    assert np.all(found[:, 1:] >= 0.999)
+
+
+@pytest.mark.parametrize("name", CONSUMERS)
+def test_long_and_short_runs_are_the_same(name):
+    consumer(name)
+    network, _, delayed = make_delay(0, nengo.LIF(), n_neurons=100)
+    with network:
+        spikes = nengo.Probe(delayed.target, synapse=0.01, sample_every=0.005)
+    whole = targets.run(network, name, 0.9)
+    with targets.load(name).Simulator(network) as sim:
+        sim.run(0.2)
+        sim.run(0.7)
+    np.testing.assert_allclose(sim.data[delayed], whole.data[delayed], atol=1e-12)
+    np.testing.assert_array_equal(sim.trange(), whole.trange())
+    assert sim.data[spikes].shape == (180, 1)
+    filtered = nengo.Lowpass(0.01).filt(sim.data[delayed], dt=DT, y0=0)
+    late = np.concatenate([np.zeros((1, 1)), filtered[:-1]])  # a probe's takes a step
+    np.testing.assert_allclose(sim.data[spikes], late[4::5], atol=1e-6)
+
+
+def test_network_stays_as_it_was():
+    consumer("norse")
+    network, _, _ = make_delay(0, nengo.LIF(), n_neurons=100)
+    before = list(network.all_objects), network.memory.realization
+    kinds = [ens.neuron_type for ens in network.all_ensembles]
+    prepared = targets.prepare(network, "norse")
+    assert any("StepLIF" in change for change in prepared.changes)
+    targets.run(network, "norse", 0.01)
+    assert (list(network.all_objects), network.memory.realization) == before
+    assert [ens.neuron_type for ens in network.all_ensembles] == kinds
+    assert all(type(e.neuron_type) is StepLIF for e in prepared.network.all_ensembles)
+
+
+def test_neurons_outside_of_memories():
+    """A communication channel, decoded: its own lowpass, and Nengo's decoders."""
+    consumer("norse")
+    with nengo.Network(seed=1) as network:
+        u = nengo.Node(lambda t: 0.8 * np.sin(2 * np.pi * t))
+        one = nengo.Node([0.1])
+        a = nengo.Ensemble(100, 1, max_rates=nengo.dists.Uniform(100, 200))
+        b = nengo.Ensemble(100, 1, max_rates=nengo.dists.Uniform(100, 200))
+        nengo.Connection(u, a, synapse=0.01)
+        nengo.Connection(one, a, synapse=None)
+        nengo.Connection(a, b, synapse=0.01, function=np.square)
+        decoded = nengo.Probe(b, synapse=0.02)
+        spikes = nengo.Probe(a.neurons)
+        weighted = nengo.Probe(network.all_connections[-1])
+    sim = targets.run(network, "norse", 2.0)
+    t = sim.trange()
+    expected = (0.8 * np.sin(2 * np.pi * (t - 0.035)) + 0.1) ** 2
+    error = sim.data[decoded][500:, 0] - expected[500:]
+    assert np.sqrt(np.mean(error**2)) < 0.1 * np.ptp(expected)
+    assert set(np.unique(sim.data[spikes])) == {0, 1 / DT}
+    assert sim.data[weighted].shape == (2000, 1)
+
+
+def test_every_broken_limit_is_named_before_anything_is_built():
+    with nengo.Network() as network:
+        u = nengo.Node(lambda t: 0)
+        squared = nengo.Node(lambda t, x: x**2, size_in=1)
+        memory = lmu_nengo.LegendreMemory(0.1, 3)
+        spiking = lmu_nengo.LegendreMemory(
+            0.1, 3, realization=lmu_nengo.Spiking(60, nengo.Izhikevich())
+        )
+        rate = nengo.Ensemble(10, 1, neuron_type=nengo.LIFRate())
+        fast = nengo.Ensemble(
+            10,
+            1,
+            max_rates=nengo.dists.Uniform(300, 400),
+            noise=nengo.processes.WhiteNoise(),
+        )
+        nengo.Connection(u, spiking.input, synapse=0.005)
+        nengo.Connection(squared, rate)
+        learned = nengo.Connection(rate, fast, synapse=0.1, learning_rule_type=nengo.PES())
+        nengo.Connection(memory.output[0], fast, synapse=None)
+        nengo.Probe(fast.neurons, "voltage")
+        nengo.Probe(spiking.all_nodes[-1])
+    limits = targets.check(network, "norse")
+    found = {(limit.name, str(limit.value)) for limit in limits}
+    assert ("realization", "Linear") in found
+    assert ("neuron type", "Izhikevich") in found
+    assert ("neuron type", "LIFRate") in found
+    assert ("probe", "voltage") in found
+    assert ("probe", "inside a memory") in found
+    names = [limit.name for limit in limits]
+    assert {"noise", "node", "learning rule", "synapses on a path"} <= set(names)
+    assert any(limit.where is learned for limit in limits)
+    with pytest.raises(ValidationError, match="norse cannot hold the network"):
+        targets.prepare(network, "norse")
+    assert targets.check(network, "spikingjelly", dt=0.002)[0].name == "step"
+    with nengo.Network() as empty:
+        nengo.Node([0])
+    assert [limit.name for limit in targets.check(empty, "norse")] == ["neurons"]
+
+
+def test_inputs_are_checked():
+    consumer("norse")
+    network, u, _ = make_delay(0, nengo.LIF(), n_neurons=100)
+    simulator = targets.load("norse").Simulator
+    for inputs, message in (
+        ({u.target: np.zeros((2, 5))}, "expected an input node"),
+        ({u.target: np.zeros((2, 5, 2))}, "expected an input node"),
+        ({"u": np.zeros((2, 5, 1))}, "expected an input node"),
+        ({u.target: np.full((2, 5, 1), np.inf)}, "not finite"),
+        ({u.target: np.zeros((0, 5, 1))}, "expected \\(n, n_steps, size\\)"),
+    ):
+        with pytest.raises(ValidationError, match=message):
+            simulator(network, inputs=inputs)
+    with pytest.raises(ValidationError, match="dtype"):
+        simulator(network, dtype="float16")
+    with (
+        simulator(network, inputs={u.target: np.zeros((2, 5, 1))}) as sim,
+        pytest.raises(ValidationError, match="inputs for 5"),
+    ):
+        sim.run(0.006)
+    with pytest.raises(nengo.exceptions.SimulatorClosed):
+        sim.run(0.001)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return Digits(0)
+
+
+def test_rate_network_in_nengo_is_the_one_trained(digits):
+    network = digits.network()
+    held = np.repeat(digits.x_test[1], STEPS, axis=0)
+    x = np.concatenate([held, np.zeros((AFTER * STEPS, 1))])
+    network.pixel.output = nengo.processes.PresentInput(x, DT)
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run_steps(len(x))
+    output = sim.data[network.probe][64 * STEPS - 1 :: STEPS].mean(axis=0)
+    np.testing.assert_allclose(output, digits.outputs(digits.x_test[1:2])[0], atol=1e-6)
+
+
+def test_classifier_runs_from_one_file(digits, tmp_path):
+    from lmu_nengo.targets.nir.file import read_nir, write_nir
+    from lmu_nengo.targets.nir.graph import export_nir
+    from lmu_nengo.targets.nir.runner import run_graph
+
+    make_module = consumer("norse")
+    network = digits.spiking()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        write_nir(tmp_path / "digits.nir", export_nir(network, output=network.digit))
+    graph = read_nir(tmp_path / "digits.nir")
+    kinds = [type(node).__name__ for node in graph.nodes.values()]
+    assert sorted(kinds) == ["Affine"] * 3 + ["CubaLIF", "Input", "Output"]
+    n = 4
+    result = run_graph(graph, digits.shown(n), make_module, dtype="float32")
+    output = result.output[:, -AFTER * STEPS :].mean(axis=1)
+    expected = digits.outputs(digits.x_test[:n])
+    assert np.mean(output.argmax(axis=1) == expected.argmax(axis=1)) >= 0.75
+    assert np.corrcoef(output.ravel(), expected.ravel())[0, 1] > 0.9
+
+
+@pytest.mark.slow
+def test_classifier_decides_as_its_rate_network(digits):
+    consumer("norse")
+    network, n = digits.spiking(), len(digits.x_test)
+    x = digits.shown(n)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sim = targets.load("norse").Simulator(
+            network, inputs={network.pixel: x}, dtype="float32"
+        )
+    with sim:
+        sim.run(x.shape[1] * DT)
+    answers = sim.data[network.probe][:, -AFTER * STEPS :].mean(axis=1).argmax(axis=1)
+    rate = digits.outputs(digits.x_test).argmax(axis=1)
+    print(
+        f"{n} digits: agreement {np.mean(answers == rate):.4f}, rate network "
+        f"{np.mean(rate == digits.y_test):.4f}, spikes "
+        f"{np.mean(answers == digits.y_test):.4f}, {sim.spikes / n:.0f} a digit"
+    )
+    assert np.mean(answers == rate) >= 0.97
