@@ -26,6 +26,10 @@ html_theme = "furo"
 html_show_copyright = False
 html_title = f"lmu_nengo {release}"
 numpydoc_show_class_members = False
+autodoc_default_options = {  # hooks that Nengo and Keras call
+    "exclude-members": "make, make_state, make_step, sample, call, on_train_begin,"
+    " on_epoch_begin, on_epoch_end"
+}
 default_role = "code"
 sphinx_gallery_conf = {
     "examples_dirs": "../networks",
