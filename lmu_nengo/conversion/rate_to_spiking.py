@@ -8,7 +8,8 @@ from nengo.synapses import SynapseParam
 from lmu_nengo._validation import check_positive
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.exact import Windowed
-from lmu_nengo.memory.network import find_memories, realize
+from lmu_nengo.memory.network import find_memories
+from lmu_nengo.memory.realization import realize
 
 
 def to_spiking(network, scale=1.0, synapse=None, memories=None):

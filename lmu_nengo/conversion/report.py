@@ -11,9 +11,10 @@ from nengo.params import BoolParam
 # nengo.Simulator itself is refused by Nengo GUI while it reads a script
 from nengo.simulator import Simulator
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_integer
 from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
-from lmu_nengo.memory.network import find_memories, plain_config
+from lmu_nengo.memory.network import find_memories
 
 
 @dataclass(frozen=True)

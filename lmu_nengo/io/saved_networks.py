@@ -8,7 +8,8 @@ from nengo.exceptions import ValidationError
 from nengo.solvers import NoSolver
 
 from lmu_nengo.io import archive
-from lmu_nengo.memory.network import LegendreMemory, Realizable
+from lmu_nengo.memory.network import LegendreMemory
+from lmu_nengo.memory.realization import RealizableNetwork
 from lmu_nengo.processes.sequence import Sequence
 
 ENSEMBLE = ("encoders", "gain", "bias")
@@ -108,7 +109,7 @@ def load_network(path, build):
 
 def parts(network, name="network"):
     """Everything with parameters, by a name that tells its place; no memory's inside."""
-    weighted = isinstance(network, Realizable) and hasattr(network, "weights")
+    weighted = isinstance(network, RealizableNetwork) and hasattr(network, "weights")
     if weighted or isinstance(network, LegendreMemory):
         yield name, network
         return

@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.memory.network import plain_config
+from lmu_nengo._nengo import plain_config
 from lmu_nengo.processes.regularization import Dropout
 from lmu_nengo.processes.sequence import Reverse
 

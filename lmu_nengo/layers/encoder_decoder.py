@@ -3,10 +3,10 @@
 import nengo
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_integer
 from lmu_nengo.layers.containers import Layers
 from lmu_nengo.layers.lmu_cell import LMUCell
-from lmu_nengo.memory.network import plain_config
 from lmu_nengo.processes.sequence import Only
 
 

@@ -5,11 +5,13 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam, Default
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_integer
 from lmu_nengo.layers.initializers import Glorot, check_weights, seed_of
 from lmu_nengo.layers.lmu_cell_sequence import STATE_SPACE, CellSequence
 from lmu_nengo.memory.exact import Windowed
-from lmu_nengo.memory.network import LegendreMemory, Realizable, plain_config
+from lmu_nengo.memory.network import LegendreMemory
+from lmu_nengo.memory.realization import RealizableNetwork
 from lmu_nengo.processes.tensor_function import TensorFunction
 
 PATHS = (
@@ -24,7 +26,7 @@ PATHS = (
 FEEDBACK = ("hidden_encoders", "memory_encoders", "hidden_kernel")
 
 
-class LMUCell(Realizable):
+class LMUCell(RealizableNetwork):
     """
     The Legendre Memory Unit: a memory, a hidden state, and every path between them.
 
@@ -244,6 +246,11 @@ class LMUCell(Realizable):
                 self.config[conn].trainable = False
         if is_neurons and "bias" not in self.trainable:
             self.config[self.hidden].trainable = False
+
+    @property
+    def set_aside(self):
+        """Networks of the single steps while one operator goes through all of them."""
+        return () if self._sequence is None else (self._steps,)
 
     @property
     def weights(self):

@@ -4,14 +4,15 @@ import nengo
 import numpy as np
 from nengo.params import Default
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_choice, check_integer
 from lmu_nengo.layers.initializers import Glorot, check_weights, seed_of
 from lmu_nengo.memory.exact import Linear
-from lmu_nengo.memory.network import Realizable, plain_config
+from lmu_nengo.memory.realization import RealizableNetwork
 from lmu_nengo.processes.sequence import Sequence
 
 
-class LSTM(Realizable):
+class LSTM(RealizableNetwork):
     """
     A layer of long short-term memory cells.
 

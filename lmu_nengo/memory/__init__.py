@@ -1,16 +1,28 @@
 """The Legendre memory, the ways to realize it, and functions of its window."""
 
 from lmu_nengo.memory.exact import Linear, Windowed
-from lmu_nengo.memory.network import LegendreMemory, realize
+from lmu_nengo.memory.network import LegendreMemory, find_memories
 from lmu_nengo.memory.readout import LearnedReadout, WindowFunction
+from lmu_nengo.memory.realization import (
+    RealizableNetwork,
+    Realization,
+    find_ensembles,
+    find_realizable,
+    realize,
+)
 from lmu_nengo.memory.spiking import Spiking
 
 __all__ = [
     "LearnedReadout",
     "LegendreMemory",
     "Linear",
+    "RealizableNetwork",
+    "Realization",
     "Spiking",
     "WindowFunction",
     "Windowed",
+    "find_ensembles",
+    "find_memories",
+    "find_realizable",
     "realize",
 ]

@@ -1,4 +1,4 @@
-"""What a realization of a Legendre memory is; the exact ones: step by step, windowed."""
+"""Exact realizations of a Legendre memory: step by step, and for whole windows."""
 
 from dataclasses import dataclass
 
@@ -6,16 +6,8 @@ import nengo
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, check_integer
+from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.signal.discretization import DISCRETIZERS, impulse_response
-
-
-class Realization:
-    """
-    A way to compute a memory.
-
-    Subclasses have a method ``make(memory)``, which adds the objects that compute the
-    memory to the current network, or raises ValidationError.
-    """
 
 
 @dataclass(frozen=True)
@@ -63,6 +55,7 @@ class Windowed(Realization):
 
     n_steps: int
     discretizer: str = "zoh"
+    is_windowed = True
 
     def __post_init__(self):
         check_integer(self.n_steps, "n_steps", obj=self)
@@ -79,6 +72,10 @@ class Windowed(Realization):
         )
         nengo.Connection(memory.input, window, synapse=None)
         nengo.Connection(window, memory.output, synapse=None)
+
+    def step_by_step(self):
+        """Return `Linear` with the same discretizer."""
+        return Linear(self.discretizer)
 
 
 class WholeWindow(nengo.Process):
@@ -106,16 +103,4 @@ class WholeWindow(nengo.Process):
             "step. Train it with lmu_nengo.training.Simulator, or call "
             "lmu_nengo.realize(network, lmu_nengo.Linear()) first.",
             attr="realization",
-        )
-
-
-def refuse_start(memory, realization):
-    """Raise ValidationError for a memory whose state is set from outside."""
-    if memory.start is not None:
-        raise ValidationError(
-            f"{memory} has a node to start it from outside, which "
-            f"{type(realization).__name__} does not have. Use Linear(), or for training "
-            "an LMUCell(..., start=True).",
-            attr="start",
-            obj=realization,
         )

@@ -1,53 +1,25 @@
-"""The Legendre memory as a Nengo network, and swapping the way it is realized."""
-
-from contextlib import contextmanager
+"""The Legendre memory as a Nengo network."""
 
 import nengo
 import numpy as np
 from nengo.builder import Builder
 from nengo.builder.network import build_network
-from nengo.config import Config
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam
 
-from lmu_nengo._validation import check_integer, check_positive
-from lmu_nengo.memory.exact import Linear, Realization
+from lmu_nengo._nengo import plain_config
+from lmu_nengo._validation import check_dt, check_integer, check_positive
+from lmu_nengo.memory.exact import Linear
+from lmu_nengo.memory.realization import (
+    RealizableNetwork,
+    Realization,
+    find_networks,
+)
 from lmu_nengo.signal.discretization import discretize
 from lmu_nengo.signal.legendre import state_space
 
 
-class Realizable(nengo.Network):
-    """A network with an exact, a windowed and perhaps a spiking way to compute it."""
-
-    def realize(self, realization):
-        """
-        Swap the way the network is computed, in place.
-
-        ``.input``, ``.output``, seeds and everything outside stay as they were.
-
-        Parameters
-        ----------
-        realization : Linear or Windowed or Spiking
-            The new realization.
-
-        Raises
-        ------
-        ValidationError
-            If it is not a realization, or does not fit; the network then keeps the one it
-            has.
-        """
-        self._swap(realization, self._make(realization))
-
-    def _make(self, realization):
-        """Objects that compute the network, or ValidationError."""
-        raise NotImplementedError
-
-    def _swap(self, realization, inside):
-        """Put objects in the place of those that compute the network now."""
-        raise NotImplementedError
-
-
-class LegendreMemory(Realizable):
+class LegendreMemory(RealizableNetwork):
     """
     A sliding window of its input, kept as Legendre coefficients: ``theta m' = A m + B u``.
 
@@ -128,8 +100,8 @@ class LegendreMemory(Realizable):
         dt = check_positive(dt, "dt", obj=type(self))
         if theta < dt:
             raise ValidationError(
-                f"got {theta:g} s, expected at least one step, dt={dt:g} s. theta is in "
-                "seconds: multiply a window counted in steps by dt.",
+                f"must be at least one time step (dt={dt:g} s), got {theta:g} s. theta is "
+                "in seconds: multiply a window counted in steps by dt.",
                 attr="theta",
                 obj=type(self),
             )
@@ -159,8 +131,8 @@ class LegendreMemory(Realizable):
         """Objects that compute the memory, or ValidationError."""
         if not isinstance(realization, Realization):
             raise ValidationError(
-                f"got {realization!r}, expected a Linear(), Windowed(n_steps) or "
-                "Spiking(n_neurons).",
+                "must be Linear(), Windowed(n_steps) or Spiking(n_neurons), got "
+                f"{realization!r}.",
                 attr="realization",
                 obj=self,
             )
@@ -240,67 +212,13 @@ class LegendreMemory(Realizable):
         return [slice(start, start + self.order) for start in starts]
 
 
-@contextmanager
-def plain_config():
-    """Nengo's own defaults, whatever the surrounding networks configure."""
-    surrounding = list(Config.context)
-    Config.context.clear()
-    try:
-        yield
-    finally:
-        for config in surrounding:
-            Config.context.append(config)
-
-
 @Builder.register(LegendreMemory)
 def build_memory(model, memory, progress=None):
     """Build the network, unless the simulator's step is not the memory's."""
-    if not np.isclose(model.dt, memory.dt, rtol=1e-9, atol=0):
-        raise ValidationError(
-            f"the simulator's step is dt={model.dt:g} s, the memory was made for "
-            f"dt={memory.dt:g} s. Give both the same: LegendreMemory(..., dt=...), "
-            "Simulator(..., dt=...).",
-            attr="dt",
-            obj=memory,
-        )
+    check_dt(model.dt, memory)
     build_network(model, memory, progress)
 
 
-def realize(network, realization):
-    """
-    Swap the realization of every memory in a network, in place.
-
-    Parameters
-    ----------
-    network : nengo.Network
-        Searched with all its subnetworks.
-    realization : Linear or Windowed or Spiking
-        The new realization. ``Spiking.n_neurons`` counts for each memory.
-
-    Raises
-    ------
-    ValidationError
-        If the network holds no memory, or the realization does not fit one; all
-        memories then keep what they have.
-    """
-    found = find_realizable(network)
-    if not found:
-        raise ValidationError(
-            f"{network} holds no LegendreMemory, expected at least one.", attr="network"
-        )
-    insides = [part._make(realization) for part in found]
-    for part, inside in zip(found, insides, strict=True):
-        part._swap(realization, inside)
-
-
-def find_realizable(network):
-    """All `Realizable` in ``network``, itself included, but none inside another."""
-    if isinstance(network, Realizable):
-        return [network]
-    return [part for net in network.networks for part in find_realizable(net)]
-
-
-def find_memories(network):
-    """All `LegendreMemory` in ``network`` and its subnetworks, itself included."""
-    networks = [network, *network.all_networks]
-    return [net for net in networks if isinstance(net, LegendreMemory)]
+def find_memories(network) -> list["LegendreMemory"]:
+    """Return all `LegendreMemory` in ``network``, whatever the realization of its parts."""
+    return [net for net in find_networks(network) if isinstance(net, LegendreMemory)]

@@ -4,8 +4,9 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_integer, check_positive
-from lmu_nengo.memory.network import LegendreMemory, plain_config
+from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.nef.input_model import SIGMAS, Expected, band_covariance
 from lmu_nengo.nef.populations import GOLDEN, quantiles, share_neurons
 from lmu_nengo.signal.legendre import delay_decoders

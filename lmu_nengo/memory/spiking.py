@@ -6,8 +6,13 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 
-from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.memory.exact import Realization, refuse_start
+from lmu_nengo._validation import (
+    check_choice,
+    check_integer,
+    check_non_negative,
+    check_positive,
+)
+from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.input_model import Band, Expected
 from lmu_nengo.nef.mapping import principle3
 from lmu_nengo.nef.populations import (
@@ -17,7 +22,7 @@ from lmu_nengo.nef.populations import (
     share_neurons,
 )
 from lmu_nengo.nef.stability import loop_poles
-from lmu_nengo.nef.synapses import check_seconds, discrete_synapse, split
+from lmu_nengo.nef.synapses import discrete_synapse, split
 from lmu_nengo.signal.balancing import COORDINATES, state_transform, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
 
@@ -109,18 +114,19 @@ class Spiking(Realization):
     lead: float | None = None
     output: str = "state"
     discretizer: str = "zoh"
+    is_spiking = True
 
     def __post_init__(self):
         check_integer(self.n_neurons, "n_neurons", obj=self)
         check_integer(self.ensemble_d, "ensemble_d", obj=self)
-        check_positive(self.margin, "margin", unit="ranges", obj=self)
+        check_positive(self.margin, "margin", unit="", obj=self)
         check_choice(self.coordinates, COORDINATES, "coordinates", obj=self)
         check_choice(self.output, OUTPUTS, "output", obj=self)
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
         if self.state_d is not None:
             check_integer(self.state_d, "state_d", obj=self)
         if self.lead is not None:
-            check_seconds(self.lead, "lead", obj=self)
+            check_non_negative(self.lead, "lead", obj=self)
         for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
             split(synapse)  # refuses what cannot be mapped
 

@@ -21,8 +21,8 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.params import NdarrayParam, NumberParam
 
-from lmu_nengo._validation import check_positive
-from lmu_nengo.nef.synapses import check_seconds, difference_form, split
+from lmu_nengo._validation import check_dt, check_non_negative, check_positive
+from lmu_nengo.nef.synapses import difference_form, split
 
 
 class InputFilter(nengo.Process):
@@ -62,13 +62,7 @@ class InputFilter(nengo.Process):
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Observable canonical form in powers of z - 1."""
-        if not np.isclose(dt, self.dt, rtol=1e-9, atol=0):
-            raise ValidationError(
-                f"got a simulator with steps of {dt:g} s, expected {self.dt:g} s. "
-                "Make the mapping for the simulator's dt.",
-                attr="dt",
-                obj=self,
-            )
+        check_dt(dt, self)
         chain, past, place = state["chain"], state["past"], state["place"]
         k, delay = len(chain), len(self.taps)
         inputs = np.ascontiguousarray(self.inputs[::-1])  # highest power first
@@ -180,7 +174,7 @@ def principle3(Ad, Bd, synapse, dt: float, lead: float = 0.0) -> Mapping:
     """
     A, B = _check_state_space(Ad, Bd, "Ad", "Bd")
     order, dt = len(A), check_positive(dt, "dt")
-    steps = check_seconds(lead, "lead") / dt
+    steps = check_non_negative(lead, "lead") / dt
     several = isinstance(synapse, list | tuple)
     if several and len(synapse) != order:
         raise ValidationError(
@@ -250,7 +244,7 @@ def continuous_principle3(A, B, synapse, lead: float = 0.0) -> Mapping:
     from scipy.linalg import expm
 
     A, B = _check_state_space(A, B, "A", "B")
-    lead = check_seconds(lead, "lead")
+    lead = check_non_negative(lead, "lead")
     synapse, delay = split(synapse)
     den, num = (np.trim_zeros(p, "f")[::-1] for p in (synapse.den, synapse.num))
     if not synapse.analog or len(den) < 2 or len(num) > len(den):

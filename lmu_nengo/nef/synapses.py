@@ -6,7 +6,8 @@ from nengo.exceptions import ValidationError
 from nengo.params import NumberParam
 from nengo.utils.numpy import is_number
 
-from lmu_nengo._validation import check_positive
+from lmu_nengo._nengo import synapse_state_space
+from lmu_nengo._validation import check_non_negative, check_positive
 
 
 class DelayedLowpass(nengo.synapses.Synapse):
@@ -33,7 +34,7 @@ class DelayedLowpass(nengo.synapses.Synapse):
     def __init__(self, tau, delay):
         super().__init__()
         self.tau = check_positive(tau, "tau", obj=self)
-        self.delay = check_seconds(delay, "delay", obj=self)
+        self.delay = check_non_negative(delay, "delay", obj=self)
 
     def make_state(self, shape_in, shape_out, dt, dtype=None, y0=0):
         """Filter, ring buffer of the delayed values, and place in the buffer."""
@@ -97,7 +98,7 @@ def difference_form(synapse, dt):
     """Coefficients of F in rising powers of z - 1, and the delay in steps."""
     synapse, delay = split(synapse)
     try:
-        A, B, C, D = synapse._get_ss(dt)  # what Nengo runs
+        A, B, C, D = synapse_state_space(synapse, dt)  # what Nengo runs
     except (ValueError, TypeError) as error:
         raise ValidationError(f"Nengo refuses {synapse!r}: {error}", "synapse") from error
     k = len(A)
@@ -131,9 +132,3 @@ def split(synapse):
             attr="synapse",
         )
     return synapse, 0
-
-
-def check_seconds(value, attr, obj=None):
-    """Return ``value`` as a finite float of at least zero, or raise ValidationError."""
-    is_zero = is_number(value) and value == 0
-    return 0.0 if is_zero else check_positive(value, attr, advice="0 is none.", obj=obj)

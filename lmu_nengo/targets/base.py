@@ -9,9 +9,10 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo.conversion.operations import fan_out
 from lmu_nengo.memory.exact import Linear, Windowed
-from lmu_nengo.memory.network import find_realizable, plain_config
+from lmu_nengo.memory.realization import find_realizable
 
 
 @dataclass(frozen=True)

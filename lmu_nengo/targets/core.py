@@ -1,10 +1,9 @@
 """Core Nengo as a target: the reference of the others."""
 
-import numpy as np
-
 # nengo.Simulator itself is refused by Nengo GUI while it reads a script
 from nengo.simulator import Simulator as NengoSimulator
 
+from lmu_nengo._validation import is_same_dt
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.targets.base import (
     Limit,
@@ -26,7 +25,7 @@ def check(network, dt):
             "Give both the same dt: LegendreMemory(..., dt=...), run(..., dt=...).",
         )
         for memory in find_memories(network)
-        if not np.isclose(dt, memory.dt, rtol=1e-9, atol=0)
+        if not is_same_dt(dt, memory.dt)
     ]
 
 

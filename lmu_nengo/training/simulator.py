@@ -8,7 +8,8 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.layers.lmu_cell_sequence import CellSequence
 from lmu_nengo.memory.exact import Windowed
-from lmu_nengo.memory.network import find_memories, find_realizable
+from lmu_nengo.memory.network import find_memories
+from lmu_nengo.memory.realization import find_realizable
 from lmu_nengo.training._nengo_dl import nengo_dl
 from lmu_nengo.training.backend.checks import (
     check_carried,
@@ -197,8 +198,7 @@ class Simulator(nengo_dl.Simulator):
                 if isinstance(op, (SimWindow, SimSequence)) and self.stateful
             ]
             graph.prepare_windows(self.window_steps, self.path, check_carried(sequences))
-        memories = find_memories(self.model.toplevel)
-        nodes = {self.model.sig[n]["out"]: n for m in memories for n in m.nodes}
+        nodes = {self.model.sig[n]["out"]: n for n in self.model.toplevel.all_nodes}
         for place, op in enumerate(self.model.operators):
             if isinstance(op, SimWindow):
                 op.graph = graph

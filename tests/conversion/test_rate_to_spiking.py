@@ -145,7 +145,7 @@ def test_nothing_is_changed_if_an_argument_does_not_fit():
     to_first = network.connections[0]
     for arguments, message in (
         ({"scale": {spiking: 2.0}}, "expected some of the rate ensembles"),
-        ({"scale": {first: 10, second: -1}}, "above 0"),
+        ({"scale": {first: 10, second: -1}}, "must be positive"),
         ({"synapse": {to_first: 0.01}}, "connections that leave the rate neurons"),
         ({"synapse": "slow"}, "synapse"),
         ({"memories": Spiking(1)}, "n_neurons"),
@@ -236,7 +236,7 @@ def test_scale_brings_the_high_rates_to_the_target():
     [
         (nengo.AdaptiveLIFRate(), 1, None, "expected RectifiedLinear.*RegularSpiking"),
         (nengo.LIFRate(), 10, None, "got 10, expected at most tau_ref / dt = 2"),
-        (nengo.RectifiedLinear(), 0, None, "above 0"),
+        (nengo.RectifiedLinear(), 0, None, "must be positive"),
         (nengo.RectifiedLinear(), 1, nengo.dists.Choice([1]), "freeze_params"),
     ],
 )

@@ -200,15 +200,15 @@ def test_windowed_memory_is_refused_by_core_nengo():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (dict(order=0), "got 0, expected an integer of at least 1"),
-        (dict(order=2.5), "got 2.5, expected an integer of at least 1"),
-        (dict(theta=0), "got 0, expected a finite number of s above 0"),
-        (dict(theta=-1.0), "got -1.0, expected"),
-        (dict(theta=0.0005), "got 0.0005 s, expected at least one step, dt=0.001 s"),
-        (dict(memory_d=0), "got 0, expected an integer of at least 1"),
-        (dict(dt=0), "got 0, expected"),
-        (dict(realization="linear"), r"got 'linear', expected a Linear\(\)"),
-        (dict(realization=Spiking(5)), "got 5, expected an integer of at least 6"),
+        (dict(order=0), "must be an integer of at least 1, got 0"),
+        (dict(order=2.5), "must be an integer of at least 1, got 2.5"),
+        (dict(theta=0), r"must be positive and finite \(seconds\), got 0"),
+        (dict(theta=-1.0), "positive and finite .seconds., got -1.0"),
+        (dict(theta=0.0005), "must be at least one time step .dt=0.001 s., got 0.0005 s"),
+        (dict(memory_d=0), "must be an integer of at least 1, got 0"),
+        (dict(dt=0), "got 0"),
+        (dict(realization="linear"), r"must be Linear\(\).*got .linear."),
+        (dict(realization=Spiking(5)), "must be an integer of at least 6, got 5"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
@@ -220,11 +220,11 @@ def test_bad_arguments_are_refused(arguments, message):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: Spiking(0), "got 0, expected an integer of at least 1"),
+        (lambda: Spiking(0), "must be an integer of at least 1, got 0"),
         (lambda: Spiking(100, synapse="slow"), "got 'slow', expected"),
-        (lambda: Spiking(100, margin=-1), "got -1, expected"),
-        (lambda: Windowed(0), "got 0, expected an integer of at least 1"),
-        (lambda: Linear("rk4"), "got 'rk4', expected one of 'zoh'"),
+        (lambda: Spiking(100, margin=-1), "positive and finite, got -1"),
+        (lambda: Windowed(0), "must be an integer of at least 1, got 0"),
+        (lambda: Linear("rk4"), "must be one of .zoh., .euler., .bilinear., got .rk4."),
     ],
 )
 def test_bad_realizations_are_refused(make, message):
@@ -250,7 +250,7 @@ def test_a_constant_expected_input_is_fine_and_silence_is_refused():
 def test_wrong_sizes_and_networks_without_memory_are_refused():
     with nengo.Network() as network:
         source = nengo.Node(size_in=3)
-        with pytest.raises(ValidationError, match="holds no LegendreMemory"):
+        with pytest.raises(ValidationError, match="contains no LegendreMemory"):
             realize(network, Linear())
         memory = LegendreMemory(0.1, 4, memory_d=2)
         with pytest.raises(ValidationError):

@@ -253,13 +253,13 @@ def test_product_with_the_input_of_a_tenth_of_a_second_ago(
     "arguments, message",
     [
         (dict(memory="m"), "got 'm', expected a LegendreMemory"),
-        (dict(n_neurons=0), "got 0, expected an integer of at least 1"),
+        (dict(n_neurons=0), "must be an integer of at least 1, got 0"),
         (dict(points=[]), "got none, expected at least one point"),
         (dict(points=[0.5, 1.5]), r"got 1.5, expected delay / theta in \[0, 1\]"),
         (dict(channels=[2]), r"got \[2\], expected at least one of 0 to 1"),
         (dict(channels=[]), r"got \[\], expected at least one of 0 to 1"),
         (dict(components=5), "got 5, expected at most one for each value, 4"),
-        (dict(components=0), "got 0, expected an integer of at least 1"),
+        (dict(components=0), "must be an integer of at least 1, got 0"),
         (dict(function=3), r"fails for an array of shape \(2, 2\).*TypeError"),
         (dict(function=lambda w: w[5, 0]), r"fails for an array of shape \(2, 2\)"),
         (dict(function=lambda w: 1 / w[0, 0]), "expected a finite number"),
@@ -280,9 +280,9 @@ def test_bad_arguments_are_refused(arguments, message):
     "arguments, message",
     [
         (dict(memory=None), "got None, expected a LegendreMemory"),
-        (dict(n_neurons=1.5), "got 1.5, expected an integer of at least 1"),
-        (dict(size_out=0), "got 0, expected an integer of at least 1"),
-        (dict(learning_rate=0), "got 0, expected a finite number"),
+        (dict(n_neurons=1.5), "must be an integer of at least 1, got 1.5"),
+        (dict(size_out=0), "must be an integer of at least 1, got 0"),
+        (dict(learning_rate=0), "positive and finite .1.s., got 0"),
         (dict(components=7), "got 7, expected at most one for each value, 6"),
     ],
 )

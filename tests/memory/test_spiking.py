@@ -266,16 +266,16 @@ def test_warnings_say_what_cannot_work():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (dict(coordinates="hankel"), "got 'hankel', expected one of 'balanced'"),
+        (dict(coordinates="hankel"), "must be one of 'balanced'.*got 'hankel'"),
         (dict(state_d=7), "got 7, expected at most the order, 6"),
         (dict(expected_input="noise"), "expected Band"),
         (dict(expected_input=nengo.dists.Uniform(0, 1)), "expected Band"),
         (dict(points=[1.5]), "delay / theta in \\[0, 1\\]"),
         (dict(synapse=[0.1, 0.1]), "got 2 synapses, expected one, or 6"),
         (dict(intercepts=nengo.dists.Choice([1.0])), "no positive gain"),
-        (dict(lead=-0.1), "0 is none"),
+        (dict(lead=-0.1), "must be non-negative"),
         (dict(ensemble_d=0), "at least 1"),
-        (dict(output="rates"), "got 'rates', expected one of 'state', 'spikes'"),
+        (dict(output="rates"), "must be one of 'state', 'spikes', got 'rates'"),
         (dict(n_neurons=5), "6 x|1 x 6 dimensions are held by 6"),
     ],
 )
@@ -291,5 +291,5 @@ def test_bad_arguments_are_refused(arguments, message):
 
 def test_bad_bands_are_refused():
     for arguments in ((0, 0.3), (1.0, -1), (np.nan, 1.0)):
-        with pytest.raises(ValidationError, match="above 0"):
+        with pytest.raises(ValidationError, match="must be positive"):
             Band(*arguments)

@@ -74,7 +74,7 @@ def test_bad_arguments_are_refused():
     A, B = state_space(1.0, 3)
     with pytest.raises(ValidationError, match="'zoh', 'euler', 'bilinear'"):
         discretize(A, B, 0.001, "tustin")
-    with pytest.raises(ValidationError, match="above 0"):
+    with pytest.raises(ValidationError, match="must be positive"):
         discretize(A, B, 0)
     with pytest.raises(ValidationError, match=r"expected \(order, order\)"):
         discretize(A[:2], B, 0.001)

@@ -80,15 +80,15 @@ def test_window_of_a_polynomial_is_exact():
 
 @pytest.mark.parametrize("order", [0, -1, 2.5, "6", None, True])
 def test_bad_order_is_refused(order):
-    with pytest.raises(ValidationError, match="expected an integer of at least 1"):
+    with pytest.raises(ValidationError, match="must be an integer of at least 1"):
         state_space(1.0, order)
-    with pytest.raises(ValidationError, match="expected an integer of at least 1"):
+    with pytest.raises(ValidationError, match="must be an integer of at least 1"):
         delay_decoders(order, 0.5)
 
 
 @pytest.mark.parametrize("theta", [0, -1.0, np.nan, np.inf, "1"])
 def test_bad_theta_is_refused(theta):
-    with pytest.raises(ValidationError, match="above 0"):
+    with pytest.raises(ValidationError, match="must be positive"):
         state_space(theta, 3)
 
 

@@ -110,7 +110,7 @@ def test_limits_are_listed_with_value_and_limit():
     ("arguments", "match"),
     [
         ({"target": "brain"}, "'core'"),
-        ({"duration": -1}, "above 0"),
+        ({"duration": -1}, "must be positive"),
         ({"network": "net"}, "nengo.Network"),
     ],
 )

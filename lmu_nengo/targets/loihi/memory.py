@@ -7,7 +7,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.memory.exact import Realization, refuse_start
+from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.input_model import Band, Expected
 from lmu_nengo.nef.mapping import principle3
 from lmu_nengo.nef.populations import GOLDEN, quantiles
@@ -99,11 +99,19 @@ class OnChip(Realization):
     solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=0.01)
     discretizer: str = "zoh"
     deployed: bool = False
+    is_spiking = True
+    neuron_type = ChipNeurons()
+    output = "state"
+
+    @property
+    def synapse(self):
+        """Filter of the compartments."""
+        return nengo.Lowpass(self.tau)
 
     def __post_init__(self):
         check_integer(self.n_neurons, "n_neurons", obj=self)
         check_positive(self.tau, "tau", obj=self)
-        check_positive(self.margin, "margin", unit="ranges", obj=self)
+        check_positive(self.margin, "margin", unit="", obj=self)
         check_choice(self.coordinates, COORDINATES, "coordinates", obj=self)
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
         if self.state_d is not None:

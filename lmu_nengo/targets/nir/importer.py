@@ -3,8 +3,8 @@
 import nengo
 import numpy as np
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_positive
-from lmu_nengo.memory.network import plain_config
 from lmu_nengo.targets.nir.file import read_nir
 from lmu_nengo.targets.nir.neurons import CUBA_LIF, CubaLIF
 from lmu_nengo.targets.nir.reference import plan

@@ -5,7 +5,8 @@ from dataclasses import replace
 import nengo
 import numpy as np
 
-from lmu_nengo.memory.network import LegendreMemory, find_memories, find_realizable
+from lmu_nengo.memory.network import LegendreMemory, find_memories
+from lmu_nengo.memory.realization import find_realizable
 from lmu_nengo.memory.spiking import Spiking
 from lmu_nengo.targets import core
 from lmu_nengo.targets.base import Limit, step_by_step

@@ -7,8 +7,8 @@ from nengo.exceptions import SimulatorClosed, ValidationError
 # nengo.Simulator itself is refused by Nengo GUI while it reads a script
 from nengo.simulator import Simulator as NengoSimulator
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.memory.network import plain_config
 from lmu_nengo.targets.base import TargetSimulator, need, refuse_limits
 from lmu_nengo.targets.nir.graph import flatten
 from lmu_nengo.targets.nir.paths import ReadOut
