@@ -17,6 +17,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from lmu_nengo.io import write_atomically
+
 PACKAGES = ("lmu-nengo", "nengo", "nengo-dl", "numpy", "scipy", "tensorflow")
 
 MAX_WORKERS = 4
@@ -192,5 +194,5 @@ def report(experiment, seed, quick, figures, reference, out, settings=None, show
     }
     if settings is not None:
         result["settings"] = settings
-    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_atomically(path, (json.dumps(result, indent=2) + "\n").encode())
     return path

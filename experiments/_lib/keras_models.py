@@ -1,7 +1,6 @@
 """The networks that an LMU is compared with: Keras' own layers, trained by Keras."""
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from nengo.exceptions import ValidationError
 from rich.progress import Progress
 
 from experiments._lib.common import console
+from lmu_nengo.io import write_atomically
 
 LAYERS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 
@@ -225,9 +225,8 @@ def train(
             done.assign(epoch + 1)
             spent.assign(elapsed())
             written.parent.mkdir(parents=True, exist_ok=True)
-            beside = written.with_suffix(".part")
-            beside.write_text(json.dumps({"how": how, "history": history}), "utf-8")
-            os.replace(beside, written)
+            content = json.dumps({"how": how, "history": history})
+            write_atomically(written, content.encode())
             manager.save()
             progress.update(task, completed=share())
     for mine, theirs in zip(kept, model.trainable_variables, strict=True):

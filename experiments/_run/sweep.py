@@ -25,6 +25,7 @@ from rich.table import Table
 
 from experiments._lib.common import console, told_plainly
 from experiments._run._sweep_figure import draw
+from lmu_nengo.io import write_atomically
 
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
@@ -229,11 +230,8 @@ def read_table(path, keys):
 
 
 def write_table(path, rows):
-    """Write the table in one stroke."""
-    table = pd.DataFrame(rows)
-    beside = path.with_suffix(".part")
-    table.to_csv(beside, index=False)
-    os.replace(beside, path)
+    """Write the table atomically."""
+    write_atomically(path, pd.DataFrame(rows).to_csv(index=False).encode())
 
 
 def run_all(client, name, tasks, rows, path):

@@ -1,8 +1,10 @@
-"""Saved networks, and files that are written whole or not at all."""
+"""Saved networks, and files that are written completely or not at all."""
 
+from lmu_nengo.io.atomic import write_atomically
 from lmu_nengo.io.saved_networks import load_network, save_network
 
 __all__ = [
     "load_network",
     "save_network",
+    "write_atomically",
 ]

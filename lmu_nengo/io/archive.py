@@ -1,96 +1,156 @@
-"""Arrays in one file that is whole or refused: npz with a digest, written in one stroke."""
+"""Arrays and a JSON header in one npz file, without pickle."""
 
-import hashlib
 import io
+import json
 import os
 import zipfile
-from pathlib import Path
+import zlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
-DIGEST_SIZE = 64  # characters of a SHA-256 in hexadecimal
+from lmu_nengo.io.atomic import write_atomically
+
+HEADER = "header"
+VERSION = 1
 
 
-def write(path, arrays, previous=None):
+def write_archive(
+    path: str | os.PathLike[str],
+    format: str,
+    header: Mapping[str, Any],
+    arrays: Mapping[str, ArrayLike],
+    previous: str | os.PathLike[str] | None = None,
+) -> None:
     """
-    Write arrays to a file; whatever happens, no half-written file has its name.
+    Write arrays and a header to an ordinary ``.npz`` file, atomically.
 
-    The file is an ordinary ``.npz``. Its comment, the last 64 bytes, is the SHA-256 of
-    all that comes before: it finds damage, not forgery.
+    The header is stored as JSON, in a text array named ``header``. The checksums of the
+    zip format protect the arrays.
 
     Parameters
     ----------
-    path : str or Path
-        The file.
-    arrays : dict of {str: array or str}
-        What to write.
-    previous : Path, optional
-        New name for a file that is there already; it is replaced otherwise.
+    path : str or path-like
+        The file; one that exists already is replaced.
+    format : str
+        What the file contains; `read_archive` refuses any other.
+    header : dict of {str: object}
+        Values that JSON can represent.
+    arrays : dict of {str: array_like}
+        Arrays of numbers or text.
+    previous : str or path-like, optional
+        A file that exists already gets this name instead of being replaced.
 
     Raises
     ------
     ValidationError
-        If the folder does not exist, or something is not an array of numbers or text.
+        If the folder does not exist, the file cannot be written, or an array contains
+        objects.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from lmu_nengo.io.archive import read_archive, write_archive
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "weights.npz")
+    ...     write_archive(path, "weights", {"epoch": 3}, {"bias": [0.5, 1.0]})
+    ...     header, arrays = read_archive(path, "weights")
+    >>> header["epoch"], arrays["bias"]
+    (3, array([0.5, 1. ]))
     """
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValidationError(
-            f"got {path}, but there is no folder {path.parent}. Make it first.",
-            attr="path",
-        )
     arrays = {name: np.asarray(value) for name, value in arrays.items()}
     for name, value in arrays.items():
         if value.dtype.hasobject:
             raise ValidationError(
-                f"got objects, expected an array of numbers or text: {value!r:.80}.",
-                attr=name,
+                f"must be an array of numbers or text, got {value!r:.80}.", attr=name
             )
+    # the zip format protects its arrays, but not the list of them
+    header = {"format": format, "version": VERSION, "arrays": list(arrays), **header}
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    with zipfile.ZipFile(buffer, "a") as file:
-        file.comment = bytes(DIGEST_SIZE)
-    content = buffer.getvalue()[:-DIGEST_SIZE]
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    with open(unfinished, "wb") as file:
-        file.write(content)
-        file.write(hashlib.sha256(content).hexdigest().encode())
-        file.flush()
-        os.fsync(file.fileno())
-    if previous is not None and path.exists():
-        os.replace(path, previous)
-    os.replace(unfinished, path)
+    np.savez(buffer, **{HEADER: json.dumps(header), **arrays})
+    write_atomically(path, buffer.getvalue(), previous)
 
 
-def read(path):
+def read_archive(
+    path: str | os.PathLike[str], format: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """
-    Read what `write` wrote.
+    Read a file that `write_archive` wrote.
 
     Parameters
     ----------
-    path : str or Path
+    path : str or path-like
         The file.
+    format : str
+        What it must contain.
 
     Returns
     -------
+    header : dict of {str: object}
+        Its header.
     arrays : dict of {str: ndarray}
         Its arrays.
 
     Raises
     ------
     ValidationError
-        If the file cannot be read, or is not as it was written.
+        If the file cannot be read, is damaged, or contains something else.
+
+    Examples
+    --------
+    See `write_archive`.
+
+    >>> read_archive("missing.npz", "weights")
+    Traceback (most recent call last):
+        ...
+    nengo.exceptions.ValidationError: path: cannot read missing.npz: No such file or...
     """
     try:
-        content = Path(path).read_bytes()
+        with zipfile.ZipFile(path) as file:
+            # reading a whole member is what checks its checksum; np.load may read less
+            members = {name: file.read(name) for name in file.namelist()}
+        arrays = {
+            name.removesuffix(".npy"): np.load(io.BytesIO(content), allow_pickle=False)
+            for name, content in members.items()
+        }
     except OSError as error:
-        raise ValidationError(f"cannot read {path}: {error}.", attr="path") from error
-    digest = hashlib.sha256(content[:-DIGEST_SIZE]).hexdigest()
-    if digest.encode() != content[-DIGEST_SIZE:]:
+        reason = error.strerror or error
+        raise ValidationError(f"cannot read {path}: {reason}.", attr="path") from error
+    # what zipfile and NumPy raise on a damaged file
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        MemoryError,
+        RuntimeError,
+        ValueError,
+    ) as error:
         raise ValidationError(
-            f"{path} is damaged, or was not written by lmu_nengo: its digest is not that "
-            "of its content. Use a copy, or write it anew.",
+            f"{path} is damaged or not an npz file ({error}). Use a backup, or write the "
+            "file again.",
+            attr="path",
+        ) from error
+    try:
+        header = json.loads(str(arrays.pop(HEADER)))
+        found = header["format"], header["version"]
+    except (KeyError, ValueError):
+        found = None
+    if found != (format, VERSION):
+        got = "no header" if found is None else "{} version {}".format(*found)
+        raise ValidationError(
+            f"{path} must contain {format!r} version {VERSION}, got {got}. Files written "
+            "before lmu_nengo 0.2 have no header; write them again.",
             attr="path",
         )
-    with np.load(io.BytesIO(content), allow_pickle=False) as saved:
-        return {name: saved[name] for name in saved}
+    missing = [name for name in header.pop("arrays") if name not in arrays]
+    if missing:
+        raise ValidationError(
+            f"{path} is damaged (it does not contain the arrays {missing}). Use a backup, "
+            "or write the file again.",
+            attr="path",
+        )
+    return header, arrays

@@ -1,114 +1,168 @@
-"""Trained networks in a file: their parameters, and what to build them from."""
+"""Save the parameters of a network to a file, and load them into a network built anew."""
 
 import json
+import os
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from typing import Any
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.solvers import NoSolver
 
-from lmu_nengo.io import archive
+from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.realization import RealizableNetwork
 from lmu_nengo.processes.sequence import Sequence
 
+FORMAT = "lmu_nengo network"
 ENSEMBLE = ("encoders", "gain", "bias")
 FROZEN = "decoders"
 
 
-def save_network(network, path, settings=None):
+def save_network(
+    network: nengo.Network,
+    path: str | os.PathLike[str],
+    settings: dict[str, Any] | None = None,
+) -> None:
     """
-    Save the parameters of a network, and what it was built from.
+    Save the parameters of a network and the settings it was built with.
 
-    Saved are all arrays: connections' transforms, ensembles' encoders, gain and bias,
-    decoders that were frozen, the state space of memories, the weights of `LMUCell` and
-    `LSTM`. What is drawn or solved anew in each simulator is not; it follows from the
-    seeds. After training, call ``sim.freeze_params(network)`` first.
+    All arrays are saved: transforms of connections; encoders, gains and biases of
+    ensembles; frozen decoders; the state space of memories; the weights of `LMUCell` and
+    `LSTM`. Whatever Nengo draws or solves when a simulator is built is not saved; it
+    follows from the seeds. After training, call ``sim.freeze_params(network)`` first.
 
     Parameters
     ----------
     network : nengo.Network
         The network, in any realization.
-    path : str or Path
-        The file, ending in ``.npz``; it is written in one stroke.
+    path : str or path-like
+        The file, ending in ``.npz``; it is written atomically.
     settings : dict, optional
-        Arguments of the function that builds the network, for JSON; tuples come back as
-        lists.
+        Arguments of the function that builds the network. JSON must be able to represent
+        them; tuples are loaded as lists.
 
     Raises
     ------
     ValidationError
-        If the settings are not for JSON, the folder does not exist, or a connection has
-        another transform than a matrix.
+        If JSON cannot represent the settings, the folder does not exist, or a connection
+        has a transform that is neither a matrix nor a number.
+
+    See Also
+    --------
+    load_network : Build the network again and load its parameters.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import nengo
+    >>> import lmu_nengo
+    >>> def build(theta):
+    ...     with nengo.Network(seed=0) as network:
+    ...         network.memory = lmu_nengo.LegendreMemory(theta, order=6)
+    ...     return network
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "memory.npz")
+    ...     lmu_nengo.save_network(build(theta=0.5), path, {"theta": 0.5})
+    ...     network = lmu_nengo.load_network(path, build)
+    >>> network.memory.theta
+    0.5
     """
     settings = {} if settings is None else settings
-    is_dict = isinstance(settings, dict) and all(isinstance(k, str) for k in settings)
-    try:
-        text = json.dumps(settings) if is_dict else None
-    except (TypeError, ValueError):
-        text = None
-    if text is None:
+    if not isinstance(settings, dict) or not is_json(settings):
         raise ValidationError(
-            f"got {settings!r}, expected a dict of numbers, text, lists and dicts, by the "
-            "names of the arguments of your building function.",
+            "must be a dictionary of numbers, text, lists and dictionaries, whose keys are "
+            f"the argument names of your building function, got {settings!r}.",
             attr="settings",
         )
     arrays = {
-        f"parameters/{name}/{key}": value
+        f"{name}/{key}": value
         for name, part in parts(network)
         for key, value in parameters_of(part).items()
     }
-    archive.write(path, {"settings": text, "structure": structure(network), **arrays})
+    header = {"settings": settings, "structure": structure(network)}
+    write_archive(path, FORMAT, header, arrays)
 
 
-def load_network(path, build):
+def load_network(path: str | os.PathLike[str], build: Callable[..., Any]) -> Any:
     """
-    Build a network again and give it the parameters that were saved.
+    Build a network again and load the parameters that were saved.
 
     Parameters
     ----------
-    path : str or Path
-        What `save_network` wrote.
+    path : str or path-like
+        A file that `save_network` wrote.
     build : callable
-        Called with the settings in the file, ``build(**settings)``; gives the network,
-        or an object with the network as its attribute ``network``.
+        Called as ``build(**settings)`` with the saved settings. It returns the network,
+        or an object whose attribute ``network`` is the network.
 
     Returns
     -------
     built : object
-        What ``build`` gave.
+        What ``build`` returned.
 
     Raises
     ------
     ValidationError
-        If the file is damaged or of another kind, or ``build`` gives another network
-        than the one that was saved.
+        If the file is damaged or contains something else, or if ``build`` returns a
+        network other than the one that was saved.
+
+    See Also
+    --------
+    save_network : Save the parameters of a network.
+
+    Examples
+    --------
+    A network is refused if it is not built like the one that was saved:
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import nengo
+    >>> import lmu_nengo
+    >>> def build(order=6):
+    ...     with nengo.Network(seed=0) as network:
+    ...         network.memory = lmu_nengo.LegendreMemory(0.5, order)
+    ...     return network
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "memory.npz")
+    ...     lmu_nengo.save_network(build(), path)
+    ...     lmu_nengo.load_network(path, lambda: build(order=8))
+    Traceback (most recent call last):
+        ...
+    nengo.exceptions.ValidationError: build: must return the network that was saved in...
     """
-    saved = archive.read(path)
-    if not {"settings", "structure"} <= saved.keys():
-        raise ValidationError(
-            f"{path} holds {sorted(saved)[:5]}..., expected what save_network wrote.",
-            attr="path",
-        )
-    built = build(**json.loads(str(saved["settings"])))
+    header, arrays = read_archive(path, FORMAT)
+    built = build(**header["settings"])
     network = getattr(built, "network", built)
     if not isinstance(network, nengo.Network):
         raise ValidationError(
-            f"it gave {built!r}, expected a nengo.Network, or an object with one as its "
-            "attribute network.",
+            "must return a nengo.Network, or an object whose attribute `network` is one, "
+            f"got {built!r}.",
             attr="build",
         )
-    check_structure(path, saved["structure"].tolist(), structure(network))
+    check_structure(path, header["structure"], structure(network))
     for name, part in parts(network):
-        start = f"parameters/{name}/"
-        values = {k.removeprefix(start): v for k, v in saved.items() if k.startswith(start)}
+        start = f"{name}/"
+        values = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
         if values:
             set_parameters(part, values)
     return built
 
 
-def parts(network, name="network"):
-    """Everything with parameters, by a name that tells its place; no memory's inside."""
+def is_json(settings: dict) -> bool:
+    """Whether JSON represents a dictionary whose keys are all text."""
+    try:
+        json.dumps(settings)
+    except (TypeError, ValueError):
+        return False
+    return all(isinstance(key, str) for key in settings)
+
+
+def parts(network: nengo.Network, name: str = "network") -> Iterator[tuple[str, Any]]:
+    """All objects that may have parameters, with the path to each; not inside memories."""
     weighted = isinstance(network, RealizableNetwork) and hasattr(network, "weights")
     if weighted or isinstance(network, LegendreMemory):
         yield name, network
@@ -121,12 +175,12 @@ def parts(network, name="network"):
 
 
 def structure(network):
-    """One line for each part of a network; the same lines, the same architecture."""
+    """One line for each part; networks with equal lines have the same architecture."""
     return [f"{name}: {describe(part)}" for name, part in parts(network)]
 
 
 def describe(part):
-    """Describe all of a part that its parameters must fit."""
+    """Describe what the parameters of a part depend on."""
     kind = type(part).__name__
     if isinstance(part, LegendreMemory):
         return f"{kind} of order {part.order}, memory_d {part.memory_d}, dt {part.dt:g}"
@@ -151,23 +205,18 @@ def describe(part):
 
 
 def check_structure(path, saved, built):
-    """Raise ValidationError at the first difference of two structures."""
-    if saved == built:
-        return
-    longest = max(len(saved), len(built))
-    for old, new in zip(
-        *(lines + ["nothing"] * (longest - len(lines)) for lines in (saved, built)),
-        strict=True,
-    ):
+    """Raise ValidationError at the first difference between two structures."""
+    for old, new in zip_longest(saved, built, fillvalue="nothing"):
         if old != new:
             raise ValidationError(
-                f"{path} holds {old}; build gives {new}. Build the network that was saved.",
+                f"must return the network that was saved in {path}. Saved: {old}; built: "
+                f"{new}.",
                 attr="build",
             )
 
 
 def parameters_of(part):
-    """Arrays of a part, by name."""
+    """Arrays of a part by name."""
     if isinstance(part, LegendreMemory):
         A, B = part.matrices
         return {"theta": part.theta, "A": A, "B": B}
@@ -186,8 +235,8 @@ def parameters_of(part):
         return {}
     if not isinstance(transform, nengo.Dense):
         raise ValidationError(
-            f"got a {type(transform).__name__}, expected a matrix or a number: others "
-            "cannot be saved.",
+            "must be a matrix or a number for the network to be saved, got "
+            f"{type(transform).__name__}.",
             attr="transform",
             obj=part,
         )
@@ -196,7 +245,7 @@ def parameters_of(part):
 
 
 def set_parameters(part, values):
-    """Give a part what `parameters_of` gave."""
+    """Set the arrays of a part that `parameters_of` returned."""
     if isinstance(part, LegendreMemory):
         present = parameters_of(part)
         if not all(np.array_equal(values[name], present[name]) for name in present):

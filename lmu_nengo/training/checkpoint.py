@@ -10,7 +10,9 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice
-from lmu_nengo.io import archive
+from lmu_nengo.io.archive import read_archive, write_archive
+
+FORMAT = "lmu_nengo checkpoint"
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
@@ -64,7 +66,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.path = Path(path)
         self.monitor = monitor
         self.best = {"max": max, "min": min}[check_choice(mode, ("max", "min"), "mode")]
-        self.settings = json.dumps(settings, sort_keys=True)
+        self.settings = json.loads(json.dumps(settings))
         self.epoch = 0
         self.history = {}
         self.best_weights = None
@@ -90,12 +92,12 @@ class Checkpoint(tf.keras.callbacks.Callback):
     def _read(self):
         """Content of the newest file, or else of the one before."""
         if not self.path.is_file():
-            return archive.read(self.previous)
+            return read_archive(self.previous, FORMAT)
         try:
-            return archive.read(self.path)
+            return read_archive(self.path, FORMAT)
         except ValidationError as error:
             try:
-                saved = archive.read(self.previous)
+                saved = read_archive(self.previous, FORMAT)
             except ValidationError as other:
                 raise ValidationError(
                     f"{error} Nor is there one of the epoch before: {other} Start without "
@@ -108,10 +110,10 @@ class Checkpoint(tf.keras.callbacks.Callback):
             return saved
 
     def _load(self):
-        saved = self._read()
-        if str(saved["settings"]) != self.settings:
+        header, saved = self._read()
+        if header["settings"] != self.settings:
             raise ValidationError(
-                f"{self.path} was made with {saved['settings']}, expected "
+                f"{self.path} was made with {header['settings']}, expected "
                 f"{self.settings}. Give the options it was made with, or start "
                 "without resuming.",
                 attr="path",
@@ -131,14 +133,10 @@ class Checkpoint(tf.keras.callbacks.Callback):
         for group, parts in variables.items():
             for variable, value in zip(parts, values[group], strict=True):
                 variable.assign(value)
-        self.sim.tensor_graph.seed = int(saved["seed"])
+        self.sim.tensor_graph.seed = header["seed"]
         self.best_weights = numbered(saved, "best") or None
-        self.epoch = int(saved["epoch"])
-        self.history = {
-            name.removeprefix("history/"): saved[name].tolist()
-            for name in saved
-            if name.startswith("history/")
-        }
+        self.epoch = header["epoch"]
+        self.history = header["history"]
 
     def save(self):
         """
@@ -146,20 +144,20 @@ class Checkpoint(tf.keras.callbacks.Callback):
 
         Of several workers of a ``tf.distribute`` strategy, the chief writes.
         """
-        arrays = {
+        header = {
             "epoch": self.epoch,
             "settings": self.settings,
-            "seed": self.sim.seed,
+            "seed": int(self.sim.seed),
+            "history": self.history,
         }
+        arrays = {}
         for group, variables in self._variables.items():
             for i, variable in enumerate(variables):
                 arrays[f"{group}/{i}"] = variable.numpy()
         for i, value in enumerate(self.best_weights or []):
             arrays[f"best/{i}"] = value
-        for name, values in self.history.items():
-            arrays[f"history/{name}"] = values
         if self._writes:  # all workers must have come here: variables are made together
-            archive.write(self.path, arrays, previous=self.previous)
+            write_archive(self.path, FORMAT, header, arrays, previous=self.previous)
 
     def _best_value(self):
         values = self.history.get(self.monitor, [])

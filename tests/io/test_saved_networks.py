@@ -17,7 +17,7 @@ from lmu_nengo import (
     save_network,
     to_spiking,
 )
-from lmu_nengo.io import archive
+from lmu_nengo.io.archive import write_archive
 from lmu_nengo.io.saved_networks import parameters_of, parts
 from tests.io.saving_example import STEPS, build, run
 
@@ -90,16 +90,16 @@ def test_an_object_with_a_network_can_be_built(tmp_path):
 
     save_network(Model(3).network, tmp_path / "a.npz", {"size": 3})
     assert isinstance(load_network(tmp_path / "a.npz", Model), Model)
-    with pytest.raises(ValidationError, match=r"build: it gave 3, expected a nengo\.Net"):
+    with pytest.raises(ValidationError, match=r"build: must return .* got 3"):
         load_network(tmp_path / "a.npz", lambda size: size)
 
 
 @pytest.mark.parametrize(
     "change, message",
     [
-        (dict(order=5), "order 4, memory_d 2.*; build gives .* order 5, memory_d 2"),
-        (dict(n_neurons=9), "15 neurons, 1 .*; build gives .*9 neurons, 1"),
-        (dict(kind=nengo.LIF), r"RectifiedLinear\(\); build gives .*LIF\("),
+        (dict(order=5), "order 4, memory_d 2.*; built: .* order 5, memory_d 2"),
+        (dict(n_neurons=9), "15 neurons, 1 .*; built: .*9 neurons, 1"),
+        (dict(kind=nengo.LIF), r"RectifiedLinear\(\); built: .*LIF\("),
     ],
 )
 def test_another_architecture_is_refused_with_both(tmp_path, change, message):
@@ -128,10 +128,10 @@ def test_one_part_more_or_less_is_refused(tmp_path):
         with pytest.raises(ValidationError, match="nothing"):
             load_network(tmp_path / "a.npz", other)
     save_network(smaller(), tmp_path / "a.npz")
-    with pytest.raises(ValidationError, match="Node from 2 to 2.*; build gives .*order 3"):
+    with pytest.raises(ValidationError, match="Node from 2 to 2.*; built: .*order 3"):
         load_network(tmp_path / "a.npz", larger)
     save_network(larger(), tmp_path / "a.npz")
-    with pytest.raises(ValidationError, match="order 3.*; build gives .*Node from 2 to 2"):
+    with pytest.raises(ValidationError, match="order 3.*; built: .*Node from 2 to 2"):
         load_network(tmp_path / "a.npz", smaller)
 
 
@@ -142,7 +142,7 @@ def test_other_weights_of_a_cell_are_refused(tmp_path):
         return network
 
     save_network(cell(hidden_kernel=np.eye(4)), tmp_path / "a.npz")
-    with pytest.raises(ValidationError, match="'hidden_kernel'.*; build gives "):
+    with pytest.raises(ValidationError, match="'hidden_kernel'.*; built: "):
         load_network(tmp_path / "a.npz", cell)
 
 
@@ -158,7 +158,7 @@ def test_a_spiking_network_is_built_spiking(trained, tmp_path):
 
     spiking(copy)
     save_network(copy, tmp_path / "a.npz")
-    with pytest.raises(ValidationError, match="SpikingRectifiedLinear.*; build gives"):
+    with pytest.raises(ValidationError, match="SpikingRectifiedLinear.*; built:"):
         load_network(tmp_path / "a.npz", build)
 
 
@@ -168,14 +168,14 @@ def test_damaged_and_other_files_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(ValidationError, match=r"a\.npz is damaged"):
         load_network(path, build)
-    archive.write(path, {"epoch": 3})
-    with pytest.raises(ValidationError, match=r"holds \['epoch'\]"):
+    write_archive(path, "lmu_nengo checkpoint", {}, {})
+    with pytest.raises(ValidationError, match="must contain 'lmu_nengo network' version 1"):
         load_network(path, build)
 
 
 @pytest.mark.parametrize("settings", [[1], {"a": np.ones(2)}, {"a": print}, {1: 2}])
 def test_settings_that_cannot_come_back_are_refused(tmp_path, settings):
-    with pytest.raises(ValidationError, match="expected a dict of numbers, text"):
+    with pytest.raises(ValidationError, match="settings: must be a dictionary of"):
         save_network(build(), tmp_path / "a.npz", settings)
     assert not list(tmp_path.iterdir())
 
@@ -185,5 +185,5 @@ def test_other_transforms_are_refused(tmp_path):
         a, b = nengo.Node([1, 2]), nengo.Node(size_in=2)
         sparse = nengo.Sparse((2, 2), indices=[(0, 0), (1, 1)])
         nengo.Connection(a, b, transform=sparse, synapse=None)
-    with pytest.raises(ValidationError, match="got a Sparse, expected a matrix"):
+    with pytest.raises(ValidationError, match="must be a matrix or a number .* got Sparse"):
         save_network(network, tmp_path / "a.npz")

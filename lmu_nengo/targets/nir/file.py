@@ -6,13 +6,12 @@ a flat graph has is looked at.
 """
 
 import io
-import os
-from pathlib import Path
 
 import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_integer
+from lmu_nengo.io import write_atomically
 from lmu_nengo.targets.base import need
 from lmu_nengo.targets.nir.reference import plan
 
@@ -47,23 +46,9 @@ def write_nir(path, graph):
     """
     nir = need("nir", "norse")
     plan(graph)
-    path = Path(path)
-    if not path.parent.is_dir():
-        raise ValidationError(
-            f"got {path}, but there is no folder {path.parent}. Make it first.", attr="path"
-        )
     buffer = io.BytesIO()
     nir.write(buffer, graph)
-    unfinished = path.with_name(f"{path.name}.unfinished")
-    try:
-        with open(unfinished, "wb") as file:
-            file.write(buffer.getvalue())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise ValidationError(f"cannot write {path}: {error}.", attr="path") from error
+    write_atomically(path, buffer.getvalue())
 
 
 def read_nir(path, largest=LARGEST):
