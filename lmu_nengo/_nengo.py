@@ -2,7 +2,18 @@
 
 from contextlib import contextmanager
 
+import nengo
 from nengo.config import Config
+
+
+def add_to_context(network, add_to_container=None):
+    """
+    Add a finished network to the surrounding one, as ``nengo.Network(...)`` does at once.
+
+    A network that is added last leaves nothing behind if an argument is refused.
+    """
+    if add_to_container or (add_to_container is None and nengo.Network.context):
+        nengo.Network.add(network)
 
 
 @contextmanager

@@ -1,24 +1,47 @@
 """Exact realizations of a Legendre memory: step by step, and for whole windows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import nengo
-from nengo.exceptions import ValidationError
+import numpy as np
 
 from lmu_nengo._validation import check_choice, check_integer
 from lmu_nengo.memory.realization import Realization, refuse_start
+from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.signal.discretization import DISCRETIZERS, impulse_response
 
 
 @dataclass(frozen=True)
 class Linear(Realization):
     """
-    Exact and step by step, in Nengo, NengoDL and Nengo GUI: ``m = Ad m + Bd u``.
+    Exact and step by step: ``m[t] = Ad m[t-1] + Bd u[t]`` in each channel.
+
+    It runs in Nengo, NengoDL, Nengo GUI and any other simulator of Nengo networks. One node
+    holds the state of all channels, and one recurrent connection updates it.
 
     Parameters
     ----------
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.signal.discretize`.
+
+    Raises
+    ------
+    ValidationError
+        If the discretizer is unknown.
+
+    See Also
+    --------
+    Windowed : the same response, for all time steps at once.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Linear
+    >>> with nengo.Network() as model:
+    ...     memory = LegendreMemory(theta=0.1, order=6, realization=Linear("bilinear"))
+    >>> memory.realization
+    Linear(discretizer='bilinear')
     """
 
     discretizer: str = "zoh"
@@ -27,15 +50,27 @@ class Linear(Realization):
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
 
     def make(self, memory):
-        """Add the objects that compute the memory to the current network."""
-        Ad, Bd = memory.discrete(self.discretizer)
-        for c, channel in enumerate(memory.channels()):
-            m = nengo.Node(size_in=memory.order, label=f"m{c}")
-            nengo.Connection(memory.input[c], m, transform=Bd, synapse=None)
-            nengo.Connection(m, m, transform=Ad, synapse=0)  # one step
-            nengo.Connection(m, memory.output[channel], synapse=None)
-            if memory.start is not None:
-                nengo.Connection(memory.start[channel], m, synapse=None)
+        """Add the objects that compute a memory to the current network."""
+        Ad, Bd = (per_channel(M, memory) for M in memory.discrete(self.discretizer))
+        m = nengo.Node(size_in=memory.output.size_in, label="m")
+        nengo.Connection(memory.input, m, transform=Bd, synapse=None)
+        nengo.Connection(m, m, transform=Ad, synapse=0)  # one step
+        nengo.Connection(m, memory.output, synapse=None)
+        if memory.start is not None:
+            nengo.Connection(memory.start, m, synapse=None)
+
+
+def per_channel(matrix, memory):
+    """Return a transform that applies the same matrix to each channel of a memory."""
+    if memory.memory_d == 1:
+        return nengo.Dense(matrix.shape, init=matrix)
+    from scipy.sparse import bsr_matrix  # takes a while to import
+
+    n = memory.memory_d
+    # dense blocks: several times faster than single entries for high orders
+    blocks = np.repeat(matrix[None], n, axis=0), np.arange(n), np.arange(n + 1)
+    diagonal = bsr_matrix(blocks, shape=(n * len(matrix), n * matrix.shape[1]))
+    return nengo.Sparse(diagonal.shape, init=diagonal)
 
 
 @dataclass(frozen=True)
@@ -43,7 +78,8 @@ class Windowed(Realization):
     """
     Exact and for all time steps at once, for training in NengoDL.
 
-    `lmu_nengo.training.Simulator` runs it; any other simulator refuses it.
+    `lmu_nengo.training.Simulator` runs it; all other simulators refuse it. Realize the
+    network with `Linear` to run it elsewhere.
 
     Parameters
     ----------
@@ -51,6 +87,25 @@ class Windowed(Realization):
         Steps in each sequence. A sequence of another length is refused.
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.signal.discretize`.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range.
+
+    See Also
+    --------
+    Linear : the same response, step by step.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Windowed, realize
+    >>> with nengo.Network() as model:
+    ...     memory = LegendreMemory(theta=0.1, order=6, realization=Windowed(n_steps=100))
+    >>> realize(model, memory.realization.step_by_step())  # after training
+    >>> memory.realization
+    Linear(discretizer='zoh')
     """
 
     n_steps: int
@@ -62,12 +117,12 @@ class Windowed(Realization):
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
 
     def make(self, memory):
-        """Add the objects that compute the memory to the current network."""
+        """Add the objects that compute a memory to the current network."""
         refuse_start(memory, self)
         window = nengo.Node(
-            WholeWindow(*memory.discrete(self.discretizer), self.n_steps),
-            size_in=memory.memory_d,
-            size_out=memory.memory_d * memory.order,
+            WindowResponse(
+                *memory.discrete(self.discretizer), memory.memory_d, self.n_steps
+            ),
             label="window",
         )
         nengo.Connection(memory.input, window, synapse=None)
@@ -78,29 +133,32 @@ class Windowed(Realization):
         return Linear(self.discretizer)
 
 
-class WholeWindow(nengo.Process):
+class WindowResponse(Sequence):
     """
-    What a `Windowed` memory holds: the memory's response to a whole sequence.
+    Response of a `Windowed` memory to a whole sequence.
 
     Parameters
     ----------
     Ad, Bd : ndarray of shapes (order, order) and (order, 1)
         Discrete state space of one channel.
+    memory_d : int
+        Number of channels, which all have the same state space.
     n_steps : int
         Steps in each sequence.
+
+    Attributes
+    ----------
+    discrete : tuple of (ndarray, ndarray)
+        ``Ad`` and ``Bd``.
     """
 
-    def __init__(self, Ad, Bd, n_steps):
-        super().__init__(default_size_in=1)
+    def __init__(self, Ad, Bd, memory_d, n_steps):
+        super().__init__(memory_d, memory_d * len(Ad))
         self.discrete = (Ad, Bd)
         self.n_steps = n_steps
-        self.response = impulse_response(Ad, Bd, n_steps)
+        self.state_d = memory_d * len(Ad)
 
-    def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Refuse to be run one step at a time."""
-        raise ValidationError(
-            "a Windowed memory takes all time steps at once and cannot run step by "
-            "step. Train it with lmu_nengo.training.Simulator, or call "
-            "lmu_nengo.realize(network, lmu_nengo.Linear()) first.",
-            attr="realization",
-        )
+    @cached_property
+    def response(self):
+        """Impulse response of one channel, of shape (n_steps, order)."""
+        return impulse_response(*self.discrete, self.n_steps)

@@ -7,7 +7,7 @@ from nengo.builder.network import build_network
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam
 
-from lmu_nengo._nengo import plain_config
+from lmu_nengo._nengo import add_to_context, plain_config
 from lmu_nengo._validation import check_dt, check_integer, check_positive
 from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.realization import (
@@ -105,7 +105,7 @@ class LegendreMemory(RealizableNetwork):
                 attr="theta",
                 obj=type(self),
             )
-        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        super().__init__(label=label, seed=seed, add_to_container=False)
         self.theta = theta
         self.order = order
         self.memory_d = memory_d
@@ -126,6 +126,7 @@ class LegendreMemory(RealizableNetwork):
         self._trained = False
         self.realization = None
         self.realize(Linear() if realization is None else realization)
+        add_to_context(self, add_to_container)
 
     def _make(self, realization):
         """Objects that compute the memory, or ValidationError."""

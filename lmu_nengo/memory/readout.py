@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._nengo import plain_config
+from lmu_nengo._nengo import add_to_context, plain_config
 from lmu_nengo._validation import check_integer, check_positive
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.nef.input_model import SIGMAS, Expected, band_covariance
@@ -116,7 +116,7 @@ class WindowFunction(nengo.Network):
         transform, inverse = principal_components(samples, components)
         states = samples @ inverse.T
 
-        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        super().__init__(label=label, seed=seed, add_to_container=False)
         with plain_config(), self:
             self.input = nengo.Node(size_in=samples.shape[1], label="input")
             self.output = nengo.Node(size_in=targets.shape[1], label="output")
@@ -132,6 +132,7 @@ class WindowFunction(nengo.Network):
                 solver=solver,
                 synapse=synapse,
             )
+        add_to_context(self, add_to_container)
 
 
 class LearnedReadout(nengo.Network):
@@ -214,7 +215,7 @@ class LearnedReadout(nengo.Network):
         samples = expected_values(memory, decoders, len(channels), expected_input)
         _, inverse = principal_components(samples, components)
 
-        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
+        super().__init__(label=label, seed=seed, add_to_container=False)
         with plain_config(), self:
             self.input = nengo.Node(size_in=samples.shape[1], label="input")
             self.output = nengo.Node(size_in=size_out, label="output")
@@ -237,6 +238,7 @@ class LearnedReadout(nengo.Network):
             nengo.Connection(self.stop, gate[0], synapse=None)
             nengo.Connection(self.error, gate[1:], synapse=None)
             nengo.Connection(gate, learned.learning_rule, synapse=None)
+        add_to_context(self, add_to_container)
 
 
 def check_channels(memory, channels):

@@ -11,6 +11,7 @@ from scipy import signal
 import lmu_nengo
 from experiments.spiking._delays import run_delay
 from lmu_nengo import LegendreMemory, Linear, Spiking, Windowed, delay_decoders, realize
+from lmu_nengo.memory import LearnedReadout, WindowFunction
 from lmu_nengo.signal import discretize, nrmse, state_space
 
 
@@ -268,3 +269,29 @@ def test_importing_is_light():
     )
     assert seconds < 1.5
     assert lmu_nengo.__version__ and time
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LegendreMemory(1.0, 6, realization=Spiking(3)),
+        lambda: LegendreMemory(1.0, 6, start=True, realization=Windowed(10)),
+        lambda: WindowFunction(
+            LegendreMemory(1.0, 6, add_to_container=False), np.max, [0.5], 10, solver=3
+        ),
+        lambda: LearnedReadout(
+            LegendreMemory(1.0, 6, add_to_container=False), 10, synapse="slow"
+        ),
+    ],
+)
+def test_a_refused_network_leaves_nothing_in_its_parent(make):
+    with nengo.Network() as network, pytest.raises(ValidationError):
+        make()
+    assert not network.all_networks and not network.all_objects
+
+
+def test_all_channels_are_one_node():
+    with nengo.Network() as network:
+        memory = LegendreMemory(0.5, 6, memory_d=256)
+    assert len(memory.all_objects) == 6  # three nodes, three connections
+    assert len(network.networks) == 1

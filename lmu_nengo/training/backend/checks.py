@@ -9,6 +9,7 @@ from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import ValidationError
 
+from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.training._nengo_dl import nengo_dl
 from lmu_nengo.training.backend.spikes import INTEGRATING
@@ -16,7 +17,11 @@ from lmu_nengo.training.backend.spikes import INTEGRATING
 
 def find_sequences(network):
     """Nodes that hold a `Sequence`."""
-    return [node for node in network.all_nodes if isinstance(node.output, Sequence)]
+    return [
+        node
+        for node in network.all_nodes
+        if isinstance(node.output, Sequence) and not isinstance(node.output, WindowResponse)
+    ]
 
 
 def find_obstacle(node, incoming):

@@ -8,7 +8,7 @@ from nengo.builder import Operator, Signal
 from nengo.builder.processes import build_process
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.memory.exact import WholeWindow
+from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.regularization import Dropout, GaussianNoise
 from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.processes.tensor_function import TensorFunction
@@ -26,7 +26,7 @@ class OneToOne(Operator):
     Parameters
     ----------
     process : nengo.Process
-        A `WholeWindow`, `Sequence`, `Dropout`, `GaussianNoise` or `TensorFunction`.
+        A `WindowResponse`, `Sequence`, `Dropout`, `GaussianNoise` or `TensorFunction`.
     input, output : nengo.builder.Signal
         What it reads and sets.
     """
@@ -107,7 +107,7 @@ class SimNoise(SimRandom):
     """Gaussian noise."""
 
 
-@nengo_dl.builder.NengoBuilder.register(WholeWindow)
+@nengo_dl.builder.NengoBuilder.register(WindowResponse)
 def build_window(model, process, sig_in, sig_out, mode):
     """Add the operator of a windowed memory to a NengoDL model."""
     if model.toplevel not in windowed_networks:
