@@ -1,4 +1,11 @@
-"""A test job for each target: its extra alone must be enough for its tests."""
+"""A test job for each target, and one for the package that is published."""
+
+import re
+import shutil
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
 
 import nox
 
@@ -14,12 +21,40 @@ TESTS = {
     "norse": NIR,
     "spikingjelly": NIR,
 }
+EXAMPLE = re.compile(r"```python\n(.*?)```\n\n```text\n(.*?)```", re.DOTALL)
 
 
 @nox.session
 @nox.parametrize("name", list(TESTS), ids=list(TESTS))
 def target(session, name):
-    """Install one extra and run the target's tests; arguments go to pytest."""
+    """Install one extra, which must be enough for the target's tests; run them."""
     # Nengo's plugin for pytest imports matplotlib
     session.install("-e", f".[{name}]", "pytest>=8,<9", "matplotlib", "scikit-learn")
     session.run("python", "-m", "pytest", *TESTS[name], *session.posargs)
+
+
+@nox.session
+def package(session):
+    """Build wheel and sdist, check them, and run the first example with the wheel alone."""
+    dist = Path(session.create_tmp(), "dist").resolve()
+    shutil.rmtree(dist, ignore_errors=True)
+    tool = sys.executable, "-m"  # build and twine come with the extra "tests"
+    session.run(*tool, "build", "--outdir", str(dist), external=True)
+    (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    session.run(*tool, "twine", "check", "--strict", str(wheel), str(sdist), external=True)
+    with zipfile.ZipFile(wheel) as file:
+        packed = {name for name in file.namelist() if ".dist-info/" not in name}
+    sources = {str(path) for path in Path("lmu_nengo").rglob("*.py")}
+    if packed != {"lmu_nengo/py.typed", *sources}:
+        session.error(f"The wheel differs from lmu_nengo/ by {sorted(packed ^ sources)}.")
+    with tarfile.open(sdist) as file:
+        names = {name.partition("/")[2] for name in file.getnames()}
+    if missing := {"LICENSE", "README.md", "pyproject.toml", *packed} - names:
+        session.error(f"The sdist lacks {sorted(missing)}.")
+
+    code, shown = EXAMPLE.search(Path("docs/index.md").read_text("utf-8")).groups()
+    session.install(str(wheel))
+    # isolated: the clone, the present folder and PYTHONPATH are not searched
+    printed = session.run("python", "-I", "-W", "ignore", "-c", code, silent=True)
+    if printed != shown:
+        session.error(f"The first example printed {printed!r}, docs/index.md {shown!r}.")

@@ -1,48 +1,110 @@
+"""Where things are; import-linter's contracts check what may import what."""
+
 import ast
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import lmu_nengo
+
 ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "lmu_nengo"
+PACKAGES = [path.parent for path in LIBRARY.rglob("__init__.py")]
+CORE_TESTS = [
+    path
+    for path in (ROOT / "tests").rglob("*.py")
+    if path.parent.name not in ("experiments", "networks", "project")
+]
 
 
-def imported(path, top_level_only=False):
-    """Modules that a file imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = tree.body if top_level_only else ast.walk(tree)
-    for node in nodes:
+def parse(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported_packages(path):
+    """Top-level packages that a file imports, inside functions too."""
+    modules = set()
+    for node in ast.walk(parse(path)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module
+            modules.add(node.module)
+    return {name.partition(".")[0] for name in modules}
 
 
-def modules():
-    paths = (ROOT / "lmu_nengo").rglob("*.py")
-    return [p for p in paths if p != ROOT / "lmu_nengo" / "__init__.py"]
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda p: p.stem)
-def test_only_training_imports_tensorflow(path):
-    if "training" not in path.parts:
-        names = {name.split(".")[0] for name in imported(path, top_level_only=True)}
-        assert not names & {"tensorflow", "nengo_dl", "keras", "tf_keras"}
-
-
-@pytest.mark.parametrize("folder", ["networks", "experiments", "benchmarks"])
-def test_scripts_use_the_library_only(folder):
-    ours = {p.name for p in ROOT.iterdir() if p.is_dir()} - {"lmu_nengo", folder}
+@pytest.mark.parametrize("folder", ["networks", "benchmarks"])
+def test_scripts_import_only_the_library(folder):
+    forbidden = {"benchmarks", "experiments", "networks", "tests"}
     for path in (ROOT / folder).glob("*.py"):
-        assert not {name.split(".")[0] for name in imported(path)} & ours
+        assert not imported_packages(path) & forbidden, path.name
 
 
-def test_no_folder_of_the_library_is_crowded():
-    folders = [p for p in (ROOT / "lmu_nengo").rglob("*") if (p / "__init__.py").is_file()]
-    crowded = {p.name: n for p in folders if (n := len(list(p.glob("*.py")))) > 10}
-    assert not crowded
+@pytest.mark.parametrize("path", CORE_TESTS, ids=lambda path: path.stem)
+def test_core_tests_import_no_experiment(path):
+    assert not imported_packages(path) & {"benchmarks", "experiments"}
 
 
-def test_the_top_level_holds_no_public_module():
-    modules = {path.stem for path in (ROOT / "lmu_nengo").glob("*.py")}
-    assert all(name.startswith("_") for name in modules)
+def test_no_package_has_more_than_ten_modules():
+    sizes = {path.name: len(list(path.glob("*.py"))) for path in PACKAGES}
+    assert max(sizes.values()) <= 10, sizes
+
+
+def test_the_top_level_has_only_private_modules():
+    assert all(path.stem.startswith("_") for path in LIBRARY.glob("*.py"))
+
+
+def test_no_module_has_the_name_of_something_in_it():
+    for path in LIBRARY.rglob("*.py"):
+        defined = {getattr(node, "name", None) for node in parse(path).body}
+        assert path.stem not in defined, path
+    for package in PACKAGES:
+        public = lmu_nengo if package == LIBRARY else load(package)
+        submodules = {path.stem for path in package.glob("*.py")}
+        assert not submodules & set(public.__all__), package
+
+
+def load(package):
+    return importlib.import_module(".".join(package.relative_to(ROOT).parts))
+
+
+def test_tests_mirror_the_packages():
+    packages = {path.relative_to(LIBRARY) for path in PACKAGES}
+    folders = {path.parent.relative_to(ROOT / "tests") for path in CORE_TESTS}
+    # the parts of training are tested through the simulator
+    untested = {Path("training/backend"), Path("training/kernels")}
+    assert folders == packages - untested
+
+
+def test_nox_names_existing_tests():
+    spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
+    noxfile = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(noxfile)
+    for paths in noxfile.TESTS.values():
+        assert all((ROOT / path).is_file() for path in paths)
+
+
+def test_the_library_is_imported_without_what_needs_an_extra():
+    script = "import sys, lmu_nengo; print(*{name.partition('.')[0] for name in sys.modules})"
+    output = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout
+    optional = {"h5py", "jax", "keras", "matplotlib", "nengo_dl", "nengo_loihi", "nengo_ocl"}
+    optional |= {"nir", "norse", "sklearn", "tensorflow", "tf_keras", "torch"}
+    assert not optional & set(output.split())
+    assert "nengo" in output.split()
+
+
+def test_subpackages_are_loaded_when_they_are_used():
+    script = (
+        "import sys, lmu_nengo\n"
+        "before = 'lmu_nengo.targets' in sys.modules\n"
+        "lmu_nengo.targets.run, lmu_nengo.viz.plotting.raster\n"
+        "print(before, 'lmu_nengo.targets' in sys.modules, 'matplotlib' in sys.modules)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
+    ).stdout
+    assert output.split() == ["False", "True", "False"]
