@@ -244,12 +244,13 @@ class LearnedReadout(nengo.Network):
 def check_channels(memory, channels):
     """Return the channels as a list, or raise ValidationError."""
     if not isinstance(memory, LegendreMemory):
-        raise ValidationError(f"got {memory!r}, expected a LegendreMemory.", attr="memory")
+        message = f"must be a LegendreMemory (of an LMUCell, its .memory), got {memory!r}."
+        raise ValidationError(message, attr="memory")
     if channels is None:
         return list(range(memory.memory_d))
     channels = list(channels)
     if not channels or any(channel not in range(memory.memory_d) for channel in channels):
-        message = f"got {channels}, expected at least one of 0 to {memory.memory_d - 1}."
+        message = f"must be some of 0 to {memory.memory_d - 1}, got {channels}."
         raise ValidationError(message, attr="channels")
     return channels
 

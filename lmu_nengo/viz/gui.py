@@ -1,99 +1,102 @@
-"""Nengo GUI: a memory's window, drawn live beside what really came in.
+"""A live view of a memory's window for Nengo GUI.
 
-Nengo GUI shows the ``_nengo_html_`` of a node's output function as it changes; here that
-is a picture in SVG. Neither Nengo GUI nor a browser is needed to import this, or to run it.
+Nengo GUI displays the attribute ``_nengo_html_`` of a node's output function and updates
+it during the simulation. Here it is an SVG picture. A network with such a node also runs
+without Nengo GUI.
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo._validation import check_positive
 from lmu_nengo.memory.network import LegendreMemory
+from lmu_nengo.memory.readout import check_channels
 from lmu_nengo.signal.legendre import delay_decoders
 
-MAX_PANELS = 4  # channels that are shown unless the user says which
-N_POINTS = 81  # of a curve
-INTERVAL = 0.02  # seconds of simulated time from picture to picture
-WIDTH, HEIGHT = 400, 240  # of the picture, in its own unit
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 40  # its margins
+MAX_PANELS = 4  # channels shown by default
+N_POINTS = 81  # per curve
+INTERVAL = 0.02  # simulated seconds between pictures
+WIDTH, HEIGHT = 400, 240  # size of the picture, in SVG units
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 40  # margins
 GAP = 12  # between panels
 TRUTH, RECONSTRUCTED = "#b0b0b0", "#d62728"
 
 
-def window_view(memory, channels=None, limits=None, unit=None, label=None):
+def window_view(
+    memory: LegendreMemory,
+    channels: Iterable[int] | None = None,
+    limits: tuple[float, float] | None = None,
+    unit: str | None = None,
+    label: str | None = None,
+) -> nengo.Node:
     """
-    Add a node that shows the window which a memory holds, live in Nengo GUI.
+    Add a node that displays the window of a memory in Nengo GUI.
 
-    Right-click on the node in Nengo GUI and choose "HTML". It draws the last ``theta``
-    seconds as the memory's coefficients describe them, over what really came in.
+    Right-click on the node in Nengo GUI and choose "HTML". The picture shows the last
+    ``theta`` seconds of the input, and their reconstruction from the memory's
+    coefficients.
 
     Parameters
     ----------
     memory : LegendreMemory
-        The memory, in any realization that runs step by step. Of an `LMUCell` give
+        The memory, in any realization that runs step by step. For an `LMUCell`, pass
         ``cell.memory``.
     channels : iterable of int, optional
-        Channels to show, each in a panel of its own; by default the first four.
+        Channels to show, one panel for each; by default the first four.
     limits : tuple of (float, float), optional
-        Lowest and highest value on the axes. By default they follow what came in.
+        Limits of the vertical axes; by default they adapt to the input.
     unit : str, optional
-        Unit of the input, for the axes.
+        Unit of the input, for the axis labels.
     label : str, optional
-        Name of the node; by default that of the memory, and "window".
+        Label of the node; by default the memory's label followed by "window".
 
     Returns
     -------
     view : nengo.Node
-        It has no output. Its function, ``view.output``, is a `WindowView`.
+        A node without output. Its function, ``view.output``, is a `WindowView`.
 
     Raises
     ------
     ValidationError
-        If the memory is no LegendreMemory, or channels or limits do not fit it.
+        If ``memory`` is not a `LegendreMemory`, or does not have these channels, or if
+        the limits are not two increasing numbers.
 
     Examples
     --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory
+    >>> from lmu_nengo.viz import window_view
     >>> with nengo.Network() as model:
-    ...     memory = LegendreMemory(theta=1.0, order=6)
-    ...     view = window_view(memory)
+    ...     memory = LegendreMemory(theta=1.0, order=6, memory_d=2, label="memory")
+    ...     view = window_view(memory, channels=[1], unit="mV")
+    >>> view.label
+    'memory: window'
+    >>> view.output._nengo_html_[:4]
+    '<svg'
     """
-    if not isinstance(memory, LegendreMemory):
-        raise ValidationError(
-            f"got {memory!r}, expected a LegendreMemory. An LMUCell has one: cell.memory.",
-            attr="memory",
-        )
-    n = memory.memory_d
-    channels = list(range(min(n, MAX_PANELS)) if channels is None else channels)
-    for channel in channels:
-        if check_integer(channel, "channels", low=0) >= n:
-            raise ValidationError(
-                f"got {channel}, expected at most {n - 1}: the memory has {n} channels, "
-                "counted from 0.",
-                attr="channels",
-            )
-    if not channels:
-        raise ValidationError("got none, expected at least one channel.", attr="channels")
-    function = WindowView(memory.theta, memory.order, memory.dt, channels, limits, unit)
+    shown = check_channels(memory, channels)
+    if channels is None:
+        shown = shown[:MAX_PANELS]
+    function = WindowView(memory.theta, memory.order, memory.dt, shown, limits, unit)
     if label is None:
         label = f"{memory.label}: window" if memory.label else "window"
-    view = nengo.Node(
-        function, size_in=len(channels) * (1 + memory.order), size_out=0, label=label
-    )
-    coefficients = np.arange(n * memory.order).reshape(n, -1)[channels].ravel()
-    nengo.Connection(memory.input[channels], view[: len(channels)], synapse=None)
-    nengo.Connection(
-        memory.output[coefficients.tolist()], view[len(channels) :], synapse=None
-    )
+    n = len(shown)
+    view = nengo.Node(function, size_in=n * (1 + memory.order), size_out=0, label=label)
+    coefficients = np.arange(memory.output.size_out).reshape(-1, memory.order)[shown]
+    nengo.Connection(memory.input[shown], view[:n], synapse=None)
+    nengo.Connection(memory.output[coefficients.ravel().tolist()], view[n:], synapse=None)
     return view
 
 
 class WindowView:
     """
-    What the node of `window_view` computes in each step.
+    Output function of the node that `window_view` adds.
 
     Parameters
     ----------
@@ -102,48 +105,70 @@ class WindowView:
     order : int
         Legendre polynomials per channel.
     dt : float
-        Step in seconds.
-    channels : list of int
-        Names of the channels that it gets.
+        Time step in seconds.
+    channels : sequence of int
+        Channels that the node receives, for the axis labels.
     limits : tuple of (float, float), optional
-        Lowest and highest value on the axes; ``None`` follows what came in.
+        Limits of the vertical axes; by default they adapt to the input.
     unit : str, optional
-        Unit of the input.
+        Unit of the input, for the axis labels.
 
     Attributes
     ----------
     delays : ndarray of shape (n_points,)
-        Delays in seconds at which the window is looked at, from theta to 0.
+        Delays in seconds at which the curves are drawn, from theta to 0.
     truth : ndarray of shape (n_points, n_channels)
-        What came in that long ago.
+        The input at these delays.
     reconstruction : ndarray of shape (n_points, n_channels)
-        What the memory makes of it.
+        The same, reconstructed from the memory.
     _nengo_html_ : str
-        Both as a picture in SVG, made anew every 20 ms.
+        Both as an SVG picture, updated every 20 ms of simulated time.
 
     Raises
     ------
     ValidationError
         If a number is out of range.
+
+    See Also
+    --------
+    window_view : Add such a node to a network.
+
+    Examples
+    --------
+    Called by the simulator in each step, with the inputs followed by the coefficients:
+
+    >>> from lmu_nengo.viz import WindowView
+    >>> view = WindowView(theta=1.0, order=2, dt=0.001, channels=[0])
+    >>> view(0.001, [0.3, 1.0, 0.0])  # the constant polynomial alone
+    >>> view.reconstruction[0], view.reconstruction[-1]
+    (array([1.]), array([1.]))
     """
 
-    def __init__(self, theta, order, dt, channels, limits=None, unit=None):
-        self.theta = check_positive(theta, "theta")
-        self.dt = check_positive(dt, "dt")
+    def __init__(
+        self,
+        theta: float,
+        order: int,
+        dt: float,
+        channels: Sequence[int],
+        limits: tuple[float, float] | None = None,
+        unit: str | None = None,
+    ):
+        self.theta = check_positive(theta, "theta", obj=type(self))
+        self.dt = check_positive(dt, "dt", obj=type(self))
         self.channels = channels
         self.limits = None if limits is None else check_limits(limits)
         self.unit = unit
         points = np.linspace(1, 0, N_POINTS)
         self.delays = points * theta
         self.decoders = delay_decoders(order, points)
-        # the newest value is held from half a step ago to half a step ahead of its middle
+        # a value is held for one step; it counts for the middle of this step
         self.ages = np.clip(self.delays / dt - 0.5, 0, None)
         self.past = np.zeros((math.ceil(theta / dt) + 2, len(channels)))
         self.every = max(1, round(INTERVAL / dt))
         self.reset()
 
-    def reset(self):
-        """Forget everything, as when a simulation begins."""
+    def reset(self) -> None:
+        """Start with an empty window, as when a simulation begins."""
         self.past[:] = 0
         self.n_steps, self.last = 0, -math.inf
         self.largest, self.smallest = 0.0, 0.0
@@ -151,8 +176,9 @@ class WindowView:
         self.truth = self.reconstruction
         self._nengo_html_ = self.draw()
 
-    def __call__(self, t, x):
-        """Take the values and the coefficients of one step."""
+    def __call__(self, t: float, x: ArrayLike) -> None:
+        """Receive the inputs and the coefficients of one step."""
+        x = np.asarray(x, dtype=float)
         if t <= self.last:  # another simulation
             self.reset()
         self.last = t
@@ -164,14 +190,14 @@ class WindowView:
         if self.n_steps % self.every == 0:
             older = self.ages.astype(int)
             part = (self.ages - older)[:, None]
-            older = newest - older  # below zero counts from the end
+            older = newest - older  # negative indices count from the end
             self.truth = (1 - part) * self.past[older] + part * self.past[older - 1]
             self.reconstruction = self.decoders @ np.reshape(x[n:], (n, -1)).T
             self._nengo_html_ = self.draw()
         self.n_steps += 1
 
-    def draw(self):
-        """Picture of all panels, as SVG."""
+    def draw(self) -> str:
+        """Return the picture of all panels as SVG."""
         low, high = self.limits or nice_limits(self.smallest, self.largest)
         n = len(self.channels)
         height = (HEIGHT - TOP - BOTTOM - GAP * (n - 1)) / n
@@ -199,21 +225,21 @@ class WindowView:
 
 
 def check_limits(limits):
-    """Return limits as two floats, the first below the second, or raise ValidationError."""
+    """Return limits as two increasing floats, or raise ValidationError."""
     try:
         low, high = (float(limit) for limit in limits)
     except (TypeError, ValueError):
         low, high = math.nan, math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValidationError(
-            f"got {limits!r}, expected two numbers, the lower one first: (-1, 1), say.",
+            f"must be two increasing numbers such as (-1, 1), got {limits!r}.",
             attr="limits",
         )
     return low, high
 
 
 def nice_limits(smallest, largest):
-    """Round limits that leave room for everything from ``smallest`` to ``largest``."""
+    """Return round limits that include ``smallest``, ``largest`` and zero."""
     size = max(-smallest, largest, 1e-9)
     unit = 10.0 ** math.floor(math.log10(size))
     high = next(m * unit for m in (1, 2, 5, 10, 20) if m * unit >= size)
@@ -221,7 +247,7 @@ def nice_limits(smallest, largest):
 
 
 def axes(top, height, low, high, name):
-    """Frame of a panel with its ticks, its zero line and the name of its values."""
+    """Return the frame of a panel with its ticks, zero line and label."""
     right, bottom = WIDTH - RIGHT, top + height
     parts = [
         f'<rect x="{LEFT}" y="{top:.1f}" width="{right - LEFT}" height="{height:.1f}" '
@@ -241,7 +267,7 @@ def axes(top, height, low, high, name):
 
 
 def curve(y, color, width):
-    """Line through values at all points of the window."""
+    """Return a line through values at all points of the window."""
     x = np.linspace(LEFT, WIDTH - RIGHT, len(y))
     points = " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
     return (
@@ -251,19 +277,19 @@ def curve(y, color, width):
 
 
 def legend():
-    """Which line is which."""
+    """Return the legend of the two lines."""
     return "".join(
         f'<path d="M{x} 15h22" stroke="{color}" stroke-width="{width}"/>'
         + text(x + 28, 19, name)
         for x, color, width, name in (
-            (LEFT, TRUTH, 5, "what came in"),
-            (LEFT + 140, RECONSTRUCTED, 1.8, "what the memory holds"),
+            (LEFT, TRUTH, 5, "input"),
+            (LEFT + 140, RECONSTRUCTED, 1.8, "reconstruction"),
         )
     )
 
 
 def text(x, y, content, anchor="start", more=""):
-    """A piece of text."""
+    """Return a text element."""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{more}>'
         f"{escape(content)}</text>"

@@ -1,45 +1,70 @@
-"""Pictures with Matplotlib (extra ``plotting``): axes are passed in and returned.
+"""Figures with Matplotlib (extra ``plotting``).
 
-Matplotlib is imported when something is drawn. Without axes, a function draws into a new
-figure of ``matplotlib.pyplot``.
+Every function takes ``axes`` to draw on and returns them; without, it makes a new figure
+of ``matplotlib.pyplot``. Matplotlib is imported when something is drawn.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_positive
 from lmu_nengo.signal.discretization import discretize, impulse_response
 from lmu_nengo.signal.legendre import delay_decoders, reconstruct_window, state_space
 
-N_POINTS = 201  # of a smooth curve
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+N_POINTS = 201  # per smooth curve
 
 
-def window(memory, theta, truth=None, now=0.0, axes=None):
+def window(
+    memory: ArrayLike,
+    theta: float,
+    truth: ArrayLike | None = None,
+    now: float = 0.0,
+    axes: Axes | None = None,
+) -> Axes:
     """
-    Draw the window that a memory holds, beside what really came in.
+    Draw the window that a memory represents, and the input itself.
 
     Parameters
     ----------
     memory : array_like of shape (order,)
-        Legendre coefficients of one channel at one moment.
+        Legendre coefficients of one channel at one time.
     theta : float
         Length of the window in seconds.
     truth : array_like of shape (n_steps,), optional
-        What came in in the last ``theta`` seconds, evenly spaced, the newest value last.
+        Input in the last ``theta`` seconds, evenly spaced, newest value last.
     now : float
-        That moment in seconds, the right end of the curves.
+        That time in seconds, where the curves end.
     axes : matplotlib.axes.Axes, optional
-        Where to draw.
+        Where to draw; by default a new figure.
 
     Returns
     -------
     axes : matplotlib.axes.Axes
-        With the lines "what came in", if there is a truth, and "what the memory holds".
+        Contains the lines "input", if ``truth`` is given, and "reconstruction".
 
     Raises
     ------
     ValidationError
-        If ``memory`` has another shape, or ``theta`` is not above 0.
+        If an array has another shape, or ``theta`` is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from lmu_nengo.viz import window
+    >>> axes = window([0.0, 1.0], 0.5, truth=np.linspace(1, -1, 500), axes=Figure().gca())
+    >>> [line.get_label() for line in axes.lines]
+    ['input', 'reconstruction']
     """
     memory = check_shape(memory, "memory", 1)
     theta = check_positive(theta, "theta")
@@ -47,30 +72,42 @@ def window(memory, theta, truth=None, now=0.0, axes=None):
     if truth is not None:
         truth = check_shape(truth, "truth", 1)
         ago = np.linspace(now - theta, now, len(truth))
-        axes.plot(ago, truth, color="0.7", lw=4, label="what came in")
+        axes.plot(ago, truth, color="0.7", lw=4, label="input")
     points = np.linspace(1, 0, N_POINTS)
     values = reconstruct_window(memory, points)
-    label = "what the memory holds"
+    label = "reconstruction"
     axes.plot(now - theta * points, values, color="tab:red", lw=1.5, label=label)
     axes.set(xlabel="time (s)", ylabel="value")
     return axes
 
 
-def basis(order, axes=None):
+def basis(order: int, axes: Axes | None = None) -> Axes:
     """
-    Draw the Legendre polynomials that the coefficients belong to.
+    Draw the Legendre polynomials to which the coefficients belong.
 
     Parameters
     ----------
     order : int
         Number of polynomials, at least 1.
     axes : matplotlib.axes.Axes, optional
-        Where to draw.
+        Where to draw; by default a new figure.
 
     Returns
     -------
     axes : matplotlib.axes.Axes
-        One line for each polynomial, over delay / theta.
+        Contains one line for each polynomial, over delay / theta.
+
+    Raises
+    ------
+    ValidationError
+        If ``order`` is not a positive integer.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from lmu_nengo.viz import basis
+    >>> len(basis(6, axes=Figure().gca()).lines)
+    6
     """
     points = np.linspace(0, 1, N_POINTS)
     values = delay_decoders(order, points)
@@ -81,25 +118,40 @@ def basis(order, axes=None):
     return axes
 
 
-def impulse_responses(order, theta, dt=0.001, axes=None):
+def impulse_responses(
+    theta: float, order: int, dt: float = 0.001, axes: Axes | None = None
+) -> Axes:
     """
-    Draw what a memory's coefficients do after a pulse of area 1.
+    Draw the response of a memory's coefficients to a pulse of area 1.
 
     Parameters
     ----------
-    order : int
-        Number of Legendre polynomials, at least 1.
     theta : float
         Length of the window in seconds.
+    order : int
+        Number of Legendre polynomials, at least 1.
     dt : float
-        Step in seconds.
+        Time step in seconds.
     axes : matplotlib.axes.Axes, optional
-        Where to draw.
+        Where to draw; by default a new figure.
 
     Returns
     -------
     axes : matplotlib.axes.Axes
-        One line for each coefficient, over two windows.
+        Contains one line for each coefficient, over ``2 * theta`` seconds.
+
+    Raises
+    ------
+    ValidationError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from lmu_nengo.viz import impulse_responses
+    >>> axes = impulse_responses(theta=0.5, order=3, axes=Figure().gca())
+    >>> len(axes.lines)  # a dashed line marks theta
+    4
     """
     Ad, Bd = discretize(*state_space(theta, order), dt)
     n_steps = max(2, round(2 * theta / dt))
@@ -114,36 +166,52 @@ def impulse_responses(order, theta, dt=0.001, axes=None):
     return axes
 
 
-def raster(t, spikes, decoded=None, ylabel="decoded value", axes=None):
+def raster(
+    t: ArrayLike,
+    spikes: ArrayLike,
+    decoded: ArrayLike | None = None,
+    ylabel: str = "decoded value",
+    axes: Axes | None = None,
+) -> Axes:
     """
-    Draw spikes, and over them what is decoded from them.
+    Draw a spike raster and, optionally, the values decoded from the spikes.
 
     Parameters
     ----------
     t : array_like of shape (n_steps,)
         Times in seconds.
     spikes : array_like of shape (n_steps, n_neurons)
-        Above 0 where a neuron fires, as a probe on ``ensemble.neurons`` gives it.
+        Data of a probe on ``ensemble.neurons``: positive where a neuron spikes.
     decoded : array_like of shape (n_steps,) or (n_steps, size), optional
         Decoded values, drawn on an axis of their own at the right.
     ylabel : str
-        Name of the decoded values.
+        Label of that axis.
     axes : matplotlib.axes.Axes, optional
-        Where to draw.
+        Where to draw; by default a new figure.
 
     Returns
     -------
     axes : matplotlib.axes.Axes
-        One row for each neuron, the first at the bottom. The decoded values are on
-        ``axes.figure.axes[-1]``.
+        Contains one row for each neuron, the first at the bottom. The decoded values are
+        in ``axes.figure.axes[-1]``.
 
     Raises
     ------
     ValidationError
-        If the shapes do not fit.
+        If the shapes do not match.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from matplotlib.figure import Figure
+    >>> from lmu_nengo.viz import raster
+    >>> spikes = np.eye(3)  # one spike in each of three neurons
+    >>> axes = raster([0.001, 0.002, 0.003], spikes, axes=Figure().gca())
+    >>> len(axes.collections)
+    3
     """
     t, spikes = check_shape(t, "t", 1), check_shape(spikes, "spikes", 2)
-    check_length(spikes, "spikes", t)
+    check_length(spikes, "spikes", t, "t")
     axes = new_axes() if axes is None else axes
     trains = [t[train > 0] for train in spikes.T]
     axes.eventplot(trains, colors="0.3", lw=0.9, linelengths=0.8)
@@ -151,7 +219,7 @@ def raster(t, spikes, decoded=None, ylabel="decoded value", axes=None):
     axes.set_ylim(-0.5, len(trains) - 0.5)
     if decoded is not None:
         decoded = np.asarray(decoded, dtype=float)
-        check_length(decoded, "decoded", t)
+        check_length(decoded, "decoded", t, "t")
         right = axes.twinx()
         right.plot(t, decoded, color="tab:red", lw=1.5)
         right.set_ylabel(ylabel, color="tab:red")
@@ -159,39 +227,54 @@ def raster(t, spikes, decoded=None, ylabel="decoded value", axes=None):
     return axes
 
 
-def errors(sizes, values, xlabel="neurons", label=None, slope=None, axes=None):
+def errors(
+    sizes: ArrayLike,
+    values: ArrayLike,
+    xlabel: str = "neurons",
+    label: str | None = None,
+    slope: float | None = None,
+    axes: Axes | None = None,
+) -> Axes:
     """
-    Draw error against the number of neurons, the order or another size.
+    Draw the error against the number of neurons, the order, or another size.
 
     Parameters
     ----------
     sizes : array_like of shape (n_sizes,)
-        Sizes, above 0.
+        Positive sizes.
     values : array_like of shape (n_sizes,) or (n_sizes, n_seeds)
-        Errors, above 0; for several seeds their mean is drawn, and a band from the
+        Positive errors. For several seeds, their mean is drawn, and a band from the
         smallest to the largest.
     xlabel : str
         What the sizes are.
     label : str, optional
-        Name of the line.
+        Label of the line.
     slope : float, optional
-        Exponent of a dashed line through the first mean: what theory expects.
+        Exponent of a dashed line through the first mean, such as theory predicts.
     axes : matplotlib.axes.Axes, optional
-        Where to draw, with logarithms on both axes.
+        Where to draw; by default a new figure. Both axes become logarithmic.
 
     Returns
     -------
     axes : matplotlib.axes.Axes
-        The line of the means first, then the expected one.
+        Contains the line of the means, followed by the dashed one.
 
     Raises
     ------
     ValidationError
-        If the shapes do not fit.
+        If the shapes do not match.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from lmu_nengo.viz import errors
+    >>> axes = errors([100, 400], [0.2, 0.1], slope=-0.5, axes=Figure().gca())
+    >>> [line.get_label() for line in axes.lines][1]
+    'exponent -0.5'
     """
     sizes = check_shape(sizes, "sizes", 1)
     values = np.asarray(values, dtype=float)
-    check_length(values, "values", sizes)
+    check_length(values, "values", sizes, "sizes")
     seeds = values.reshape(len(sizes), -1)
     mean = seeds.mean(axis=1)
     axes = new_axes() if axes is None else axes
@@ -206,23 +289,34 @@ def errors(sizes, values, xlabel="neurons", label=None, slope=None, axes=None):
     return axes
 
 
-def training_curves(history, ylabel="loss", axes=None):
+def training_curves(
+    history: Mapping[str, ArrayLike], ylabel: str = "loss", axes: Axes | None = None
+) -> Axes:
     """
-    Draw how training went.
+    Draw losses or metrics over the epochs of training.
 
     Parameters
     ----------
     history : dict of {str: array_like of shape (n_epochs,)}
-        Values by epoch, such as Keras' ``history.history`` or a part of it.
+        Values by epoch, such as ``history.history`` of Keras or a part of it.
     ylabel : str
-        What they are.
+        What the values are.
     axes : matplotlib.axes.Axes, optional
-        Where to draw.
+        Where to draw; by default a new figure.
 
     Returns
     -------
     axes : matplotlib.axes.Axes
-        One line for each name, from epoch 1 on.
+        Contains one line for each name, from epoch 1 on.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from lmu_nengo.viz import training_curves
+    >>> history = {"loss": [1.0, 0.5], "val_loss": [1.1, 0.7]}
+    >>> axes = training_curves(history, axes=Figure().gca())
+    >>> [line.get_label() for line in axes.lines]
+    ['loss', 'val_loss']
     """
     axes = new_axes() if axes is None else axes
     for name, values in history.items():
@@ -234,7 +328,7 @@ def training_curves(history, ylabel="loss", axes=None):
 
 
 def new_axes():
-    """Axes of a new figure of ``matplotlib.pyplot``."""
+    """Return the axes of a new figure of ``matplotlib.pyplot``."""
     from matplotlib import pyplot
 
     _, axes = pyplot.subplots(layout="constrained")
@@ -242,55 +336,56 @@ def new_axes():
 
 
 def shade(i, n):
-    """Colour of the i-th of n lines: from dark to light."""
+    """Return the color of the i-th of n lines, from dark to light."""
     from matplotlib import colormaps
 
     return colormaps["viridis"](0.9 * i / max(1, n - 1))
 
 
 def check_shape(values, attr, dimensions):
-    """Return an array of so many dimensions, or raise ValidationError."""
+    """Return a non-empty array of that many dimensions, or raise ValidationError."""
     values = np.asarray(values, dtype=float)
     if values.ndim != dimensions or not values.size:
         raise ValidationError(
-            f"got an array of shape {values.shape}, expected {dimensions} dimension(s) and "
-            "at least one value.",
+            f"must be a non-empty array with {dimensions} dimension(s), got shape "
+            f"{values.shape}.",
             attr=attr,
         )
     return values
 
 
-def check_length(values, attr, beside):
-    """Raise ValidationError unless two arrays are of the same length."""
-    if values.ndim == 0 or len(values) != len(beside):
+def check_length(values, attr, other, name):
+    """Raise ValidationError unless two arrays have the same length."""
+    if values.ndim == 0 or len(values) != len(other):
         raise ValidationError(
-            f"got an array of shape {values.shape}, expected {len(beside)} in the first "
-            "dimension, as in the other array.",
+            f"must have length {len(other)} like {name}, got shape {values.shape}.",
             attr=attr,
         )
 
 
-def command_line(draw, text, seconds):
+def command_line(draw: Callable[[float], Figure], text: str, seconds: float) -> None:
     """
-    Run a script of ``networks/``: read its options, simulate, show or save the picture.
+    Run a script of ``networks/``: read options, simulate, then show or save the figure.
 
     Parameters
     ----------
     draw : callable
         ``draw(seconds)`` simulates and returns a figure of ``matplotlib.pyplot``.
     text : str
-        The script's docstring: a title, its underline, and the help.
+        Docstring of the script: a title, its underline, and the help text.
     seconds : float
-        How long to simulate unless told otherwise.
+        Default duration of the simulation.
     """
     import click
     from matplotlib import pyplot
 
-    lines = text.strip().splitlines()  # none in Sphinx-Gallery, which takes it away
+    lines = text.strip().splitlines()  # Sphinx-Gallery removes the docstring
 
     @click.command(help="\n".join(lines[:1] + lines[2:]))
-    @click.option("--out", help="Write the picture to this file instead of showing it.")
-    @click.option("--seconds", default=seconds, show_default=True, help="How long to run.")
+    @click.option("--out", help="Save the figure to this file instead of showing it.")
+    @click.option(
+        "--seconds", default=seconds, show_default=True, help="Simulated time in seconds."
+    )
     def command(out, seconds):
         """Read the options."""
         figure = draw(seconds)
@@ -300,7 +395,7 @@ def command_line(draw, text, seconds):
             pyplot.show()
 
     try:
-        command(standalone_mode=False)  # Sphinx-Gallery must be able to go on
+        command(standalone_mode=False)  # do not exit: Sphinx-Gallery goes on
     except click.ClickException as error:
         error.show()
         raise SystemExit(error.exit_code) from None

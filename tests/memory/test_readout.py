@@ -252,12 +252,12 @@ def test_product_with_the_input_of_a_tenth_of_a_second_ago(
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (dict(memory="m"), "got 'm', expected a LegendreMemory"),
+        (dict(memory="m"), "must be a LegendreMemory .* got 'm'"),
         (dict(n_neurons=0), "must be an integer of at least 1, got 0"),
         (dict(points=[]), "got none, expected at least one point"),
         (dict(points=[0.5, 1.5]), r"got 1.5, expected delay / theta in \[0, 1\]"),
-        (dict(channels=[2]), r"got \[2\], expected at least one of 0 to 1"),
-        (dict(channels=[]), r"got \[\], expected at least one of 0 to 1"),
+        (dict(channels=[2]), r"must be some of 0 to 1, got \[2\]"),
+        (dict(channels=[]), r"must be some of 0 to 1, got \[\]"),
         (dict(components=5), "got 5, expected at most one for each value, 4"),
         (dict(components=0), "must be an integer of at least 1, got 0"),
         (dict(function=3), r"fails for an array of shape \(2, 2\).*TypeError"),
@@ -279,7 +279,7 @@ def test_bad_arguments_are_refused(arguments, message):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (dict(memory=None), "got None, expected a LegendreMemory"),
+        (dict(memory=None), "must be a LegendreMemory .* got None"),
         (dict(n_neurons=1.5), "must be an integer of at least 1, got 1.5"),
         (dict(size_out=0), "must be an integer of at least 1, got 0"),
         (dict(learning_rate=0), "positive and finite .1.s., got 0"),

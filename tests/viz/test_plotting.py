@@ -27,7 +27,7 @@ def test_window_is_the_sum_of_polynomials_over_what_came_in(axes):
     m, truth = np.array([0.3, -1.0, 0.5]), np.sin(np.arange(50))
     assert plotting.window(m, 2.0, truth, now=7.0, axes=axes) is axes
     came, held = axes.lines
-    assert (came.get_label(), held.get_label()) == ("what came in", "what the memory holds")
+    assert (came.get_label(), held.get_label()) == ("input", "reconstruction")
     assert np.array_equal(came.get_ydata(), truth)
     for line in (came, held):
         assert np.allclose(line.get_xdata()[[0, -1]], [5.0, 7.0])
@@ -37,7 +37,7 @@ def test_window_is_the_sum_of_polynomials_over_what_came_in(axes):
 
 
 def test_impulse_responses_are_those_of_the_differential_equation(axes):
-    plotting.impulse_responses(4, 0.5, dt=0.001, axes=axes)
+    plotting.impulse_responses(0.5, 4, dt=0.001, axes=axes)
     A, B = state_space(0.5, 4)
     t = axes.lines[0].get_xdata()
     assert np.allclose(t[[0, -1]], [0.001, 1.0])
@@ -100,7 +100,7 @@ def test_what_does_not_fit_is_refused(axes):
         lambda: plotting.raster(np.arange(3), np.zeros((3, 2)), decoded=1.0, axes=axes),
         lambda: plotting.errors([1, 2], [0.1, 0.2, 0.3], axes=axes),
     ):
-        with pytest.raises(ValidationError, match="got"):
+        with pytest.raises(ValidationError, match="must .*, got"):
             call()
 
 
