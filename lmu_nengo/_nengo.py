@@ -1,5 +1,6 @@
 """The parts of Nengo's private interface that this package uses, in one place."""
 
+import warnings
 from contextlib import contextmanager
 
 import nengo
@@ -31,3 +32,30 @@ def plain_config():
 def synapse_state_space(synapse, dt):
     """Discrete matrices A, B, C and D with which Nengo runs a linear filter."""
     return synapse._get_ss(dt)
+
+
+def copy_network(network):
+    """
+    Copy a network.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network; it stays as it is.
+
+    Returns
+    -------
+    copy : nengo.Network
+        The copy, which is not added to any other network.
+    objects : dict
+        The copy of each network, node, ensemble, connection and probe, by the original.
+    """
+    with warnings.catch_warnings():
+        # copying a node without a function sets its size_out, which Nengo warns about
+        warnings.filterwarnings("ignore", "'Node.size_out' is being overwritten")
+        copy = network.copy(add_to_container=False)
+
+    def parts(net):
+        return [net, *net.all_networks, *net.all_objects, *net.all_probes]
+
+    return copy, dict(zip(parts(network), parts(copy), strict=True))

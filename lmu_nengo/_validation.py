@@ -61,3 +61,8 @@ def is_finite(value):
     """Whether ``value`` is a finite real number (booleans are not numbers)."""
     is_number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
     return is_number and bool(np.isfinite(value))
+
+
+def install_hint(extra) -> str:
+    """How to install an extra: the package is used from a clone of its repository."""
+    return f'Install it in your clone of lmu_nengo with: pip install -e ".[{extra}]"'

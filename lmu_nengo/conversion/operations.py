@@ -1,31 +1,50 @@
-"""What one step of a network costs: multiply-accumulates, and operations of a spike."""
+"""What a step of a network costs: multiply-accumulates, and operations per spike."""
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.memory.network import find_memories
-from lmu_nengo.processes.regularization import Dropout
+from lmu_nengo.processes.regularization import TrainingOnly
 from lmu_nengo.processes.sequence import Sequence
 
 
-def rate_operations(network) -> int:
+def rate_operations(network: nengo.Network) -> int:
     """
-    Multiply-accumulates of one step, were all neurons rate neurons.
+    Multiply-accumulates of one step if all neurons were rate neurons.
 
-    Counted are the non-zero weights of all connections and encoders, weights of 1 in
-    connections from one to one excepted, and those of an `LSTM`. A memory counts as
-    `Linear`, ``order**2 + order`` a channel, however it is realized.
+    It counts the non-zero weights of all connections and encoders, except weights of 1 in
+    one-to-one connections, and the weights of an `LSTM`. A memory counts as `Linear`,
+    ``order**2 + order`` for each channel, however it is realized.
 
     Parameters
     ----------
     network : nengo.Network
-        The network, before or after `to_spiking`; no memory is `Windowed`.
+        The network, before or after `to_spiking`, without a `Windowed` memory.
 
     Returns
     -------
     operations : int
         Multiply-accumulates.
+
+    Raises
+    ------
+    ValidationError
+        If a connection has a transform other than Dense or Sparse, such as a convolution.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory
+    >>> from lmu_nengo.conversion import rate_operations
+    >>> with nengo.Network() as network:
+    ...     memory = LegendreMemory(theta=0.1, order=6)
+    ...     readout = nengo.Node(size_in=2)
+    ...     connection = nengo.Connection(
+    ...         memory.output, readout, transform=[[1] * 6, [2] * 6]
+    ...     )
+    >>> rate_operations(network)  # 6 x 6 + 6 of the memory, 2 x 6 of the readout
+    54
     """
     memories = find_memories(network)
     inside = {obj for memory in memories for obj in memory.all_objects}
@@ -37,22 +56,43 @@ def rate_operations(network) -> int:
     return total + encoding(network, encoded) + sequences(network)
 
 
-def remaining_operations(network) -> int:
+def remaining_operations(network: nengo.Network) -> int:
     """
-    Multiply-accumulates of one step that no spike stands for.
+    Multiply-accumulates of one step that spikes do not replace.
 
-    As `rate_operations`, but of the memories as they are realized, and only where a weight
-    multiplies values: inputs, functions, rates, and what spikes were summed up to.
+    Like `rate_operations`, but with the memories as they are realized, and only where a
+    weight multiplies a value rather than a spike: inputs, functions, rates, and sums of
+    spikes.
 
     Parameters
     ----------
     network : nengo.Network
-        The network; no memory is `Windowed`.
+        The network, without a `Windowed` memory.
 
     Returns
     -------
     operations : int
         Multiply-accumulates.
+
+    Raises
+    ------
+    ValidationError
+        If a connection has a transform other than Dense or Sparse, such as a convolution.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo.conversion import remaining_operations
+    >>> with nengo.Network() as network:
+    ...     u = nengo.Node([1.0])
+    ...     layer = nengo.Ensemble(10, 1, neuron_type=nengo.LIF())
+    ...     into = nengo.Connection(u, layer.neurons, transform=np.full((10, 1), 2.0))
+    ...     out = nengo.Connection(
+    ...         layer.neurons, nengo.Node(size_in=1), transform=np.full((1, 10), 0.5)
+    ...     )
+    >>> remaining_operations(network)  # the input's weights; spikes need only additions
+    10
     """
     values = find_values(network)
     total = 0
@@ -65,14 +105,15 @@ def remaining_operations(network) -> int:
     return total + encoding(network, network.all_ensembles) + sequences(network)
 
 
-def fan_out(network, ensemble):
+def fan_out(network: nengo.Network, ensemble: nengo.Ensemble) -> np.ndarray:
     """
-    Synaptic operations that a spike of each neuron causes.
+    Synaptic operations caused by a spike of each neuron.
 
-    They are the non-zero weights by which it is multiplied: those of the neuron's
-    connections, decoders for instance. Nodes that pass values on and connections from one
-    to one, scaled or not, are walked through, since weights behind them can be folded into
-    one matrix; where the way ends after them, a spike costs one operation.
+    These are the non-zero weights that multiply the spike, decoders for instance. Nodes
+    that pass their input on (also `Dropout` and `GaussianNoise`, which act in training
+    only) and one-to-one connections, scaled or not, are followed to the weights behind
+    them, since both can be folded into one matrix. Where the path ends there, a spike costs
+    one operation.
 
     Parameters
     ----------
@@ -84,13 +125,31 @@ def fan_out(network, ensemble):
     Returns
     -------
     fan_out : ndarray of shape (n_neurons,)
-        Operations of a spike.
+        Operations per spike.
+
+    Raises
+    ------
+    ValidationError
+        If a connection on the way has a transform other than Dense or Sparse.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo.conversion import fan_out
+    >>> with nengo.Network() as network:
+    ...     layer = nengo.Ensemble(3, 1, neuron_type=nengo.LIF())
+    ...     out = nengo.Node(size_in=2)
+    ...     weights = [[1, 0, 2], [3, 4, 0]]
+    ...     connection = nengo.Connection(layer.neurons, out, transform=weights)
+    >>> fan_out(network, layer)
+    array([2., 1., 1.])
     """
     outgoing = {}
     for conn in network.all_connections:
         outgoing.setdefault(ends(conn)[0], []).append(conn)
 
-    def cost(obj, way):
+    def cost(obj, path):
         total = np.zeros(obj.size_out)
         for conn in outgoing.get(obj, []):
             weights, post = weights_of(conn), ends(conn)[1]
@@ -100,8 +159,8 @@ def fan_out(network, ensemble):
                 each = np.count_nonzero(weights, axis=0)
             elif not passes_on(post) or post not in outgoing:
                 each = weights != 0
-            elif post not in way:
-                each = (weights != 0) * cost(post, (*way, post))[rows(conn)]
+            elif post not in path:
+                each = (weights != 0) * cost(post, (*path, post))[rows(conn)]
             else:  # a loop
                 each = 0
             np.add.at(total, columns(conn), each)
@@ -136,14 +195,14 @@ def find_values(network):
 
 
 def passes_on(obj):
-    """Whether an object is a node that gives what it gets."""
+    """Whether an object is a node whose output is its input, outside of training."""
     return isinstance(obj, nengo.Node) and (
-        obj.output is None or isinstance(obj.output, Dropout)
+        obj.output is None or isinstance(obj.output, TrainingOnly)
     )
 
 
 def ends(conn):
-    """What a connection takes values from, and where it leads; neurons for ensembles."""
+    """Where a connection gets its values, and where it leads; neurons for ensembles."""
     source = conn.pre_obj.neurons if is_decoded(conn) else conn.pre_obj
     if isinstance(source, nengo.Ensemble):  # Direct
         source = source.neurons
@@ -188,8 +247,8 @@ def weights_of(conn):
         weights = transform.sample(rng=np.random.RandomState(0)).toarray()
     else:
         raise ValidationError(
-            f"got {transform!r}, expected Dense or Sparse: operations of others are not "
-            "counted.",
+            f"the operations of {transform!r} cannot be counted, only those of Dense and "
+            "Sparse transforms.",
             attr="transform",
             obj=conn,
         )

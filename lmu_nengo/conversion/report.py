@@ -1,6 +1,6 @@
-"""What a spiking network costs and achieves, beside its rate network."""
+"""What a spiking network costs and achieves: its spikes, operations and accuracy."""
 
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import nengo
@@ -11,8 +11,8 @@ from nengo.params import BoolParam
 # nengo.Simulator itself is refused by Nengo GUI while it reads a script
 from nengo.simulator import Simulator
 
-from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_integer
+from lmu_nengo._nengo import copy_network, plain_config
+from lmu_nengo._validation import check_integer, check_positive
 from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
 from lmu_nengo.memory.network import find_memories
 
@@ -20,19 +20,26 @@ from lmu_nengo.memory.network import find_memories
 @dataclass(frozen=True)
 class Layer:
     """
-    The spikes of an ensemble, or of all neurons of a memory.
+    The spikes of one ensemble, or of all neurons of one memory.
 
     Parameters
     ----------
     name : str
-        Its label.
+        Label of the ensemble or memory.
     n_neurons : int
-        Its neurons.
+        Number of neurons.
     spikes, synaptic_operations : float
         Per inference.
     mean_rate, max_rate : float
-        Firing rate in Hz over all inferences: mean of all neurons, and that of the one
-        that fires most.
+        Firing rates in Hz over all inferences: the mean of all neurons, and the rate of
+        the neuron that fires most.
+
+    Examples
+    --------
+    >>> from lmu_nengo.conversion import Layer
+    >>> layer = Layer("hidden", 3, 14.0, 32.0, 116.7, 250.0)
+    >>> layer.spikes / layer.n_neurons < 5
+    True
     """
 
     name: str
@@ -46,31 +53,43 @@ class Layer:
 @dataclass(frozen=True)
 class SpikingReport:
     """
-    What `spiking_report` found; ``str`` of it is a table.
+    The result of `spiking_report`; ``print(report)`` shows it as a table.
 
     Parameters
     ----------
     n_inferences, n_steps : int
-        How many sequences, and their length.
+        Number of sequences, and their length.
     dt : float
         Step in seconds.
     score : float or None
-        What the given function made of the outputs.
+        What the score function made of the outputs.
     layers : tuple of Layer
-        Layers that spike.
+        The layers that spike.
     rate_operations : int
-        Multiply-accumulates per inference, were all neurons rate neurons and all memories
-        linear.
+        Multiply-accumulates per inference if all neurons were rate neurons and all
+        memories linear.
     remaining_operations : int
-        Multiply-accumulates per inference that the spiking network needs beside its
-        synaptic operations.
+        Multiply-accumulates per inference that the spiking network needs in addition to
+        its synaptic operations.
+
+    Examples
+    --------
+    >>> from lmu_nengo.conversion import Layer, SpikingReport
+    >>> layer = Layer("hidden", 3, 14.0, 32.0, 116.7, 250.0)
+    >>> report = SpikingReport(3, 40, 0.001, 0.5, (layer,), 1040, 800)
+    >>> print(report)
+    3 inferences of 40 steps (dt = 0.001 s); score 0.5
+    per inference  neurons       spikes   synaptic ops   mean Hz    max Hz
+    hidden               3         14.0           32.0     116.7     250.0
+    total                3         14.0           32.0
+    multiply-accumulates per inference: 1,040 as a rate network, 800 remaining
     """
 
     n_inferences: int
     n_steps: int
     dt: float
     score: float | None
-    layers: tuple
+    layers: tuple[Layer, ...]
     rate_operations: int
     remaining_operations: int
 
@@ -85,12 +104,14 @@ class SpikingReport:
         return float(sum(layer.synaptic_operations for layer in self.layers))
 
     def __str__(self):
-        names = [layer.name for layer in self.layers]
-        width = max([len(name) for name in names] + [5])
+        heading = "per inference"
+        width = max(len(heading), *(len(layer.name) for layer in self.layers), 0)
         score = "" if self.score is None else f"; score {self.score:.6g}"
+        n_neurons = sum(layer.n_neurons for layer in self.layers)
         lines = [
-            f"{self.n_inferences} inferences of {self.n_steps} steps{score}",
-            f"{'layer':{width}} {'neurons':>8} {'spikes':>12} {'synaptic ops':>14} "
+            f"{self.n_inferences} inferences of {self.n_steps} steps "
+            f"(dt = {self.dt:g} s){score}",
+            f"{heading:{width}} {'neurons':>8} {'spikes':>12} {'synaptic ops':>14} "
             f"{'mean Hz':>9} {'max Hz':>9}",
         ]
         for layer in self.layers:
@@ -99,86 +120,219 @@ class SpikingReport:
                 f"{layer.synaptic_operations:14,.1f} {layer.mean_rate:9,.1f} "
                 f"{layer.max_rate:9,.1f}"
             )
-        n_neurons = sum(layer.n_neurons for layer in self.layers)
-        return "\n".join(
-            [
-                *lines,
-                f"{'all':{width}} {n_neurons:8,} {self.spikes:12,.1f} "
-                f"{self.synaptic_operations:14,.1f}",
-                f"multiply-accumulates: {self.rate_operations:,} of the rate network, "
-                f"{self.remaining_operations:,} remain",
-            ]
-        )
+        lines += [
+            f"{'total':{width}} {n_neurons:8,} {self.spikes:12,.1f} "
+            f"{self.synaptic_operations:14,.1f}",
+            f"multiply-accumulates per inference: {self.rate_operations:,} as a rate "
+            f"network, {self.remaining_operations:,} remaining",
+        ]
+        return "\n".join(lines)
 
 
-def spiking_report(
-    network, inputs, probe=None, score=None, minibatch_size=None, dt=0.001, **options
-):
+class SpikeCounter:
     """
-    Run a network on many sequences, and count what it costs.
+    Counts the spikes of each neuron of a network, in any simulator.
 
-    Each sequence starts from the network's first state. What a spike costs is told in
-    `lmu_nengo.conversion.operations.fan_out`, what counts as a multiply-accumulate in
-    `lmu_nengo.conversion.operations.rate_operations` and ``remaining_operations``. The
-    network is left as it was.
+    For each ensemble it adds a node that sums the spikes, and a probe of that node; create
+    it before the simulator. The nodes are in a network of their own, with its own seed, so
+    that the seeds of all other objects stay as they were.
 
     Parameters
     ----------
     network : nengo.Network
-        The spiking network; a rate network, without a layer that spikes, is possible too.
-        No memory is `Windowed`.
-    inputs : dict of {nengo.Node: ndarray of shape (n_inferences, n_steps, size)}
-        What input nodes give.
+        The network; the counting network is added to it.
+    ensembles : iterable of nengo.Ensemble, optional
+        Whose spikes to count. ``None`` counts those of all spiking ensembles.
+    sample_every : float, optional
+        Sampling interval of the probes in seconds; ``None`` is every step.
+
+    Attributes
+    ----------
+    ensembles : list of nengo.Ensemble
+        Whose spikes are counted.
+    probes : list of nengo.Probe
+        One for each ensemble; its value is the number of spikes of each neuron since the
+        start, divided by ``dt``.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.conversion import SpikeCounter
+    >>> with nengo.Network(seed=0) as network:
+    ...     neurons = nengo.Ensemble(
+    ...         2,
+    ...         1,
+    ...         neuron_type=nengo.SpikingRectifiedLinear(),
+    ...         gain=[1, 1],
+    ...         bias=[101, 52],
+    ...     )
+    >>> counter = SpikeCounter(network)
+    >>> with nengo.Simulator(network, progress_bar=False) as sim:
+    ...     sim.run(0.1)
+    >>> counter.counts(sim.data, sim.dt)[neurons]
+    array([10., 5.])
+    """
+
+    def __init__(self, network, ensembles=None, sample_every=None):
+        if ensembles is None:
+            ensembles = [e for e in network.all_ensembles if e.neuron_type.spiking]
+        self.ensembles = list(ensembles)
+        with plain_config(), nengo.Network(seed=0, add_to_container=False) as counting:
+            counting.label = "spike counter"
+            self.probes = [
+                nengo.Probe(self._sum(ens), sample_every=sample_every)
+                for ens in self.ensembles
+            ]
+        network.networks.append(counting)
+
+    @staticmethod
+    def _sum(ensemble):
+        """Add a node that holds the number of each neuron's spikes so far, over dt."""
+        n_neurons, kind = ensemble.n_neurons, ensemble.neuron_type
+        per_spike = 1 / getattr(kind, "amplitude", 1)
+        total = nengo.Node(size_in=n_neurons)
+        if kind.negative:  # count negative spikes as well
+            both = nengo.Ensemble(
+                2 * n_neurons,
+                1,
+                neuron_type=nengo.RectifiedLinear(),
+                gain=np.ones(2 * n_neurons),
+                bias=np.zeros(2 * n_neurons),
+            )
+            for sign, half in ((1, slice(n_neurons)), (-1, slice(n_neurons, None))):
+                half = both.neurons[half]
+                nengo.Connection(
+                    ensemble.neurons, half, transform=sign * per_spike, synapse=None
+                )
+                nengo.Connection(half, total, synapse=None)
+        else:
+            nengo.Connection(ensemble.neurons, total, transform=per_spike, synapse=None)
+        nengo.Connection(total, total, synapse=0)  # one step
+        return total
+
+    def counts(self, data: Mapping, dt: float) -> dict:
+        """
+        Spikes of each neuron since the start.
+
+        Parameters
+        ----------
+        data : Mapping of {nengo.Probe: ndarray of shape (..., n_samples, n_neurons)}
+            What the probes recorded: ``sim.data`` of any simulator, or the result of
+            NengoDL's ``sim.predict``. The last sample counts.
+        dt : float
+            Step of the simulator in seconds.
+
+        Returns
+        -------
+        counts : dict of {nengo.Ensemble: ndarray of shape (..., n_neurons)}
+            Whole numbers; zeros before the first sample.
+        """
+        found = {}
+        for ens, probe in zip(self.ensembles, self.probes, strict=True):
+            values = np.asarray(data[probe], dtype=np.float64)
+            if values.shape[-2] == 0:
+                values = np.zeros((*values.shape[:-2], 1, ens.n_neurons))
+            found[ens] = np.rint(values[..., -1, :] * dt)
+        return found
+
+
+def spiking_report(
+    network: nengo.Network,
+    inputs: Mapping,
+    probe: nengo.Probe | None = None,
+    score: Callable | None = None,
+    minibatch_size: int | None = None,
+    dt: float = 0.001,
+    **options,
+) -> SpikingReport:
+    """
+    Run a network on many sequences, and count what it costs.
+
+    A copy of the network is run; each sequence starts from the network's initial state.
+    `fan_out` says what a spike costs, `rate_operations` and `remaining_operations` what
+    counts as a multiply-accumulate.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The spiking network, without a `Windowed` memory. A rate network is possible too;
+        its report has no layers. The network stays as it is.
+    inputs : dict of {nengo.Node: array_like of shape (n_inferences, n_steps, size)}
+        What the input nodes give.
     probe : nengo.Probe, optional
         The output, which ``score`` gets.
     score : callable, optional
-        Makes a number, accuracy or error, of the probe's values: an array of shape
-        (n_inferences, n_steps, size), or (n_inferences, 1, size) if NengoDL keeps the last
-        step only.
+        Turns the probe's values into a number, such as an accuracy or an error. The values
+        have the shape (n_inferences, n_steps, size), or (n_inferences, 1, size) if NengoDL
+        keeps the last step only.
     minibatch_size : int, optional
-        Sequences that NengoDL runs side by side; ``None`` runs them one by one in core
-        Nengo.
+        Number of sequences that NengoDL runs side by side. ``None`` runs them one by one
+        in core Nengo.
     dt : float
         Step in seconds.
     **options
-        For the simulator: ``seed``, ``unroll_simulation`` and so on.
+        For the simulator, for example ``seed`` or ``unroll_simulation``.
 
     Returns
     -------
     report : SpikingReport
-        Accuracy or error, spikes, operations, rates.
+        Score, spikes, operations and firing rates.
 
     Raises
     ------
     ValidationError
         If the inputs do not fit each other or the network, or only one of ``probe`` and
         ``score`` is given.
+
+    Examples
+    --------
+    A neuron that fires at 100 Hz, and is read through one weight:
+
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo.conversion import spiking_report
+    >>> with nengo.Network(seed=0) as network:
+    ...     u = nengo.Node([0], label="u")
+    ...     kind = nengo.SpikingRectifiedLinear()
+    ...     neuron = nengo.Ensemble(
+    ...         1, 1, neuron_type=kind, gain=[1], bias=[101], label="neuron"
+    ...     )
+    ...     connection = nengo.Connection(u, neuron.neurons, synapse=None)
+    >>> print(spiking_report(network, {u: np.zeros((3, 100, 1))}))
+    3 inferences of 100 steps (dt = 0.001 s)
+    per inference  neurons       spikes   synaptic ops   mean Hz    max Hz
+    neuron               1         10.0            0.0     100.0     100.0
+    total                1         10.0            0.0
+    multiply-accumulates per inference: 0 as a rate network, 0 remaining
     """
-    n_inferences, n_steps = check_inputs(network, inputs)
+    dt = check_positive(dt, "dt")
+    n_inferences, n_steps = _check_inputs(network, inputs)
     if (probe is None) != (score is None):
         raise ValidationError(
-            f"got {probe} and {score}, expected both a probe and a function of its values, "
-            "or neither.",
+            f"got probe={probe} and score={score}. Give both, a probe and a function of "
+            "its values, or neither.",
             attr="score",
         )
     operations = rate_operations(network), remaining_operations(network)
-    layers = find_layers(network)
-    costs = [[fan_out(network, ens) for ens in ensembles] for _, ensembles in layers]
+    network, objects = copy_network(network)
+    inputs = {objects[node]: np.asarray(x) for node, x in inputs.items()}
+    probe = objects.get(probe)
+    layers = _find_layers(network)
     ensembles = [ens for _, group in layers for ens in group]
-    with counters(network, ensembles) as nodes:
-        if minibatch_size is None:
-            counts, outputs = run_in_core(network, inputs, nodes, probe, dt, options)
-        else:
-            minibatch_size = check_integer(minibatch_size, "minibatch_size")
-            options = dict(options, minibatch_size=minibatch_size, dt=dt)
-            counts, outputs = run_in_nengo_dl(network, inputs, nodes, probe, options)
-    counts = iter(counts)
+    costs = {ens: fan_out(network, ens) for ens in ensembles}
+    # only the last step, whatever the rounding of its time
+    counter = SpikeCounter(network, ensembles, sample_every=n_steps * dt * (1 - 1e-9))
+    if minibatch_size is None:
+        counts, outputs = _run_in_core(network, inputs, counter, probe, dt, options)
+    else:
+        minibatch_size = check_integer(minibatch_size, "minibatch_size")
+        options = dict(options, minibatch_size=minibatch_size)
+        counts, outputs = _run_in_nengo_dl(network, inputs, counter, probe, dt, options)
     rows = []
-    for (name, group), cost in zip(layers, costs, strict=True):
-        spikes = np.concatenate([next(counts) for _ in group], axis=1)
-        spikes = spikes.mean(axis=0, dtype=np.float64)
+    for name, group in layers:
+        spikes = np.concatenate([counts[ens] for ens in group], axis=1).mean(axis=0)
         rates = spikes / (n_steps * dt)
-        synaptic = spikes @ np.concatenate(cost)
+        synaptic = spikes @ np.concatenate([costs[ens] for ens in group])
         figures = spikes.sum(), synaptic, rates.mean(), rates.max()
         rows.append(Layer(name, len(spikes), *(float(figure) for figure in figures)))
     return SpikingReport(
@@ -191,27 +345,29 @@ def spiking_report(
     )
 
 
-def check_inputs(network, inputs):
+def _check_inputs(network, inputs):
     """Numbers of sequences and of steps, or ValidationError."""
     shapes = {np.shape(x)[:2] for x in inputs.values()}
     for node, x in inputs.items():
         is_input = node in network.all_nodes and node.size_in == 0
         if not is_input or np.ndim(x) != 3 or np.shape(x)[2] != node.size_out:
             raise ValidationError(
-                f"got {node!r} with an array of shape {np.shape(x)}, expected an input "
-                "node of the network and shape (n_inferences, n_steps, size of the node).",
+                f"got {node!r} with an array of shape {np.shape(x)}. Each key must be an "
+                "input node of the network (without size_in), and each array must have "
+                "the shape (n_inferences, n_steps, size_out of the node).",
                 attr="inputs",
             )
     if len(shapes) != 1 or 0 in min(shapes):
         raise ValidationError(
-            f"got arrays for {sorted(shapes)} inferences and steps, expected at least one "
-            "input node, and the same numbers above 0 for all.",
+            f"got arrays whose (n_inferences, n_steps) are {sorted(shapes)}. There must be "
+            "at least one input node, and all arrays must have the same numbers of "
+            "inferences and steps, above 0.",
             attr="inputs",
         )
     return shapes.pop()
 
 
-def find_layers(network):
+def _find_layers(network):
     """Names and spiking ensembles of each layer; a memory is one layer."""
     memories = find_memories(network)
     inside = {ens: memory for memory in memories for ens in memory.all_ensembles}
@@ -224,70 +380,26 @@ def find_layers(network):
     return list(layers.values())
 
 
-@contextmanager
-def counters(network, ensembles):
-    """Nodes that count each neuron's spikes, in the network for a while."""
-    # with a seed of its own, and last, it leaves the seeds of all others as they are
-    with plain_config(), nengo.Network(seed=0, add_to_container=False) as counting:
-        nodes = [add_counter(ens) for ens in ensembles]
-    network.networks.append(counting)
-    try:
-        yield nodes
-    finally:
-        network.networks.remove(counting)
-
-
-def add_counter(ensemble):
-    """Add a node that holds the number of each neuron's spikes so far, over dt."""
-    n_neurons, kind = ensemble.n_neurons, ensemble.neuron_type
-    per_spike = 1 / getattr(kind, "amplitude", 1)
-    total = nengo.Node(size_in=n_neurons)
-    if kind.negative:
-        both = nengo.Ensemble(
-            2 * n_neurons,
-            1,
-            neuron_type=nengo.RectifiedLinear(),
-            gain=np.ones(2 * n_neurons),
-            bias=np.zeros(2 * n_neurons),
-        )
-        for sign, half in ((1, slice(n_neurons)), (-1, slice(n_neurons, None))):
-            half = both.neurons[half]
-            nengo.Connection(
-                ensemble.neurons, half, transform=sign * per_spike, synapse=None
-            )
-            nengo.Connection(half, total, synapse=None)
-    else:
-        nengo.Connection(ensemble.neurons, total, transform=per_spike, synapse=None)
-    nengo.Connection(total, total, synapse=0)  # one step
-    return total
-
-
-def run_in_core(network, inputs, nodes, probe, dt, options):
-    """Counts of shape (n_inferences, n_neurons) for each node, and the probe's values."""
-    n_inferences, n_steps = np.shape(next(iter(inputs.values())))[:2]
+def _run_in_core(network, inputs, counter, probe, dt, options):
+    """Counts of shape (n_inferences, n_neurons) by ensemble, and the probe's values."""
+    n_inferences, n_steps = next(iter(inputs.values())).shape[:2]
     inference = 0
-    before = {node: node.output for node in inputs}
-    try:
-        for node, x in inputs.items():
-            node.output = lambda t, x=x: x[inference][round(t / dt) - 1]
-        with Simulator(network, dt=dt, **{"progress_bar": False, **options}) as sim:
-            counts, outputs = [[] for _ in nodes], []
-            signals = [sim.model.sig[node]["out"] for node in nodes]
-            for inference in range(n_inferences):  # noqa: B007  read by the nodes
-                sim.reset()
-                sim.run_steps(n_steps)
-                for found, signal in zip(counts, signals, strict=True):
-                    found.append(np.rint(sim.signals[signal] * dt))
-                if probe is not None:
-                    outputs.append(np.array(sim.data[probe]))
-    finally:
-        for node, output in before.items():
-            node.output = output
-    return [np.array(found) for found in counts], np.array(outputs)
+    for node, x in inputs.items():
+        node.output = lambda t, x=x: x[inference][round(t / dt) - 1]
+    counts, outputs = [], []
+    with Simulator(network, dt=dt, **{"progress_bar": False, **options}) as sim:
+        for inference in range(n_inferences):  # noqa: B007  read by the nodes
+            sim.reset()
+            sim.run_steps(n_steps)
+            counts.append(counter.counts(sim.data, dt))
+            if probe is not None:
+                outputs.append(np.array(sim.data[probe]))
+    counts = {ens: np.array([each[ens] for each in counts]) for ens in counter.ensembles}
+    return counts, np.array(outputs)
 
 
-def run_in_nengo_dl(network, inputs, nodes, probe, options):
-    """As `run_in_core`, in batches."""
+def _run_in_nengo_dl(network, inputs, counter, probe, dt, options):
+    """As `_run_in_core`, in batches."""
     from lmu_nengo.training import Simulator as BatchSimulator
 
     n_inferences, size = len(next(iter(inputs.values()))), options["minibatch_size"]
@@ -299,23 +411,18 @@ def run_in_nengo_dl(network, inputs, nodes, probe, options):
     config = network.config[nengo.Probe]
     if not hasattr(config, "keep_history"):
         config.set_param("keep_history", BoolParam("keep_history", default=True))
-    with plain_config(), network.networks[-1]:
-        counts = [nengo.Probe(node) for node in nodes]
-    for count in counts:
+    for count in counter.probes:  # only their last values count
+        count.sample_every = None
         network.config[count].keep_history = False
-    try:
-        with BatchSimulator(network, **{"progress_bar": False, **options}) as sim:
-            # one call each: NengoDL cannot generate the inputs of several batches
-            batches = []
-            for i in range(0, n_inferences, size):
-                batch = {node: x[i : i + size] for node, x in padded.items()}
-                batches.append(sim.predict(batch, verbose=0))
-    finally:
-        for count in counts:
-            del network.config.params[count]
+    with BatchSimulator(network, dt=dt, **{"progress_bar": False, **options}) as sim:
+        # one call each: NengoDL cannot generate the inputs of several batches
+        batches = []
+        for i in range(0, n_inferences, size):
+            batch = {node: x[i : i + size] for node, x in padded.items()}
+            batches.append(sim.predict(batch, verbose=0))
 
     def values(p):
         return np.concatenate([batch[p] for batch in batches])[:n_inferences]
 
-    outputs = None if probe is None else values(probe)
-    return [np.rint(values(p)[:, -1] * options["dt"]) for p in counts], outputs
+    counts = counter.counts({p: values(p) for p in counter.probes}, dt)
+    return counts, None if probe is None else values(probe)

@@ -1,30 +1,30 @@
 """
-Where a network runs: core Nengo, NengoDL, NengoOCL, Loihi, Norse, SpikingJelly.
+Run a network elsewhere: core Nengo, NengoDL, NengoOCL, Loihi, Norse, SpikingJelly.
 
 Importing this package imports no backend.
 """
 
+import importlib
 import importlib.util
+from types import ModuleType
 
 import nengo
-from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, check_positive
-from lmu_nengo.targets.base import Limit, Prepared, TargetSimulator, refuse_limits
+from lmu_nengo.targets.base import Limit, Prepared, TargetSimulator
 
-# what each target imports when it is used
-BACKENDS = {
-    "core": "nengo",
-    "dl": "nengo_dl",
-    "ocl": "nengo_ocl",
-    "loihi": "nengo_loihi",
-    "norse": "norse",
-    "spikingjelly": "spikingjelly",
+# module of each target, and the backend that it imports when it is used
+TARGETS = {
+    "core": ("core", "nengo"),
+    "dl": ("dl", "nengo_dl"),
+    "ocl": ("ocl", "nengo_ocl"),
+    "loihi": ("loihi", "nengo_loihi"),
+    "norse": ("nir.norse", "norse"),
+    "spikingjelly": ("nir.spikingjelly", "spikingjelly"),
 }
-NAMES = tuple(BACKENDS)
+NAMES = tuple(TARGETS)
 
 __all__ = [
-    "BACKENDS",
     "NAMES",
     "Limit",
     "Prepared",
@@ -37,9 +37,9 @@ __all__ = [
 ]
 
 
-def load(target):
+def load(target: str) -> ModuleType:
     """
-    The module of a target, with its ``check``, ``prepare`` and ``Simulator``.
+    Load the module of a target, which has its ``Simulator``.
 
     Parameters
     ----------
@@ -49,21 +49,26 @@ def load(target):
     Returns
     -------
     module : module
-        Imports its backend only when it is used.
+        It imports its backend when it is used.
 
     Raises
     ------
     ValidationError
         If there is no such target.
+
+    Examples
+    --------
+    >>> from lmu_nengo import targets
+    >>> targets.load("core").Simulator
+    <class 'lmu_nengo.targets.core.Simulator'>
     """
-    check_choice(target, NAMES, "target")
-    package = "nir." if target in ("norse", "spikingjelly") else ""
-    return importlib.import_module(f"lmu_nengo.targets.{package}{target}")
+    module, _ = TARGETS[check_choice(target, NAMES, "target")]
+    return importlib.import_module(f"lmu_nengo.targets.{module}")
 
 
-def installed(target) -> bool:
+def installed(target: str) -> bool:
     """
-    Whether a target's backend is installed; nothing is imported.
+    Whether the backend of a target is installed; nothing is imported.
 
     Parameters
     ----------
@@ -73,27 +78,33 @@ def installed(target) -> bool:
     Returns
     -------
     installed : bool
-        Whether there is such a package.
+        Whether Python finds its package.
 
     Raises
     ------
     ValidationError
         If there is no such target.
+
+    Examples
+    --------
+    >>> from lmu_nengo import targets
+    >>> targets.installed("core")
+    True
     """
-    check_choice(target, NAMES, "target")
-    return importlib.util.find_spec(BACKENDS[target]) is not None
+    _, backend = TARGETS[check_choice(target, NAMES, "target")]
+    return importlib.util.find_spec(backend) is not None
 
 
-def check(network, target, dt=0.001):
+def check(network: nengo.Network, target: str, dt: float = 0.001) -> list[Limit]:
     """
-    Every limit of a target that a network breaks, before anything is built.
+    List every limit of a target that a network exceeds, before anything is built.
 
-    What `prepare` mends is no broken limit.
+    What `prepare` adapts by itself is not listed.
 
     Parameters
     ----------
     network : nengo.Network
-        The network.
+        The network; it stays as it is.
     target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
     dt : float
@@ -102,90 +113,121 @@ def check(network, target, dt=0.001):
     Returns
     -------
     limits : list of Limit
-        Each with the value and the limit; empty if the network fits.
+        Each with the value and what is allowed; empty if the network fits.
 
     Raises
     ------
     ValidationError
-        If there is no such target, or the arguments are of the wrong kind.
+        If there is no such target, or the arguments are of the wrong type.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import targets
+    >>> with nengo.Network() as network:
+    ...     hidden = nengo.Ensemble(10, 1, neuron_type=nengo.AdaptiveLIF(), label="hidden")
+    >>> targets.check(network, "core")
+    []
+    >>> [(limit.name, limit.value) for limit in targets.check(network, "loihi")]
+    [('neuron type', 'AdaptiveLIF')]
     """
-    module = load(target)
-    return module.check(check_network(network), check_positive(dt, "dt"))
+    return load(target).Simulator.check(network, dt)
 
 
-def prepare(network, target, dt=0.001, seed=None):
+def prepare(
+    network: nengo.Network, target: str, dt: float = 0.001, seed: int | None = None
+) -> Prepared:
     """
-    A copy of a network, adapted to a target.
+    Make a copy of a network that is adapted to a target.
 
     Parameters
     ----------
     network : nengo.Network
-        The network; it is left as it is.
+        The network; it stays as it is.
     target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
     dt : float
         Step in seconds.
     seed : int, optional
-        Seed of what the target's neurons are fitted with, where the network has none.
+        Seed for fitting the target's neurons if the network has no seed.
 
     Returns
     -------
     prepared : Prepared
-        The copy, which object became which, and what was changed and why.
+        The copy, the objects of the copy by those of the original, and what was changed
+        and why.
 
     Raises
     ------
     ValidationError
-        If the target cannot hold the network; every broken limit is named.
+        If the target cannot run the network; every limit that it exceeds is named.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Windowed, targets
+    >>> with nengo.Network() as network:
+    ...     memory = LegendreMemory(0.1, 6, realization=Windowed(100), label="memory")
+    >>> for change in targets.prepare(network, "core").changes:
+    ...     print(change)
+    <LegendreMemory "memory"> is realized as Linear, because Windowed cannot go step by
+    step.
     """
-    limits = check(network, target, dt)
-    refuse_limits(limits, target, network)
-    return load(target).prepare(network, dt=dt, seed=seed)
+    return load(target).Simulator.prepare(network, dt, seed)
 
 
-def run(network, target, duration, dt=0.001, seed=None, **options):
+def run(
+    network: nengo.Network,
+    target: str,
+    duration: float,
+    dt: float = 0.001,
+    seed: int | None = None,
+    **options,
+) -> TargetSimulator:
     """
     Run a network on a target.
 
     Parameters
     ----------
     network : nengo.Network
-        The network; it is left as it is.
+        The network; it stays as it is.
     target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
     duration : float
-        Seconds to simulate.
+        Time to simulate in seconds.
     dt : float
         Step in seconds.
     seed : int, optional
-        Seed of everything random, where the network has none.
+        Seed of everything random for which the network has no seed.
     **options
-        For the target's ``Simulator``.
+        For the target's ``Simulator``, for example ``count_spikes=True``.
 
     Returns
     -------
     simulator : TargetSimulator
-        Closed; ``simulator.data[probe]`` has the values of the network's probes,
+        It is closed; ``simulator.data[probe]`` holds the values of the network's probes,
         ``simulator.trange()`` the times in seconds.
 
     Raises
     ------
     ValidationError
-        If the target cannot hold the network, an argument is out of range, or its backend
+        If the target cannot run the network, an argument is out of range, or the backend
         is not installed.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Spiking, targets
+    >>> with nengo.Network(seed=0) as network:
+    ...     memory = LegendreMemory(0.1, 3, realization=Spiking(60, lead=0))
+    ...     m = nengo.Probe(memory.output)
+    >>> sim = targets.run(network, "core", 0.05, count_spikes=True)
+    >>> sim.data[m].shape
+    (50, 3)
+    >>> sim.spikes > 0
+    True
     """
     duration = check_positive(duration, "duration")
-    module = load(target)
-    check_network(network)
-    with module.Simulator(
-        network, dt=check_positive(dt, "dt"), seed=seed, **options
-    ) as sim:
+    with load(target).Simulator(network, dt=dt, seed=seed, **options) as sim:
         sim.run(duration)
     return sim
-
-
-def check_network(network):
-    """Return ``network``, or raise ValidationError if it is none."""
-    if not isinstance(network, nengo.Network):
-        raise ValidationError(f"got {network!r}, expected a nengo.Network.", attr="network")
-    return network

@@ -1,24 +1,29 @@
-"""What all targets share: limits, copies of networks, results by the user's probes."""
+"""What all targets share: limits, adapted copies, and results by the user's own probes."""
 
 import importlib
-import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._nengo import plain_config
+from lmu_nengo._nengo import copy_network
+from lmu_nengo._validation import check_positive, install_hint, is_same_dt
 from lmu_nengo.conversion.operations import fan_out
-from lmu_nengo.memory.exact import Linear, Windowed
+from lmu_nengo.conversion.report import SpikeCounter
+from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import find_realizable
 
 
 @dataclass(frozen=True)
 class Limit:
     """
-    A limit of a target that a network breaks.
+    A limit of a target that a network exceeds; ``print(limit)`` says what to do.
 
     Parameters
     ----------
@@ -27,11 +32,17 @@ class Limit:
     value : object
         What the network has.
     limit : object
-        What the target can hold.
+        What the target allows.
     where : object
-        The part of the network, or None for all of it.
+        The part of the network; ``None`` means all of it.
     advice : str
-        What to do.
+        What to do, in full sentences.
+
+    Examples
+    --------
+    >>> from lmu_nengo.targets import Limit
+    >>> print(Limit("cores", 5000, "at most 4096", advice="Use fewer neurons."))
+    cores: 5000 (allowed: at most 4096). Use fewer neurons.
     """
 
     name: str
@@ -41,25 +52,35 @@ class Limit:
     advice: str = ""
 
     def __str__(self):
-        where = "" if self.where is None else f" ({self.where})"
-        text = f"{self.name}: {self.value}, limit {self.limit}{where}."
+        where = "" if self.where is None else f" of {self.where}"
+        text = f"{self.name}{where}: {self.value} (allowed: {self.limit})."
         return f"{text} {self.advice}".rstrip()
 
 
 @dataclass(frozen=True)
 class Prepared:
     """
-    A copy of a network, adapted to a target.
+    A copy of a network, adapted to a target; see `lmu_nengo.targets.prepare`.
 
     Parameters
     ----------
     network : nengo.Network
         The copy.
     objects : dict
-        For each network, node, ensemble, connection and probe of the original that is
-        still there, the one in the copy.
+        For each network, node, ensemble, connection and probe of the original, the
+        corresponding object of the copy.
     changes : list of str
         What was changed, and why.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Windowed, targets
+    >>> with nengo.Network() as network:
+    ...     memory = LegendreMemory(0.1, 6, realization=Windowed(100), label="memory")
+    >>> prepared = targets.prepare(network, "core")
+    >>> prepared.objects[memory].realization
+    Linear(discretizer='zoh')
     """
 
     network: nengo.Network
@@ -67,17 +88,7 @@ class Prepared:
     changes: list
 
 
-def refuse_limits(limits, target, network):
-    """Raise ValidationError that names every limit, if there is any."""
-    if limits:
-        raise ValidationError(
-            f"{target} cannot hold the network:\n- " + "\n- ".join(map(str, limits)),
-            attr="network",
-            obj=network,
-        )
-
-
-def need(module, target):
+def need(module: str, extra: str):
     """
     Import a backend.
 
@@ -85,7 +96,7 @@ def need(module, target):
     ----------
     module : str
         Name of the module.
-    target : str
+    extra : str
         The extra that installs it.
 
     Returns
@@ -102,55 +113,62 @@ def need(module, target):
         return importlib.import_module(module)
     except ImportError as error:
         raise ValidationError(
-            f"{error}. The target {target!r} needs {module}; install it with "
-            f'pip install "lmu-nengo[{target}]".',
-            attr="target",
+            f"{module} cannot be imported ({error}). {install_hint(extra)}", attr=extra
         ) from error
 
 
-def copy_network(network):
+@contextmanager
+def without_modules(*names: str):
     """
-    Copy a network.
+    Hide modules that are not imported yet while a backend is imported.
+
+    Some backends import TensorFlow, which takes seconds, only if it is installed. They
+    would also do so before `lmu_nengo.training` can choose the Keras that NengoDL needs.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+def step_by_step(network: nengo.Network) -> Prepared:
+    """
+    Copy a network for a simulator that goes step by step.
 
     Parameters
     ----------
     network : nengo.Network
-        The network.
+        The network; it stays as it is.
 
     Returns
     -------
     prepared : Prepared
-        The copy, without changes.
+        The copy; `Windowed` memories and cells are realized as `Linear` in it.
     """
-    with warnings.catch_warnings():
-        # on nodes without output, whose sizes copying sets anew
-        warnings.filterwarnings("ignore", "'Node.size_out' is being overwritten")
-        copy = network.copy(add_to_container=False)
-    originals = [network, *network.all_networks, *network.all_objects, *network.all_probes]
-    copies = [copy, *copy.all_networks, *copy.all_objects, *copy.all_probes]
-    return Prepared(copy, dict(zip(originals, copies, strict=True)), [])
-
-
-def step_by_step(network):
-    """Copy a network; memories and cells made for whole windows become linear."""
-    prepared = copy_network(network)
-    for part in find_realizable(prepared.network):
-        if isinstance(part.realization, Windowed):
-            part.realize(Linear(part.realization.discretizer))
-            prepared.changes.append(f"{part} is Linear(): Windowed cannot go step by step")
+    copy, objects = copy_network(network)
+    prepared = Prepared(copy, objects, [])
+    for part in find_realizable(copy):
+        if part.realization.is_windowed:
+            part.realize(part.realization.step_by_step())
+            prepared.changes.append(
+                f"{part} is realized as Linear, because Windowed cannot go step by step."
+            )
     return prepared
 
 
 class ProbeData(Mapping):
     """
-    What probes recorded, by the probes of the user's network.
+    Recorded values by the probes of the user's network.
 
     Parameters
     ----------
     objects : dict
-        Original object -> object of the copy.
+        The copy of each original object.
     data : Mapping
-        By objects of the copy.
+        Values by the probes of the copy.
     """
 
     def __init__(self, objects, data):
@@ -167,104 +185,173 @@ class ProbeData(Mapping):
         return sum(1 for _ in self)
 
 
-def add_spike_probes(prepared):
+class TargetSimulator(ABC):
     """
-    Add probes on all spiking neurons of a copy.
+    A simulator that runs an adapted copy of a network on a target.
+
+    The steps are the same for all targets: the network is copied, windowed memories are
+    realized step by step, the target's limits are checked, the copy is adapted, and the
+    backend's simulator is built. A target's own class says what is special to it:
+    `find_limits`, `adapt` and `build`.
 
     Parameters
     ----------
-    prepared : Prepared
-        The copy.
-
-    Returns
-    -------
-    costs : dict of {nengo.Probe: ndarray of shape (n_neurons,)}
-        Synaptic operations that a spike of each neuron causes.
-    """
-    network = prepared.network
-    spiking = [ens for ens in network.all_ensembles if ens.neuron_type.spiking]
-    # with a seed of its own, and last, it leaves the seeds of all others as they are
-    with plain_config(), nengo.Network(seed=0, add_to_container=False) as counting:
-        probes = [nengo.Probe(ens.neurons) for ens in spiking]
-    costs = [fan_out(network, ens) for ens in spiking]
-    network.networks.append(counting)
-    return dict(zip(probes, costs, strict=True))
-
-
-class TargetSimulator:
-    """
-    A simulator of a copy of the user's network, in Nengo's own style.
-
-    Parameters
-    ----------
-    prepared : Prepared
-        The copy that it runs.
-    simulator : nengo.Simulator or the like
-        Runs it.
-    costs : dict, optional
-        What `add_spike_probes` gave.
+    network : nengo.Network
+        The network; it stays as it is.
+    dt : float
+        Step in seconds.
+    seed : int, optional
+        Seed of everything random for which the network has no seed.
+    count_spikes : bool
+        Whether to count spikes, for ``spikes`` and ``synaptic_operations``.
+    **options
+        Further options of the backend's simulator.
 
     Attributes
     ----------
     data : Mapping
-        ``data[probe]``: values of a probe of the user's network, shape (steps, size).
+        ``data[probe]`` holds the values of a probe of the user's network, of shape
+        (n_steps, size).
     changes : list of str
         What was changed in the copy, and why.
+    simulator : nengo.Simulator or similar
+        The backend's simulator.
+
+    Raises
+    ------
+    ValidationError
+        If the network does not fit, or the backend is not installed.
     """
 
-    def __init__(self, prepared, simulator, costs=None):
-        self.changes = prepared.changes
-        self.simulator = simulator
-        self.costs = costs
-        self.data = ProbeData(prepared.objects, simulator.data)
+    target: ClassVar[str]
+    requires: ClassVar[tuple[str, ...]] = ()  # modules of the backend
 
-    def run(self, duration):
+    def __init__(
+        self,
+        network: nengo.Network,
+        dt: float = 0.001,
+        seed: int | None = None,
+        count_spikes: bool = False,
+        **options: Any,
+    ):
+        self.import_backend()
+        prepared = self.prepare(network, dt, seed)
+        self.changes = prepared.changes
+        self._network = prepared.network
+        self._counter = self.make_counter(prepared.network) if count_spikes else None
+        self.simulator = self.build(prepared, dt, seed, **options)
+        self.data = ProbeData(prepared.objects, self.simulator.data)
+
+    @classmethod
+    def check(cls, network: nengo.Network, dt: float = 0.001) -> list[Limit]:
+        """Every limit that a network exceeds; see `lmu_nengo.targets.check`."""
+        return cls._copy_and_check(network, dt)[1]
+
+    @classmethod
+    def prepare(
+        cls, network: nengo.Network, dt: float = 0.001, seed: int | None = None
+    ) -> Prepared:
+        """Adapted copy of a network; see `lmu_nengo.targets.prepare`."""
+        prepared, limits = cls._copy_and_check(network, dt)
+        if limits:
+            raise ValidationError(
+                f"the target {cls.target!r} cannot run this network:\n- "
+                + "\n- ".join(map(str, limits)),
+                attr="network",
+                obj=network,
+            )
+        cls.adapt(prepared, dt, seed)
+        return prepared
+
+    @classmethod
+    def _copy_and_check(cls, network, dt):
+        """A step-by-step copy, and its limits in terms of the original."""
+        if not isinstance(network, nengo.Network):
+            raise ValidationError(
+                f"must be a nengo.Network, got {network!r}.", attr="network"
+            )
+        dt = check_positive(dt, "dt")
+        prepared = step_by_step(network)
+        original = {copy: obj for obj, copy in prepared.objects.items()}
+        limits = [
+            *check_steps(prepared.network, dt),
+            *cls.find_limits(prepared.network, dt),
+        ]
+        return prepared, [
+            replace(limit, where=original.get(limit.where, limit.where)) for limit in limits
+        ]
+
+    @classmethod
+    def import_backend(cls) -> None:
+        """Import the backend, or raise ValidationError if it is not installed."""
+        for module in cls.requires:
+            need(module, cls.target)
+
+    @classmethod
+    def find_limits(cls, network: nengo.Network, dt: float) -> Iterator[Limit]:
+        """Yield the limits of this target that a step-by-step copy exceeds."""
+        return iter(())
+
+    @classmethod
+    def adapt(cls, prepared: Prepared, dt: float, seed: int | None) -> None:
+        """Adapt a step-by-step copy to this target, in place."""
+        return
+
+    @classmethod
+    def make_counter(cls, network: nengo.Network) -> SpikeCounter | None:
+        """Count spikes by nodes in the network; None for backends that count them."""
+        return SpikeCounter(network)
+
+    @abstractmethod
+    def build(self, prepared: Prepared, dt: float, seed: int | None, **options: Any):
+        """Make the backend's simulator of an adapted copy."""
+
+    def run(self, duration: float) -> None:
         """
         Run.
 
         Parameters
         ----------
         duration : float
-            Seconds to simulate.
+            Time to simulate in seconds.
         """
         self.simulator.run(duration)
 
-    def trange(self):
+    def trange(self) -> np.ndarray:
         """
         Times of the steps.
 
         Returns
         -------
-        times : ndarray of shape (steps,)
+        times : ndarray of shape (n_steps,)
             In seconds; the first is ``dt``.
         """
         return self.simulator.trange()
 
     @property
     def spikes(self) -> int:
-        """Spikes so far, if it was made with ``count_spikes=True``."""
-        return round(sum(counts.sum() for counts, _ in self._counts()))
+        """Spikes so far; requires ``count_spikes=True``."""
+        return round(sum(counts.sum() for counts, _ in self.counts()))
 
     @property
     def synaptic_operations(self) -> float:
-        """Weights that these spikes met; see `lmu_nengo.conversion.operations.fan_out`."""
-        return float(sum(counts @ cost for counts, cost in self._counts()))
+        """Operations that these spikes caused; see `lmu_nengo.conversion.fan_out`."""
+        return float(sum(counts @ costs for counts, costs in self.counts()))
 
-    def _counts(self):
-        """Spikes of each neuron of an ensemble, and what each costs."""
-        if self.costs is None:
+    def counts(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """For each population: spikes of each neuron, and operations per spike."""
+        if self._counter is None:
             raise ValidationError(
-                "spikes were not counted; give the simulator count_spikes=True.",
+                "spikes were not counted. Create the simulator with count_spikes=True.",
                 attr="count_spikes",
                 obj=type(self),
             )
-        for probe, cost in self.costs.items():
-            amplitude = getattr(probe.target.ensemble.neuron_type, "amplitude", 1)
-            spike = amplitude / self.simulator.dt
-            yield np.abs(self.simulator.data[probe]).sum(axis=0) / spike, cost
+        counts = self._counter.counts(self.simulator.data, self.simulator.dt)
+        for ensemble, spikes in counts.items():
+            yield spikes, fan_out(self._network, ensemble)
 
-    def close(self):
-        """Free what the backend holds; the data stay."""
+    def close(self) -> None:
+        """Free what the backend holds; the data remain."""
         self.simulator.close()
 
     def __enter__(self):
@@ -272,3 +359,17 @@ class TargetSimulator:
 
     def __exit__(self, *error):
         self.close()
+
+
+def check_steps(network, dt) -> Iterator[Limit]:
+    """Yield a limit for each memory that was made for another step."""
+    for memory in find_memories(network):
+        if not is_same_dt(dt, memory.dt):
+            yield Limit(
+                "step",
+                f"{dt:g} s",
+                f"{memory.dt:g} s",
+                memory,
+                "Use the same dt for both: LegendreMemory(..., dt=...) and "
+                "run(..., dt=...).",
+            )

@@ -1,31 +1,22 @@
 """NengoDL as a target."""
 
-from lmu_nengo.targets.base import (
-    TargetSimulator,
-    add_spike_probes,
-    need,
-    refuse_limits,
-)
-from lmu_nengo.targets.core import check, prepare
-
-__all__ = ["Simulator", "check", "prepare"]
+from lmu_nengo.targets.base import TargetSimulator, need
 
 
 class Simulator(TargetSimulator):
     """
-    `lmu_nengo.training.Simulator` of a copy of the network, step by step.
+    `lmu_nengo.training.Simulator` on a copy of the network, step by step.
 
     Parameters
     ----------
     network : nengo.Network
-        The network.
+        The network; it stays as it is.
     dt : float
         Step in seconds.
     seed : int, optional
-        Seed of everything random, where the network has none.
+        Seed of everything random for which the network has no seed.
     count_spikes : bool
-        Whether ``spikes`` and ``synaptic_operations`` can be read afterwards; it takes a
-        number for each neuron and step.
+        Whether to count spikes, for ``spikes`` and ``synaptic_operations``.
     **options
         For NengoDL: ``unroll_simulation``, ``device``, ``progress_bar`` and so on.
 
@@ -35,11 +26,11 @@ class Simulator(TargetSimulator):
         If the network does not fit, or NengoDL is not installed.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, count_spikes=False, **options):
-        refuse_limits(check(network, dt), "dl", network)
+    target = "dl"
+    requires = ("lmu_nengo.training",)
+
+    def build(self, prepared, dt, seed, **options):
+        """Make `lmu_nengo.training.Simulator`."""
         training = need("lmu_nengo.training", "dl")
-        prepared = prepare(network, dt, seed)
-        costs = add_spike_probes(prepared) if count_spikes else None
         options = {"progress_bar": False, **options}
-        simulator = training.Simulator(prepared.network, dt=dt, seed=seed, **options)
-        super().__init__(prepared, simulator, costs)
+        return training.Simulator(prepared.network, dt=dt, seed=seed, **options)

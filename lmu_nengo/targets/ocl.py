@@ -6,17 +6,7 @@ import warnings
 import nengo
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.targets import core
-from lmu_nengo.targets.base import (
-    Limit,
-    TargetSimulator,
-    add_spike_probes,
-    need,
-    refuse_limits,
-)
-from lmu_nengo.targets.core import prepare
-
-__all__ = ["Simulator", "check", "choose_context", "prepare"]
+from lmu_nengo.targets.base import Limit, TargetSimulator, need
 
 POCL = "Portable Computing Language"
 NEURONS = (
@@ -31,41 +21,25 @@ NEURONS = (
 )
 
 
-def check(network, dt):
-    """Broken limits; see `lmu_nengo.targets.check`."""
-    return core.check(network, dt) + [
-        Limit(
-            "neuron type",
-            type(ensemble.neuron_type).__name__,
-            ", ".join(kind.__name__ for kind in NEURONS),
-            ensemble,
-            "Choose one of these for the ensemble.",
-        )
-        for ensemble in network.all_ensembles
-        if type(ensemble.neuron_type) not in NEURONS
-    ]
-
-
 class Simulator(TargetSimulator):
     """
-    `nengo_ocl.Simulator` of a copy of the network, in single precision.
+    `nengo_ocl.Simulator` on a copy of the network, in single precision.
 
     Parameters
     ----------
     network : nengo.Network
-        The network. Nodes with Python functions run in Python, which is slow.
+        The network; it stays as it is. Nodes with Python functions run in Python, which is
+        slow.
     dt : float
         Step in seconds.
     seed : int, optional
-        Seed of everything random, where the network has none.
+        Seed of everything random for which the network has no seed.
     count_spikes : bool
-        Whether ``spikes`` and ``synaptic_operations`` can be read afterwards; it takes a
-        number for each neuron and step.
-    context : pyopencl.Context, optional
-        Where to run. ``None`` takes the first graphics card, or else the first device;
-        the environment variable PYOPENCL_CTX chooses another.
+        Whether to count spikes, for ``spikes`` and ``synaptic_operations``.
     **options
-        For NengoOCL: ``progress_bar`` and so on.
+        For NengoOCL: ``progress_bar`` and so on; and ``context``, a `pyopencl.Context` that
+        says where to run. By default the environment variable PYOPENCL_CTX says it, or it
+        is the first graphics card, or the first device.
 
     Raises
     ------
@@ -74,25 +48,37 @@ class Simulator(TargetSimulator):
         device.
     """
 
-    def __init__(
-        self, network, dt=0.001, seed=None, count_spikes=False, context=None, **options
-    ):
-        refuse_limits(check(network, dt), "ocl", network)
+    target = "ocl"
+    requires = ("nengo_ocl", "pyopencl")
+
+    @classmethod
+    def find_limits(cls, network, dt):
+        """Yield the ensembles whose neurons NengoOCL does not have."""
+        for ensemble in network.all_ensembles:
+            if type(ensemble.neuron_type) not in NEURONS:
+                yield Limit(
+                    "neuron type",
+                    type(ensemble.neuron_type).__name__,
+                    ", ".join(kind.__name__ for kind in NEURONS),
+                    ensemble,
+                    "Choose one of these neuron types.",
+                )
+
+    def build(self, prepared, dt, seed, context=None, **options):
+        """Make `nengo_ocl.Simulator`."""
         nengo_ocl = need("nengo_ocl", "ocl")
         context = choose_context() if context is None else context
-        prepared = prepare(network, dt, seed)
-        costs = add_spike_probes(prepared) if count_spikes else None
         options = {"progress_bar": False, **options}
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*has not been tested")  # but here it is
-            simulator = nengo_ocl.Simulator(
+            # NengoOCL warns about every newer Nengo; the tests cover this one
+            warnings.filterwarnings("ignore", ".*has not been tested")
+            return nengo_ocl.Simulator(
                 prepared.network, dt=dt, seed=seed, context=context, **options
             )
-        super().__init__(prepared, simulator, costs)
 
 
 def find_platforms(cl):
-    """OpenCL's platforms; pyopencl raises an error where there is none."""
+    """OpenCL's platforms, or none; pyopencl raises an error if there are none."""
     try:
         return cl.get_platforms()
     except cl.Error:
@@ -106,7 +92,8 @@ def choose_context():
     Returns
     -------
     context : pyopencl.Context
-        Of PYOPENCL_CTX, or the first graphics card, or else the first device.
+        The one that the environment variable PYOPENCL_CTX names; otherwise of the first
+        graphics card, or of the first device.
 
     Raises
     ------
@@ -117,8 +104,8 @@ def choose_context():
     platforms = find_platforms(cl)
     if sum(platform.name == POCL for platform in platforms) > 1:
         warnings.warn(
-            "there is more than one PoCL here, pip's and the system's perhaps. Together "
-            "they can crash Python: uninstall one.",
+            "OpenCL lists PoCL twice, probably from pip and from the system. Together they "
+            "can crash Python; uninstall one of them.",
             stacklevel=2,
         )
     if os.environ.get("PYOPENCL_CTX"):
@@ -126,8 +113,8 @@ def choose_context():
     devices = [device for platform in platforms for device in platform.get_devices()]
     if not devices:
         raise ValidationError(
-            "found no OpenCL device, expected at least one. Install your device's OpenCL "
-            'driver, or PoCL for the processor: pip install "pyopencl[pocl]".',
+            "there is no OpenCL device. Install the OpenCL driver of your device, or PoCL "
+            'to run on the processor: pip install "pyopencl[pocl]".',
             attr="context",
         )
     cards = [device for device in devices if device.type & cl.device_type.GPU]

@@ -144,12 +144,12 @@ def test_nothing_is_changed_if_an_argument_does_not_fit():
     first, second, spiking = layers
     to_first = network.connections[0]
     for arguments, message in (
-        ({"scale": {spiking: 2.0}}, "expected some of the rate ensembles"),
+        ({"scale": {spiking: 2.0}}, "rate ensembles of the network"),
         ({"scale": {first: 10, second: -1}}, "must be positive"),
         ({"synapse": {to_first: 0.01}}, "connections that leave the rate neurons"),
         ({"synapse": "slow"}, "synapse"),
         ({"memories": Spiking(1)}, "n_neurons"),
-        ({"memories": 1000}, "expected a Linear"),
+        ({"memories": 1000}, "must be Linear"),
     ):
         with pytest.raises(ValidationError, match=message):
             to_spiking(network, **arguments)

@@ -68,10 +68,12 @@ def test_the_report_is_a_table():
     network, source, _, probe = by_hand()
     x = {source: np.zeros((3, STEPS, 1))}
     lines = str(spiking_report(network, x, probe, lambda y: 0.5)).splitlines()
-    assert lines[0] == "3 inferences of 40 steps; score 0.5"
+    assert lines[0] == "3 inferences of 40 steps (dt = 0.001 s); score 0.5"
     assert lines[2].split() == ["hidden", "3", "14.0", "32.0", "116.7", "250.0"]
-    assert lines[3].split() == ["all", "3", "14.0", "32.0"]
-    assert lines[4] == "multiply-accumulates: 1,040 of the rate network, 800 remain"
+    assert lines[3].split() == ["total", "3", "14.0", "32.0"]
+    assert lines[4] == (
+        "multiply-accumulates per inference: 1,040 as a rate network, 800 remaining"
+    )
 
 
 def test_decoders_count_for_each_spike_and_encoders_for_each_step():
@@ -189,5 +191,5 @@ def test_inputs_that_do_not_fit_are_refused():
     ):
         with pytest.raises(ValidationError, match=message):
             spiking_report(network, inputs)
-    with pytest.raises(ValidationError, match="both a probe and a function"):
+    with pytest.raises(ValidationError, match="both, a probe and a function"):
         spiking_report(network, {source: x}, probe)

@@ -54,7 +54,7 @@ def test_missing_backend_is_named_with_its_install_line(target, monkeypatch):
     for module in ("nengo_ocl", "nengo_loihi", "nir", "norse", "spikingjelly"):
         monkeypatch.setitem(sys.modules, module, None)
     network, _, _ = make_delay(0, lmu_nengo.Spiking(100))
-    with pytest.raises(ValidationError, match=rf'pip install "lmu-nengo\[{target}\]"'):
+    with pytest.raises(ValidationError, match=rf'pip install -e "\.\[{target}\]"'):
         targets.run(network, target, 0.01)
 
 

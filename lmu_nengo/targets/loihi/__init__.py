@@ -1,11 +1,6 @@
-"""The Loihi chip and its emulator."""
+"""Intel's Loihi chip and its emulator."""
 
 from lmu_nengo.targets.loihi.memory import OnChip
-from lmu_nengo.targets.loihi.simulator import Simulator, check, prepare
+from lmu_nengo.targets.loihi.simulator import ChipReport, Simulator
 
-__all__ = [
-    "OnChip",
-    "Simulator",
-    "check",
-    "prepare",
-]
+__all__ = ["ChipReport", "OnChip", "Simulator"]

@@ -1,4 +1,4 @@
-"""What a network takes of a Loihi board, and which limits it breaks, before it is built."""
+"""The resources of a Loihi board that a network takes, and the limits that it exceeds."""
 
 from dataclasses import dataclass, field
 
@@ -7,8 +7,8 @@ import numpy as np
 from nengo.ensemble import Neurons
 
 from lmu_nengo.memory.network import find_memories
-from lmu_nengo.targets import core
 from lmu_nengo.targets.base import Limit
+from lmu_nengo.targets.loihi._nengo_loihi import is_asked_off_chip
 from lmu_nengo.targets.loihi.chip import (
     DECAY,
     ChipNeurons,
@@ -17,6 +17,7 @@ from lmu_nengo.targets.loihi.chip import (
     weight_grid,
 )
 from lmu_nengo.targets.loihi.memory import AXONS, INPUT_PAIRS
+from lmu_nengo.targets.loihi.preparation import choose_realization, memory_limits
 
 COMPARTMENTS = 1024  # of a core
 SYNAPSE_BITS = 16384 * 64  # of a core
@@ -24,7 +25,7 @@ CORES = 128 * 32  # of the largest board that nengo-loihi was run on
 REFRACTORY_STEPS = 63
 DECODE_PAIRS = 10  # pairs of neurons for each dimension of a decoded connection
 NEURONS = (nengo.LIF, nengo.SpikingRectifiedLinear, ChipNeurons, nengo.RegularSpiking)
-NAMES = "LIF, SpikingRectifiedLinear, RegularSpiking of LIFRate or RectifiedLinear"
+NAMES = "LIF, SpikingRectifiedLinear, RegularSpiking(LIFRate or RectifiedLinear)"
 
 
 @dataclass(eq=False)
@@ -74,8 +75,8 @@ class Block:
         return int(np.ceil(share * sum(n * post.cores for n, post in self.outputs)))
 
 
-def check(network, dt):
-    """Broken limits; see `lmu_nengo.targets.check`."""
+def find_limits(network, dt):
+    """Yield the limits of a board that a step-by-step network exceeds."""
     memories = find_memories(network)
     inside = {obj for memory in memories for obj in memory.all_objects}
     ensembles = [
@@ -83,41 +84,33 @@ def check(network, dt):
         for ens in network.all_ensembles
         if ens not in inside and is_on_chip(network, ens)
     ]
-    limits = core.check(network, dt)
     for memory in memories:
-        if memory.start is not None:
-            advice = "Make the memory with start=False."
-            limits.append(Limit("nodes that start a memory", 1, 0, memory, advice))
+        yield from memory_limits(memory, dt)
     if not memories and not ensembles:
-        advice = "Add a LegendreMemory or an ensemble, or run it in core Nengo."
-        limits.append(Limit("objects for the chip", 0, "at least 1", network, advice))
+        advice = "Add a LegendreMemory or an ensemble, or run the network in core Nengo."
+        yield Limit("objects for the chip", 0, "at least 1", network, advice)
     for ens in ensembles:
-        limits += check_neurons(ens, dt)
+        yield from neuron_limits(ens, dt)
     for conn in network.all_connections:
         if conn not in inside:
-            limits += check_connection(conn, ensembles, dt)
+            yield from connection_limits(conn, ensembles, dt)
     for probe in network.all_probes:
         if probe.sample_every is not None:
             advice = "Probe every step, and take every nth value."
-            limits.append(
-                Limit("sample_every", f"{probe.sample_every:g} s", "None", probe, advice)
-            )
-    blocks = plan(network, memories, ensembles)
-    limits += check_resources(blocks)
+            yield Limit("sample_every", f"{probe.sample_every:g} s", "None", probe, advice)
+    yield from resource_limits(plan_blocks(network, memories, ensembles))
     for ens in ensembles:
-        limits += check_precision(network, ens, dt)
-    return limits
+        yield from precision_limits(network, ens, dt)
 
 
 def is_on_chip(network, ensemble):
     """Whether nengo-loihi puts an ensemble on the chip."""
-    params = network.config[nengo.Ensemble]._extra_params
-    asked = network.config[ensemble].on_chip if "on_chip" in params else None
-    return asked is not False and type(ensemble.neuron_type) is not nengo.Direct
+    is_direct = type(ensemble.neuron_type) is nengo.Direct
+    return not is_direct and not is_asked_off_chip(network, ensemble)
 
 
-def check_neurons(ensemble, dt):
-    """Broken limits of an ensemble's neurons."""
+def neuron_limits(ensemble, dt):
+    """Yield the limits that an ensemble's neurons exceed."""
     kind = ensemble.neuron_type
     name = type(kind).__name__
     known = type(kind) in NEURONS
@@ -127,21 +120,23 @@ def check_neurons(ensemble, dt):
         kind = kind.base_type
     if not known:
         advice = (
-            "Choose one of these, make rate neurons spike with lmu_nengo.to_spiking, or "
-            "leave the ensemble on the host: network.config[ensemble].on_chip = False "
-            "after nengo_loihi.add_params(network)."
+            "Choose one of these neuron types, convert rate neurons with "
+            "lmu_nengo.to_spiking, or keep the ensemble on the host: "
+            "nengo_loihi.add_params(network); network.config[ensemble].on_chip = False."
         )
         yield Limit("neuron type", name, NAMES, ensemble, advice)
     if ensemble.noise is not None:
-        yield Limit("noise", ensemble.noise, "None", ensemble, "The chip adds none.")
+        advice = "The chip adds no noise to an ensemble."
+        yield Limit("noise", ensemble.noise, "None", ensemble, advice)
     if known and hasattr(kind, "tau_ref"):
         steps = round(kind.tau_ref / dt) + 1
         if steps > REFRACTORY_STEPS:
-            advice = "Shorten tau_ref."
-            yield Limit("refractory steps", steps, REFRACTORY_STEPS, ensemble, advice)
+            advice = "Use a shorter tau_ref."
+            allowed = f"at most {REFRACTORY_STEPS}"
+            yield Limit("refractory steps", steps, allowed, ensemble, advice)
         if kind.tau_rc > 2 * DECAY * dt:
-            longest = f"{2 * DECAY * dt:.3g} s"
-            advice = "Shorten it, or take SpikingRectifiedLinear, which does not leak."
+            longest = f"at most {2 * DECAY * dt:.3g} s"
+            advice = "Use a shorter one, or SpikingRectifiedLinear, which does not leak."
             yield Limit("tau_rc", f"{kind.tau_rc:g} s", longest, ensemble, advice)
 
 
@@ -151,8 +146,8 @@ def base(obj):
     return obj.ensemble if isinstance(obj, Neurons) else obj
 
 
-def check_connection(conn, ensembles, dt):
-    """Broken limits of a connection."""
+def connection_limits(conn, ensembles, dt):
+    """Yield the limits that a connection exceeds."""
     touches_chip = base(conn.pre) in ensembles or base(conn.post) in ensembles
     if not touches_chip:
         return
@@ -160,26 +155,29 @@ def check_connection(conn, ensembles, dt):
         conn.learning_rule_type, nengo.PES
     ):
         kind = type(conn.learning_rule_type).__name__
-        yield Limit("learning rule", kind, "PES", conn, "Learn with PES, or before.")
+        advice = "Learn with PES, or before the network is run on the chip."
+        yield Limit("learning rule", kind, "PES", conn, advice)
     if not isinstance(conn.transform, nengo.Dense | nengo.transforms.NoTransform):
         kind = type(conn.transform).__name__
-        yield Limit("transform", kind, "a matrix", conn, "Give the matrix.")
+        advice = "Use the transform's matrix as a dense transform."
+        yield Limit("transform", kind, "Dense or NoTransform", conn, advice)
     if base(conn.pre) in ensembles and base(conn.post) in ensembles:
         synapse = conn.synapse
         if synapse is not None and not isinstance(synapse, nengo.Lowpass):
             kind = type(synapse).__name__
-            yield Limit("synapse", kind, "Lowpass or None", conn, "Take a lowpass.")
+            yield Limit("synapse", kind, "Lowpass or None", conn, "Use a Lowpass.")
         elif synapse is not None and synapse.tau > 2 * DECAY * dt:
-            longest = f"{2 * DECAY * dt:.3g} s"
-            yield Limit("synapse", f"{synapse.tau:g} s", longest, conn, "Shorten it.")
+            longest = f"at most {2 * DECAY * dt:.3g} s"
+            advice = "Use a shorter one."
+            yield Limit("synapse", f"{synapse.tau:g} s", longest, conn, advice)
 
 
-def plan(network, memories, ensembles):
+def plan_blocks(network, memories, ensembles):
     """
-    Blocks that nengo-loihi will make.
+    Plan the blocks that nengo-loihi will make.
 
-    Nodes are on the host, and whatever goes through one goes through the host. Population
-    spikes of convolutions are not looked at.
+    Nodes are on the host, and what passes through a node passes through the host.
+    Population spikes of convolutions are not considered.
 
     Parameters
     ----------
@@ -195,8 +193,6 @@ def plan(network, memories, ensembles):
     blocks : list of Block
         Of memories, ensembles, and the decoded connections between them.
     """
-    from lmu_nengo.targets.loihi.simulator import choose_realization
-
     blocks = []
     for memory in memories:
         realization = choose_realization(memory)
@@ -245,30 +241,32 @@ def decoder(pre, where, compartments):
     return block
 
 
-def check_resources(blocks):
-    """Broken limits of cores and of the board."""
+def resource_limits(blocks):
+    """Yield the limits of cores and of the board that the blocks exceed."""
     for block in blocks:
         n_in = sum(block.inputs)
         if n_in > AXONS:
             advice = (
-                "Each core that holds a part of it needs them all: take fewer neurons or "
+                "Each core that holds a part of it needs all of them: use fewer neurons or "
                 "dimensions, or several smaller memories or ensembles."
             )
-            yield Limit("axons into a core", n_in, AXONS, block.where, advice)
+            allowed = f"at most {AXONS}"
+            yield Limit("axons into a core", n_in, allowed, block.where, advice)
         elif block.axons_out > AXONS:
-            advice = "Take fewer neurons, or several smaller memories or ensembles."
-            yield Limit("axons out of a core", block.axons_out, AXONS, block.where, advice)
+            advice = "Use fewer neurons, or several smaller memories or ensembles."
+            n_out, allowed = block.axons_out, f"at most {AXONS}"
+            yield Limit("axons out of a core", n_out, allowed, block.where, advice)
     cores = sum(block.cores for block in blocks)
     if cores > CORES:
         advice = (
-            "Weights of n neurons onto themselves take n^2 / 115,000 cores, and a core "
-            f"holds {COMPARTMENTS} neurons: take fewer."
+            "Use fewer neurons: recurrent weights of n neurons take n^2 / 115,000 cores, "
+            f"and a core holds {COMPARTMENTS} neurons."
         )
-        yield Limit("cores", cores, CORES, None, advice)
+        yield Limit("cores", cores, f"at most {CORES}", None, advice)
 
 
-def check_precision(network, ensemble, dt):
-    """Whether weights between given neurons are as large as the chip's finest."""
+def precision_limits(network, ensemble, dt):
+    """Yield a limit if all weights onto an ensemble's neurons would be rounded away."""
     if not isinstance(ensemble.gain, np.ndarray) or not isinstance(
         ensemble.bias, np.ndarray
     ):
@@ -297,7 +295,8 @@ def check_precision(network, ensemble, dt):
     steps = max(weights) / quantum
     if steps < 2:
         advice = (
-            "The largest weight drowns in rounding: enlarge gain and weights together with "
-            "the firing rates, lower the bias, or shorten the synapse."
+            "Even the largest weight is lost in rounding: increase gain and weights "
+            "together with the firing rates, lower the bias, or shorten the synapse."
         )
-        yield Limit("weight precision", f"{steps:.2g} steps", "2", ensemble, advice)
+        where = ensemble
+        yield Limit("weight precision", f"{steps:.2g} steps", "at least 2", where, advice)

@@ -1,128 +1,28 @@
-"""
-Intel's Loihi as a target: nengo-loihi's emulator, or a board where one is attached.
+"""Intel's Loihi as a target: nengo-loihi's emulator, or a board if one is attached."""
 
-nengo-loihi 1.1.0 is used as it is. It was written for NumPy 1: its modules get a NumPy
-whose ``array`` takes ``copy=False`` as it was meant then.
-"""
-
-import sys
 import warnings
-from dataclasses import dataclass, replace
-from types import ModuleType
+from dataclasses import dataclass
 
-import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.memory.network import find_memories
-from lmu_nengo.memory.spiking import Spiking
-from lmu_nengo.targets.base import TargetSimulator, need, refuse_limits, step_by_step
-from lmu_nengo.targets.loihi.limits import SYNAPSE_BITS, check
-from lmu_nengo.targets.loihi.memory import AXONS, OnChip
-
-PER_DIMENSION = 200  # neurons, where the network does not say how many
-
-__all__ = ["Report", "Simulator", "check", "choose_realization", "prepare"]
-
-
-def choose_realization(memory):
-    """
-    How a memory will be computed on the chip.
-
-    Parameters
-    ----------
-    memory : LegendreMemory
-        The memory.
-
-    Returns
-    -------
-    realization : OnChip
-        The memory's own; or one with the neurons and the expectations of its `Spiking`; or
-        else with 200 neurons for each Legendre polynomial of each channel, as far as axons
-        go.
-    """
-    present = memory.realization
-    if isinstance(present, OnChip):
-        return present
-    if isinstance(present, Spiking):
-        return OnChip(
-            present.n_neurons,
-            expected_input=present.expected_input,
-            coordinates=present.coordinates,
-            state_d=present.state_d,
-            points=present.points,
-            margin=present.margin,
-            discretizer=present.discretizer,
-        )
-    each = min(PER_DIMENSION * memory.order, AXONS // 2)
-    return OnChip(each * memory.memory_d, discretizer=present.discretizer)
-
-
-def prepare(network, dt=0.001, seed=None):
-    """Adapted copy; see `lmu_nengo.targets.prepare`."""
-    prepared = step_by_step(network)
-    for memory in find_memories(prepared.network):
-        present, chosen = memory.realization, choose_realization(memory)
-        memory.realize(replace(chosen, deployed=True))
-        prepared.changes.append(
-            f"{memory} is {chosen}, and was {present}: on the chip a memory is ensembles "
-            "with full weights, rounded as the chip does; its input has the filter of the "
-            "neurons and is clipped where the expected input ends; its output makes up for "
-            "the step that spikes take to the host"
-        )
-    inside = {e for m in find_memories(prepared.network) for e in m.all_ensembles}
-    others = [e for e in prepared.network.all_ensembles if e not in inside]
-    if any("voltage" in (e.neuron_type.state or {}) for e in others):
-        prepared.changes.append(
-            "first voltages of ensembles are 0: the chip starts with no others"
-        )
-    return prepared
-
-
-def load_backend():
-    """
-    Import nengo-loihi, and let it work with NumPy 2.
-
-    Returns
-    -------
-    nengo_loihi : module
-        The package, unmodified but for the NumPy that two of its modules use.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*has not been tested")  # but here it is
-        nengo_loihi = need("nengo_loihi", "loihi")
-    for name in ("block", "neurons"):
-        module = sys.modules[f"nengo_loihi.{name}"]
-        if not isinstance(module.np, EarlierNumpy) and int(np.__version__[0]) > 1:
-            module.np = EarlierNumpy()
-    return nengo_loihi
-
-
-class EarlierNumpy(ModuleType):
-    """NumPy whose ``array`` takes ``copy=False`` as: copy only if needed."""
-
-    def __init__(self):
-        super().__init__("numpy")
-
-    def __getattr__(self, name):
-        return getattr(np, name)
-
-    @staticmethod
-    def array(*args, copy=True, **kwargs):
-        """As `numpy.array` of NumPy 1."""
-        return np.array(*args, copy=copy or None, **kwargs)
+from lmu_nengo.targets.base import TargetSimulator
+from lmu_nengo.targets.loihi import _nengo_loihi
+from lmu_nengo.targets.loihi.limits import SYNAPSE_BITS, find_limits
+from lmu_nengo.targets.loihi.memory import AXONS
+from lmu_nengo.targets.loihi.preparation import adapt
 
 
 @dataclass(frozen=True)
-class Report:
+class ChipReport:
     """
-    What a network takes of the chip.
+    The resources of the chip that a network takes; ``print(report)`` is a sentence.
 
     Parameters
     ----------
     cores : int
         Cores in use.
     compartments : int
-        Neurons, those that decode included.
+        Neurons, including those that decode.
     synapses : int
         Weights.
     synapse_memory : float
@@ -130,9 +30,16 @@ class Report:
     axons_in, axons_out : int
         Axons into and out of all cores.
     fullest_axons : float
-        Share of a core's axons, in or out, of the core that has most.
+        Largest share of a core's axons, in or out, that is in use on any core.
     spikes_per_second : float or None
         Of all neurons on the chip, so far; None before the first step, and on a board.
+
+    Examples
+    --------
+    >>> from lmu_nengo.targets.loihi import ChipReport
+    >>> print(ChipReport(6, 800, 645000, 0.94, 4848, 4800, 0.2, 49452.0))
+    6 cores with 800 compartments and 645,000 synapses (94% of their synapse memory), 4,848
+    axons in and 4,800 out (at most 20% of a core's axons); 49,452 spikes per second
     """
 
     cores: int
@@ -146,29 +53,29 @@ class Report:
 
     def __str__(self):
         rate = self.spikes_per_second
-        spikes = "" if rate is None else f"; {rate:,.0f} spikes a second"
+        spikes = "" if rate is None else f"; {rate:,.0f} spikes per second"
         return (
-            f"{self.cores} cores: {self.compartments:,} compartments, {self.synapses:,} "
-            f"synapses ({self.synapse_memory:.0%} of the memory for them), "
-            f"{self.axons_in:,} axons in, {self.axons_out:,} out (at most "
-            f"{self.fullest_axons:.0%} of a core's){spikes}"
+            f"{self.cores} cores with {self.compartments:,} compartments and "
+            f"{self.synapses:,} synapses ({self.synapse_memory:.0%} of their synapse "
+            f"memory), {self.axons_in:,} axons in and {self.axons_out:,} out (at most "
+            f"{self.fullest_axons:.0%} of a core's axons){spikes}"
         )
 
 
 class Simulator(TargetSimulator):
     """
-    `nengo_loihi.Simulator` of a copy of the network.
+    `nengo_loihi.Simulator` on a copy of the network.
 
     Parameters
     ----------
     network : nengo.Network
-        The network.
+        The network; it stays as it is.
     dt : float
         Step in seconds.
     seed : int, optional
-        Seed of everything random, where the network has none.
+        Seed of everything random for which the network has no seed.
     count_spikes : bool
-        As of the other targets; the emulator always counts spikes.
+        As for the other targets; the emulator always counts spikes.
     **options
         For nengo-loihi: ``target`` ("sim" for the emulator, "loihi" for a board; by default
         the board if Intel's NxSDK is installed), ``hardware_options`` and so on.
@@ -179,44 +86,63 @@ class Simulator(TargetSimulator):
         If the network does not fit, or nengo-loihi is not installed.
     """
 
-    def __init__(self, network, dt=0.001, seed=None, count_spikes=True, **options):
-        refuse_limits(check(network, dt), "loihi", network)
-        nengo_loihi = load_backend()
-        prepared = prepare(network, dt, seed)
+    target = "loihi"
+    _counts_by_block = None
+
+    @classmethod
+    def import_backend(cls):
+        """Import nengo-loihi."""
+        _nengo_loihi.load()
+
+    @classmethod
+    def find_limits(cls, network, dt):
+        """Yield the limits of a board that the network exceeds."""
+        return find_limits(network, dt)
+
+    @classmethod
+    def adapt(cls, prepared, dt, seed):
+        """Realize the memories as `OnChip`."""
+        adapt(prepared)
+
+    @classmethod
+    def make_counter(cls, network):
+        """None: the emulator counts spikes by itself."""
+        return None
+
+    def build(self, prepared, dt, seed, **options):
+        """Make `nengo_loihi.Simulator`."""
+        nengo_loihi = _nengo_loihi.load()
         # nodes between ensembles stay, with their connections' own synapses
         options = {"progress_bar": False, "remove_passthrough": False, **options}
         with warnings.catch_warnings():
-            # told in the changes; the one filter of a compartment is the memory's
+            # the one filter of a compartment is the memory's; the changes say so
             warnings.filterwarnings("ignore", "tau_s is already set to")
             warnings.filterwarnings("ignore", "NengoLoihi does not support initial values")
-            # rounding is done before, so that nothing is lost
+            # weights are rounded in advance, so that nothing is lost
             warnings.filterwarnings("ignore", "Lost .* extra bits in weight rounding")
             # nengo-loihi fills arrays of whole numbers with a value that NumPy 2 questions
             warnings.filterwarnings("ignore", "invalid value encountered in cast")
-            simulator = nengo_loihi.Simulator(prepared.network, dt=dt, seed=seed, **options)
-        super().__init__(prepared, simulator)
-        self._counts_by_block = None
+            return nengo_loihi.Simulator(prepared.network, dt=dt, seed=seed, **options)
 
     def close(self):
-        """Free what the backend holds; the data and the report stay."""
-        if self._emulates():
-            list(self._counts())  # while it is there
-        self.simulator.close()
+        """Free what the backend holds; the data and the report remain."""
+        if _nengo_loihi.has_emulator(self.simulator):
+            list(self.counts())  # keeps what the emulator has counted
+        super().close()
 
     @property
-    def report(self):
-        """What the network takes of the chip: a `Report`."""
-        used = [block.utilization() for block in self.simulator.model.blocks]
-        synapses = [s for block in self.simulator.model.blocks for s in block.synapses]
+    def report(self) -> ChipReport:
+        """The resources of the chip that the network takes."""
+        used = _nengo_loihi.utilization(self.simulator)
         rate = None
-        if self._emulates() and self.simulator.time > 0:
+        if _nengo_loihi.has_emulator(self.simulator) and self.simulator.time > 0:
             rate = self.spikes / self.simulator.time
-        ins, outs = ([core[name][0] for core in used] for name in ("in-axons", "out-axons"))
-        return Report(
+        ins, outs = ([core[name] for core in used] for name in ("in-axons", "out-axons"))
+        return ChipReport(
             cores=len(used),
-            compartments=sum(core["compartments"][0] for core in used),
-            synapses=sum(s.size() for s in synapses),
-            synapse_memory=sum(core["synapses"][0] for core in used)
+            compartments=sum(core["compartments"] for core in used),
+            synapses=_nengo_loihi.count_synapses(self.simulator),
+            synapse_memory=sum(core["synapses"] for core in used)
             / (SYNAPSE_BITS * len(used)),
             axons_in=sum(ins),
             axons_out=sum(outs),
@@ -224,50 +150,16 @@ class Simulator(TargetSimulator):
             spikes_per_second=rate,
         )
 
-    def _emulates(self):
-        """Whether there are spikes to count: there are none on a board."""
-        return "emulator" in self.simulator.sims
-
-    def _counts(self):
-        """Spikes of each compartment of a block, and the weights that each meets."""
-        if not self._emulates():
+    def counts(self):
+        """For each block: spikes of each compartment, and the weights that each meets."""
+        if not _nengo_loihi.has_emulator(self.simulator):
             raise ValidationError(
-                "spikes are counted by the emulator only, not on a board.",
+                "only the emulator counts spikes, a board does not.",
                 attr="count_spikes",
                 obj=type(self),
             )
         if not self.simulator.closed:
-            compartments = self.simulator.sims["emulator"].compartment
-            self._counts_by_block = [
-                compartments.spike_count[compartments.slices[block.compartment]].copy()
-                for block in self.simulator.model.blocks
-            ]
-        for block, counts in zip(
-            self.simulator.model.blocks, self._counts_by_block, strict=True
-        ):
-            yield counts, weights_met(block)
-
-
-def weights_met(block):
-    """
-    Weights that a spike of each compartment meets on the chip.
-
-    Parameters
-    ----------
-    block : nengo_loihi.block.LoihiBlock
-        Compartments and their axons.
-
-    Returns
-    -------
-    weights : ndarray of shape (n_compartments,)
-        Numbers of weights.
-    """
-    n = block.compartment.n_compartments
-    total = np.zeros(n)
-    for axon in block.axons:
-        synapse, targets = axon.target, axon.map_axon(np.arange(n))
-        for compartment, target in enumerate(targets):
-            if target >= 0:
-                row = synapse.axon_weight_idx(target)
-                total[compartment] += np.shape(synapse.weights[row])[1]
-    return total
+            self._counts_by_block = _nengo_loihi.emulated_spikes(self.simulator)
+        blocks = _nengo_loihi.blocks_of(self.simulator)
+        for block, counts in zip(blocks, self._counts_by_block, strict=True):
+            yield counts, _nengo_loihi.weights_met(block)

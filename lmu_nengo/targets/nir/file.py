@@ -1,8 +1,8 @@
-"""NIR files: written in one stroke, and read with suspicion.
+"""NIR files: written atomically, and validated when they are read.
 
-A file may come from anywhere. It is opened as HDF5 from memory; nothing in it is followed
-outside of it, run or unpickled, no more is read than it is allowed to hold, and only what
-a flat graph has is looked at.
+A file may come from anywhere. It is opened as HDF5 from memory. No link to another file is
+followed, nothing is executed or unpickled, the amount of data is limited, and only the
+parts of a flat graph are read.
 """
 
 import io
@@ -13,7 +13,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo._validation import check_integer
 from lmu_nengo.io import write_atomically
 from lmu_nengo.targets.base import need
-from lmu_nengo.targets.nir.reference import plan
+from lmu_nengo.targets.nir.reference import execution_plan
 
 LARGEST = 2**30
 TEXT_LIMIT = 200  # characters of a name
@@ -37,7 +37,7 @@ def write_nir(path, graph):
     path : str or Path
         The file, which is replaced if it is there.
     graph : nir.NIRGraph
-        See `lmu_nengo.targets.nir.reference.plan`.
+        Flat: Input, Output, Affine, Linear and CubaLIF nodes.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def write_nir(path, graph):
         If the graph is not valid, or the file cannot be written.
     """
     nir = need("nir", "norse")
-    plan(graph)
+    execution_plan(graph)
     buffer = io.BytesIO()
     nir.write(buffer, graph)
     write_atomically(path, buffer.getvalue())
@@ -65,7 +65,7 @@ def read_nir(path, largest=LARGEST):
     Returns
     -------
     graph : nir.NIRGraph
-        Checked by `lmu_nengo.targets.nir.reference.plan`.
+        A flat graph, checked.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def read_nir(path, largest=LARGEST):
         except (AssertionError, ValueError, TypeError, IndexError) as error:
             raise ValidationError(f"{path}: {name!r}: {error}", attr="path") from error
     graph = nir.NIRGraph(made, edges, metadata=metadata, type_check=False)
-    plan(graph)
+    execution_plan(graph)
     return graph
 
 

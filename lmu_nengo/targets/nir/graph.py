@@ -1,4 +1,6 @@
-"""From a Nengo network to a flat NIR graph: one ``CubaLIF`` with one matrix back.
+"""Export a Nengo network as a flat NIR graph, and import any flat graph as a network.
+
+The exported graph has one ``CubaLIF`` with one matrix back to it.
 
 In steps of ``dt``, with ``a = exp(-dt / tau)`` for the lowpass between neurons, Nengo's
 current ``J`` and `StepLIF` neurons are
@@ -19,10 +21,14 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_positive
-from lmu_nengo.targets.base import need, refuse_limits
+from lmu_nengo.targets.base import need
+from lmu_nengo.targets.nir.file import read_nir
+from lmu_nengo.targets.nir.neurons import CUBA_LIF, CubaLIF
 from lmu_nengo.targets.nir.paths import Paths
-from lmu_nengo.targets.nir.preparation import check, find_tau, is_constant_node, prepare
+from lmu_nengo.targets.nir.preparation import NirPreparation, find_tau, is_constant_node
+from lmu_nengo.targets.nir.reference import execution_plan
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +84,7 @@ class Flat:
         graph : nir.NIRGraph
             ``input -> encode -> neurons -> recurrent -> neurons -> (readout ->) output``.
         """
-        nir = need("nir", "norse")
+        nir = need("nir", "nir")
         n = len(self.bias)
         left = np.exp(-self.dt / self.tau)
         scale = (1 - left) * self.dt / self.tau_rc
@@ -123,12 +129,12 @@ class Flat:
 
 def flatten(network, dt) -> Flat:
     """
-    Build a prepared network, and take its matrices.
+    Build a prepared network, and extract its matrices.
 
     Parameters
     ----------
     network : nengo.Network
-        The copy that `lmu_nengo.targets.nir.preparation.prepare` returned.
+        The copy that `NirPreparation.prepare` has made.
     dt : float
         Step in seconds.
 
@@ -160,7 +166,8 @@ def flatten(network, dt) -> Flat:
                 columns[source][rows] += matrix
             if synapses not in ((), (nengo.Lowpass(tau),)):
                 raise ValidationError(
-                    f"{synapses} lie on a path to {ensemble}, expected Lowpass({tau:g}).",
+                    f"every path to {ensemble} must have the synapse Lowpass({tau:g}), but "
+                    f"one has {synapses}.",
                     attr="network",
                 )
     inputs, d = {}, 0
@@ -184,42 +191,59 @@ def flatten(network, dt) -> Flat:
     )
 
 
-def export_nir(network, output=None, dt=0.001, seed=None):
+def export_nir(
+    network: nengo.Network,
+    output: nengo.Node | None = None,
+    dt: float = 0.001,
+    seed: int | None = None,
+):
     """
-    Export a network as a flat NIR graph; `write_nir` puts it in a file.
+    Export a network as a flat NIR graph; `write_nir` writes it to a file.
 
     Parameters
     ----------
     network : nengo.Network
         The network, as for ``targets.run(network, "norse", ...)``.
     output : nengo.Node, optional
-        What the graph gives out: a node that is linear in the spikes of the step. Filter
-        it where you read it. ``None`` gives all spikes out.
+        The output of the graph: a node that is linear in the spikes of the present step.
+        Filter it where you read it. By default all spikes are the output.
     dt : float
-        Step in seconds that the file is made for. NIR has no place for it but metadata.
+        Step in seconds that the file is made for. NIR stores it as metadata only.
     seed : int, optional
-        Seed of what the network leaves open.
+        Seed of everything random for which the network has no seed.
 
     Returns
     -------
     graph : nir.NIRGraph
-        Its input is that of all input nodes that change, in the order of ``metadata``.
+        Its input is that of all input nodes that are not constant, in the order in which
+        they were created.
 
     Raises
     ------
     ValidationError
-        If the network does not fit, or the output needs more than spikes.
+        If the network does not fit, or the output is not a linear function of spikes.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Spiking
+    >>> from lmu_nengo.targets.nir import export_nir
+    >>> with nengo.Network(seed=0) as network:
+    ...     u = nengo.Node(lambda t: t < 0.1)
+    ...     memory = LegendreMemory(0.1, 3, realization=Spiking(60))
+    ...     connection = nengo.Connection(u, memory.input, synapse=None)
+    >>> graph = export_nir(network)
+    >>> sorted(graph.nodes)
+    ['encode', 'input', 'neurons', 'output', 'recurrent']
     """
-    dt = check_positive(dt, "dt")
-    need("nir", "norse")
-    refuse_limits(check(network, dt), "NIR", network)
-    prepared = prepare(network, dt, seed)
+    need("nir", "nir")
+    prepared = NirPreparation.prepare(network, dt, seed)
     flat = flatten(prepared.network, dt)
     if output is None:
         return flat.graph()
     if not isinstance(output, nengo.Node) or output not in prepared.objects:
         raise ValidationError(
-            f"got {output!r}, expected a node of the network.", attr="output"
+            f"must be a node of the network, got {output!r}.", attr="output"
         )
     weight = np.zeros((output.size_out, len(flat.bias)))
     bias = np.zeros(output.size_out)
@@ -232,9 +256,87 @@ def export_nir(network, output=None, dt=0.001, seed=None):
             bias += matrix @ source.output
         else:
             raise ValidationError(
-                f"{output} gets {source} through {synapses or 'no synapse'}, expected only "
-                "spikes, without a synapse. A memory's output is that with "
+                f"must be a linear function of spikes without a synapse, but {output} gets "
+                f"{source} through {synapses or 'no synapse'}. Realize the memory with "
                 'Spiking(..., output="spikes").',
                 attr="output",
             )
     return flat.graph((weight, bias))
+
+
+def import_nir(graph, dt: float = 0.001, label: str = "nir") -> nengo.Network:
+    """
+    Import a NIR file or graph as a Nengo network that fires the same spikes.
+
+    Parameters
+    ----------
+    graph : str or Path or nir.NIRGraph
+        File, or graph, which must be flat.
+    dt : float
+        Step in seconds that it will be run with.
+    label : str
+        Name of the network.
+
+    Returns
+    -------
+    network : nengo.Network
+        Connect to the node ``network.input`` and read from ``network.output`` with
+        ``synapse=None``; ``network.neurons`` holds the ensemble of each ``CubaLIF`` by
+        name. A spike is 1 in its step, as in NIR.
+
+    Raises
+    ------
+    ValidationError
+        If the file or the graph is not valid.
+
+    Examples
+    --------
+    >>> import nir
+    >>> import numpy as np
+    >>> from lmu_nengo.targets.nir import import_nir
+    >>> nodes = {
+    ...     "input": nir.Input({"input": np.array([1])}),
+    ...     "double": nir.Linear(np.array([[2.0]])),
+    ...     "output": nir.Output({"output": np.array([1])}),
+    ... }
+    >>> graph = nir.NIRGraph(nodes, [("input", "double"), ("double", "output")])
+    >>> network = import_nir(graph)
+    >>> network.output
+    <Node "output">
+    """
+    dt = check_positive(dt, "dt")
+    graph = execution_plan(graph if hasattr(graph, "nodes") else read_nir(graph))
+    ends, starts = {}, {}  # where a node's input goes, where its output comes from
+    with plain_config(), nengo.Network(label=label, add_to_container=False) as network:
+        network.neurons = {}
+        for name, kind in graph.kinds.items():
+            arrays = graph.arrays[name]
+            if kind == "CubaLIF":
+                n = graph.sizes[name]
+                parameters = {field: arrays[field].astype(np.float64) for field in CUBA_LIF}
+                ensemble = nengo.Ensemble(
+                    n,
+                    1,
+                    neuron_type=CubaLIF(**parameters, amplitude=dt),
+                    gain=np.ones(n),
+                    bias=np.zeros(n),
+                    encoders=np.ones((n, 1)),
+                    label=name,
+                )
+                network.neurons[name] = ensemble
+                starts[name] = ends[name] = ensemble.neurons
+                continue
+            starts[name] = ends[name] = nengo.Node(size_in=graph.sizes[name], label=name)
+            if "bias" in arrays:
+                bias = nengo.Node(arrays["bias"].astype(np.float64), label=f"{name} bias")
+                nengo.Connection(bias, starts[name], synapse=None)
+        for name in graph.kinds:
+            weight = graph.arrays[name].get("weight")
+            transform = {} if weight is None else {"transform": weight.astype(np.float64)}
+            for other in graph.sources[name]:
+                nengo.Connection(starts[other], ends[name], synapse=None, **transform)
+            for other in graph.back[name]:
+                nengo.Connection(starts[other], ends[name], synapse=0)  # one step
+        network.input = starts[graph.only("Input")]
+        network.output = starts[graph.only("Output")]
+    return network

@@ -1,47 +1,42 @@
-"""Norse as a target, by way of NIR."""
+"""Norse as a target, through a NIR graph; all that depends on the inside of Norse."""
 
 import warnings
 
 import numpy as np
 
-from lmu_nengo.targets.base import need
-from lmu_nengo.targets.nir.preparation import check, prepare
-from lmu_nengo.targets.nir.reference import plan
+from lmu_nengo.targets.base import need, without_modules
+from lmu_nengo.targets.nir.reference import execution_plan
 from lmu_nengo.targets.nir.simulator import NirTarget
 
-__all__ = ["INSTALL", "Simulator", "check", "make_module", "prepare"]
 
-INSTALL = 'pip install "lmu-nengo[norse]"'
-
-
-def make_module(graph, dt, dtype="float64"):
+def make_module(graph, dt: float, dtype: str = "float64"):
     """
-    Norse's module for a NIR graph.
+    Make Norse's module for a NIR graph.
 
     Parameters
     ----------
     graph : nir.NIRGraph
-        Flat, with resets to zero: Norse does not read ``v_reset``.
+        Flat, with resets to zero: Norse ignores ``v_reset``.
     dt : float
         Step in seconds.
     dtype : {"float32", "float64"}
-        Precision. Norse itself imports with 32 bits.
+        Precision. Norse itself imports graphs in single precision.
 
     Returns
     -------
     module : torch.nn.Module
-        ``module(x, state)`` gives output and state.
+        ``module(x, state)`` returns output and state.
     """
-    nir, norse, torch = (need(m, "norse") for m in ("nir", "norse.torch", "torch"))
-    # nirtorch follows edges in their order, and gives out the node that it came to last
-    leads_back = {name for names in plan(graph).back.values() for name in names}
+    nir, torch, norse = need("nir", "norse"), need("torch", "norse"), import_norse()
+    # nirtorch follows edges in their order, and the node it reaches last is the output
+    leads_back = {name for names in execution_plan(graph).back.values() for name in names}
     edges = sorted(graph.edges, key=lambda edge: edge[1] not in leads_back)
     graph = nir.NIRGraph(graph.nodes, edges, type_check=False)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "nirtorch.load is being deprecated")
         module = norse.from_nir(graph, dt=dt)
     module.to(getattr(torch, dtype))
-    if dtype == "float64":  # neurons' parameters are no parameters to torch
+    if dtype == "float64":  # torch does not know the neurons' parameters
         for name, node in graph.nodes.items():
             if type(node).__name__ == "CubaLIF":
                 to_double(torch, getattr(module, name), node)
@@ -49,7 +44,7 @@ def make_module(graph, dt, dtype="float64"):
 
 
 def to_double(torch, module, node):
-    """Give Norse's CubaLIF the parameters of the file in double precision."""
+    """Set the parameters of Norse's CubaLIF to those of the graph in double precision."""
 
     def double(values):
         return torch.as_tensor(np.asarray(values, dtype=np.float64))
@@ -64,9 +59,22 @@ def to_double(torch, module, node):
     )
 
 
-class Simulator(NirTarget):
-    """The neurons run in Norse; see `NirTarget` for the arguments."""
+def import_norse():
+    """Import Norse without the TensorFlow that its TensorBoard writer would import."""
+    with without_modules("tensorflow"):
+        return need("norse.torch", "norse")
 
-    name = "norse"
-    needs = ("nir", "norse")
+
+class Simulator(NirTarget):
+    """Runs the neurons in Norse; see `NirTarget` for the arguments."""
+
+    target = "norse"
+    requires = ("nir",)
+
+    @classmethod
+    def import_backend(cls):
+        """Import NIR and Norse."""
+        super().import_backend()
+        import_norse()
+
     make_module = staticmethod(make_module)

@@ -72,12 +72,12 @@ class Paths:
             return {self.boxes[node]: None}
         is_linear = node.output is None or isinstance(node.output, TrainingOnly)
         if node in self._open:
-            self._limit("loop outside of neurons", node, "none", node)
+            self._limit("loop without neurons", "recurrent", "none", node)
             return {}
         if node.size_in == 0 and node.output is not None:
             found = {(node, ()): None if self.model is None else np.eye(node.size_out)}
         elif not is_linear:
-            self._limit("node", f"computes {node.output!r}", "linear nodes", node)
+            self._limit("node", f"computes {node.output!r}", "only linear nodes", node)
             found = {}
         else:
             self._open.append(node)
@@ -93,7 +93,7 @@ class Paths:
         pre = conn.pre_obj
         if isinstance(pre, nengo.Node):
             if conn.function is not None:
-                self._limit("function of a node", conn.function, "linear", conn)
+                self._limit("function of a node", conn.function, "None", conn)
                 return {}
             paths = self.into_node(pre)
         elif isinstance(pre, nengo.Ensemble | nengo.ensemble.Neurons):
@@ -101,12 +101,12 @@ class Paths:
             eye = None if self.model is None else np.eye(source.n_neurons)
             paths = {(source, ()): eye}
         else:
-            self._limit("connection", f"from {pre!r}", "from nodes and neurons", conn)
+            self._limit("source", f"{pre!r}", "nodes and neurons", conn)
             return {}
         if conn.learning_rule_type is not None:
-            self._limit("learning rule", conn.learning_rule_type, "none", conn)
+            self._limit("learning rule", conn.learning_rule_type, "None", conn)
         if not isinstance(conn.transform, Dense | NoTransform | Sparse):
-            self._limit("transform", conn.transform, "Dense, Sparse", conn)
+            self._limit("transform", conn.transform, "Dense or Sparse", conn)
             return {}
         synapses = () if conn.synapse is None else (conn.synapse,)
         if self.model is None:

@@ -1,4 +1,4 @@
-"""What Norse and SpikingJelly can hold, and how a network is adapted to them."""
+"""The limits of NIR graphs of CubaLIF neurons, and adapting networks to them."""
 
 from dataclasses import replace
 
@@ -7,61 +7,79 @@ import numpy as np
 
 from lmu_nengo.memory.network import LegendreMemory, find_memories
 from lmu_nengo.memory.realization import find_realizable
-from lmu_nengo.memory.spiking import Spiking
-from lmu_nengo.targets import core
-from lmu_nengo.targets.base import Limit, step_by_step
+from lmu_nengo.targets.base import Limit, TargetSimulator
 from lmu_nengo.targets.nir.neurons import StepLIF
 from lmu_nengo.targets.nir.paths import Paths
 
 TAU_RC = 0.05  # of neurons that have none of their own, in seconds
-# Nothing keeps the voltage of a CubaLIF from falling far below zero, and what inhibits it
-# is forgotten with its time constant only: with longer ones all are to be active always
+# The voltage of a CubaLIF can fall far below zero, and it recovers with the membrane's time
+# constant only: from this one on, all neurons should always be active
 LEAKY = 0.05
 MAX_RATES, INTERCEPTS = (200, 400), (-1.5, -1.5)
-LINE = 0.3  # rates up to this, over 1 / dt, are to be a line
+LINE = 0.3  # the rate is fitted by a line up to this, in spikes per step
 NEURON_TYPES = (nengo.LIF, nengo.SpikingRectifiedLinear, StepLIF)
 PROBED = ("output", "decoded_output", "spikes")
 NAMES = "LIF, SpikingRectifiedLinear, StepLIF"
 
 
-def check(network, dt):
-    """Broken limits; see `lmu_nengo.targets.check`."""
-    limits = core.check(network, dt)
-    memories = find_memories(network)
+class NirPreparation(TargetSimulator):
+    """What is common to all targets that run NIR graphs: limits and adaptation."""
+
+    target = "nir"
+
+    @classmethod
+    def find_limits(cls, network, dt):
+        """Yield the limits of a flat graph of CubaLIF neurons that a network exceeds."""
+        return find_limits(network, dt)
+
+    @classmethod
+    def adapt(cls, prepared, dt, seed):
+        """
+        Adapt a copy in place.
+
+        All neurons become `StepLIF` of one membrane time constant, with decoders that are
+        solved for it.
+        """
+        adapt(prepared, dt, seed)
+
+
+def find_limits(network, dt):
+    """Yield the limits that a step-by-step network exceeds."""
+    memories = [part for part in find_realizable(network) if _is_spiking_memory(part)]
     inside = {obj for memory in memories for obj in memory.all_objects}
     outside = [ens for ens in network.all_ensembles if ens not in inside]
     boxes = {}
     for part in find_realizable(network):
         realization = part.realization
-        if not isinstance(part, LegendreMemory) or not isinstance(realization, Spiking):
-            limits.append(
-                Limit(
-                    "realization",
-                    type(realization).__name__,
-                    "LegendreMemory as Spiking",
-                    part,
-                    "All that remembers must be neurons: realize(network, Spiking(...)).",
-                )
+        if part not in memories:
+            yield Limit(
+                "realization",
+                type(realization).__name__,
+                "a LegendreMemory realized as Spiking",
+                part,
+                "Every memory must be realized as Spiking: "
+                "lmu_nengo.realize(network, lmu_nengo.Spiking(...)).",
             )
             boxes[part.output] = (part, ())
             continue
         own = (_as_synapse(realization.synapse),) if realization.output == "state" else ()
         boxes[part.output] = (part, own)
-        limits += _check_neurons(realization.neuron_type, realization, part, dt)
+        yield from _neuron_limits(realization.neuron_type, realization, part, dt)
     for ensemble in outside:
-        limits += _check_neurons(ensemble.neuron_type, ensemble, ensemble, dt)
+        yield from _neuron_limits(ensemble.neuron_type, ensemble, ensemble, dt)
         if ensemble.noise is not None:
-            limits.append(Limit("noise", ensemble.noise, "none", ensemble))
+            yield Limit("noise", ensemble.noise, "None", ensemble)
     if not outside and not memories:
-        limits.append(Limit("neurons", 0, "at least 1", None, "Nothing here spikes."))
+        advice = "Add an ensemble or a memory realized as Spiking."
+        yield Limit("neurons", 0, "at least 1", None, advice)
     for probe in network.all_probes:
         target = probe.target
         if probe.attr not in PROBED:
-            limits.append(Limit("probe", probe.attr, ", ".join(PROBED), probe))
+            yield Limit("probe", probe.attr, ", ".join(PROBED), probe)
         owners = [memory for memory in memories if target in memory.all_objects]
         if any(target not in (m.input, m.output) for m in owners):
-            limits.append(Limit("probe", "inside a memory", "its input or output", probe))
-    return limits + _check_paths(network, outside, memories, boxes)
+            yield Limit("probe", "inside a memory", "its input or output", probe)
+    yield from _path_limits(network, outside, memories, boxes)
 
 
 def _as_synapse(synapse):
@@ -69,36 +87,27 @@ def _as_synapse(synapse):
     return nengo.Lowpass(synapse) if is_number else synapse
 
 
-def _check_neurons(kind, settings, where, dt):
-    """Limits that a neuron type breaks."""
+def _neuron_limits(kind, settings, where, dt):
+    """Yield the limits that a neuron type exceeds."""
     if type(kind) not in NEURON_TYPES:
-        return [
-            Limit(
-                "neuron type",
-                type(kind).__name__,
-                NAMES,
-                where,
-                "Rate neurons spike after lmu_nengo.to_spiking(network).",
-            )
-        ]
-    limits = []
+        advice = "Use one of these; lmu_nengo.to_spiking converts rate neurons."
+        yield Limit("neuron type", type(kind).__name__, NAMES, where, advice)
+        return
     tau_rc = getattr(kind, "tau_rc", TAU_RC)
     if tau_rc <= dt:
-        limits.append(Limit("tau_rc", f"{tau_rc:g} s", f"above {dt:g} s", where))
+        yield Limit("tau_rc", f"{tau_rc:g} s", f"above dt = {dt:g} s", where)
     rates = getattr(settings.max_rates, "high", None)
     if rates is not None and rates > 0.5 / dt:
-        limits.append(Limit("max_rates", f"{rates:g} Hz", f"{0.5 / dt:g} Hz", where))
-    return limits
+        yield Limit("max_rates", f"{rates:g} Hz", f"at most {0.5 / dt:g} Hz", where)
 
 
-def _check_paths(network, outside, memories, boxes):
-    """Limits that connections break."""
+def _path_limits(network, outside, memories, boxes):
+    """Yield the limits that connections exceed."""
     paths, limits = Paths(network, boxes=boxes), []
     ends = [(ens, paths.into_neurons(ens), ()) for ens in outside]
     for memory in memories:
-        if _is_spiking(memory):
-            own = (_as_synapse(memory.realization.synapse),)
-            ends.append((memory, paths.into_node(memory.input), own))
+        own = (_as_synapse(memory.realization.synapse),)
+        ends.append((memory, paths.into_node(memory.input), own))
     for probe in network.all_probes:
         if isinstance(probe.target, nengo.Node):
             paths.into_node(probe.target)
@@ -119,12 +128,12 @@ def _check_paths(network, outside, memories, boxes):
                     names,
                     f"one Lowpass({tau:g}) on every path between neurons",
                     where,
-                    f"It comes from {source}. A CubaLIF has one filter, which is the "
-                    "memory's own where there is a memory: give the other connections "
-                    "synapse=None.",
+                    f"The path starts at {source}. A CubaLIF has one filter, which is the "
+                    "memory's synapse if there is a memory: use synapse=None for the other "
+                    "connections.",
                 )
             )
-    return paths.limits + limits
+    yield from [*paths.limits, *limits]
 
 
 def find_tau(network) -> float:
@@ -137,7 +146,11 @@ def find_tau(network) -> float:
 
 
 def _is_spiking(memory):
-    return isinstance(memory.realization, Spiking)
+    return memory.realization.is_spiking
+
+
+def _is_spiking_memory(part):
+    return isinstance(part, LegendreMemory) and _is_spiking(part)
 
 
 def is_constant_node(node):
@@ -155,16 +168,10 @@ def find_tau_rc(network) -> float:
     return taus.pop() if len(taus) == 1 else TAU_RC
 
 
-def prepare(network, dt=0.001, seed=None):
-    """
-    Adapted copy; see `lmu_nengo.targets.prepare`.
-
-    All neurons become `StepLIF` of one membrane time constant, with decoders that are
-    solved for it.
-    """
-    tau_rc = find_tau_rc(network)
-    prepared = step_by_step(network)
+def adapt(prepared, dt, seed) -> None:
+    """Adapt a step-by-step copy in place; see `NirPreparation.adapt`."""
     copy, changes = prepared.network, prepared.changes
+    tau_rc = find_tau_rc(copy)
     if copy.seed is None:
         copy.seed = seed
     kind = StepLIF(tau_rc, dt)
@@ -177,8 +184,8 @@ def prepare(network, dt=0.001, seed=None):
             changes += convert(ensemble, kind)
             if type(kinds[ensemble]) is nengo.LIF and ensemble.neurons in sources:
                 changes.append(
-                    f"{ensemble}: it has no refractory period now and fires more often, "
-                    "which weights that start at its neurons are not solved for"
+                    f"{ensemble} has no refractory period and fires more often than "
+                    "before; weights that start at its neurons are not solved anew."
                 )
     for memory in memories:
         before = memory.realization
@@ -190,21 +197,21 @@ def prepare(network, dt=0.001, seed=None):
             new["intercepts"] = nengo.dists.Uniform(*INTERCEPTS)
         memory.realize(replace(before, **new))
         changes.append(
-            f"{memory}: {before.neuron_type} became {kind}, the target's neuron, with "
-            "decoders solved for its rates and the memory mapped for its lead"
+            f"{memory} has neurons of type {kind}, as the target, instead of "
+            f"{before.neuron_type}; its decoders are solved for their rates, and its "
+            "recurrence compensates for their lead."
         )
         if outer_ensembles(copy, memory):
             read_late(memory)
             changes.append(
-                f"{memory}: neurons read its output one step later, as an input that "
-                "passes no synapse cannot reach them"
+                f"{memory}: neurons get its output one step later, because they cannot get "
+                "an input that passes no synapse."
             )
     changes.append(
-        "constant inputs and biases pass the neurons' synapse: they are complete after "
-        "some time constants"
+        "Constant inputs and biases pass the neurons' synapse: they take some of its time "
+        "constants to reach their full value."
     )
     decode_probes(prepared)
-    return prepared
 
 
 def convert(ensemble, kind):
@@ -220,14 +227,14 @@ def convert(ensemble, kind):
         ensemble.gain = slope * gains[0]
         ensemble.bias = slope * gains[1] + offset
     return [
-        f"{ensemble}: {before} became {ensemble.neuron_type}, the target's neuron; "
-        "decoders are solved for its rates"
+        f"{ensemble} has neurons of type {ensemble.neuron_type}, as the target, instead of "
+        f"{before}; its decoders are solved for their rates."
     ]
 
 
 def fit_line(kind) -> tuple[float, float]:
     """
-    Current at which a neuron comes nearest to a given rate, as a line.
+    Fit a line to the current that a neuron needs for a given rate.
 
     Parameters
     ----------
@@ -245,7 +252,7 @@ def fit_line(kind) -> tuple[float, float]:
 
     def errors(line):
         J = np.maximum(line[0] + kind.tau_rc * line[1] * wanted, 1 + 1e-9)
-        # the mean over a stair, so to say
+        # the mean over a step of the staircase
         return 1 / (np.log1p(-1 / J) / np.log(kind.decay) + 0.5) / kind.dt - wanted
 
     offset, slope = least_squares(errors, [0.8, 1.0], x_scale=[0.1, 0.1]).x
@@ -264,7 +271,7 @@ def outer_ensembles(network, memory):
 
 
 def read_late(memory):
-    """Let a memory's output be its state, without this step's input."""
+    """Change a memory's output to its state, without the input of the present step."""
     Ad, _ = memory.discrete(memory.realization.discretizer)
     for conn in [c for c in memory.connections if c.post_obj is memory.output]:
         if conn.pre_obj is memory.input:
@@ -275,7 +282,7 @@ def read_late(memory):
 
 
 def decode_probes(prepared):
-    """Put a node between an ensemble and a probe of what is decoded from it."""
+    """Insert a node between each ensemble and the probe of its decoded value."""
     copy = prepared.network
     backwards = {new: old for old, new in prepared.objects.items()}
     for owner in [copy, *copy.all_networks]:

@@ -1,15 +1,16 @@
-"""What a NIR file says, computed in NumPy, and whether a simulator computes the same.
+"""A NIR graph computed in NumPy, as the reference for all simulators of NIR graphs.
 
-NIR's equations are continuous and name no order. Here every node is computed once in each
-step, from its sources' values of the same step; only a matrix that leads from neurons
-back to the same neurons takes a step, as it does in the simulators. Neurons go by explicit
-Euler steps from a state of zero.
+NIR's equations are continuous in time and imply no order of computation. Here every node is
+computed once in each step, from its sources' values of the same step; only a matrix that
+leads from neurons back to the same neurons takes a step, as it does in the simulators.
+Neurons are integrated by explicit Euler steps from a state of zero.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_positive
 from lmu_nengo.targets.nir.neurons import CUBA_LIF, cuba_lif_step
@@ -19,18 +20,18 @@ KINDS = ("Input", "Output", "CubaLIF", *MATRICES)
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class ExecutionPlan:
     """
-    A graph whose every number and edge was checked, in the order of its computation.
+    A graph whose numbers and edges were all checked, in the order of computation.
 
     Parameters
     ----------
     order : list of str
-        Names of all nodes but the matrices that lead back; each after its sources.
+        Names of all nodes except the matrices that lead back, each after its sources.
     kinds : dict of {str: str}
         Type of each node.
     arrays : dict of {str: dict of {str: ndarray}}
-        Numbers of each node.
+        Parameters of each node.
     sources : dict of {str: list of str}
         Where a node's input comes from.
     back : dict of {str: list of str}
@@ -56,9 +57,9 @@ class Plan:
         return [name for name in self.order if self.kinds[name] == "CubaLIF"]
 
 
-def plan(graph) -> Plan:
+def execution_plan(graph) -> ExecutionPlan:
     """
-    Check a graph, and put its nodes in order.
+    Check a graph, and put its nodes in the order of computation.
 
     Parameters
     ----------
@@ -67,14 +68,14 @@ def plan(graph) -> Plan:
 
     Returns
     -------
-    plan : Plan
+    plan : ExecutionPlan
         What to compute.
 
     Raises
     ------
     ValidationError
-        If a node is nested, unknown or not finite, shapes or edges do not fit, or a loop
-        is not one of neurons, one matrix, and the same neurons.
+        If a node is nested, unknown or not finite, shapes or edges do not fit, or there is
+        a loop other than CubaLIF -> Affine or Linear -> the same CubaLIF.
     """
     kinds, arrays, sizes = {}, {}, {}
     for name, node in graph.nodes.items():
@@ -83,7 +84,7 @@ def plan(graph) -> Plan:
     for kind in ("Input", "Output"):
         count = list(kinds.values()).count(kind)
         if count != 1:
-            raise _invalid(f"the graph has {count} {kind} nodes, expected one.")
+            raise _invalid(f"a graph must have one {kind} node, this one has {count}.")
     sources, targets = _edges(graph.edges, kinds)
     back = {name: [] for name in kinds}
     for name, kind in kinds.items():
@@ -98,25 +99,28 @@ def plan(graph) -> Plan:
             size = _size_in(name, kind, arrays, sizes)
             if sizes[other] != size:
                 raise _invalid(
-                    f"{other!r} gives {sizes[other]} values, {name!r} takes {size}."
+                    f"the node {other!r} has {sizes[other]} outputs, but {name!r} takes "
+                    f"{size}."
                 )
         if kind != "Input" and not sources[name]:
-            raise _invalid(f"nothing leads to {name!r}.")
+            raise _invalid(f"no edge leads to {name!r}.")
         if kind == "Output" and len(sources[name]) > 1:
-            raise _invalid(f"{len(sources[name])} nodes lead to {name!r}, expected one.")
+            raise _invalid(
+                f"{len(sources[name])} edges lead to {name!r}, but an Output takes one."
+            )
         if kind != "Output" and not targets[name]:
-            raise _invalid(f"nothing leads on from {name!r}.")
+            raise _invalid(f"no edge starts at {name!r}.")
     order, waiting = [], [name for name in kinds if name not in leads_back]
     while waiting:
         ready = [n for n in waiting if all(s in order for s in sources[n])]
         if not ready:
             raise _invalid(
-                f"{waiting} form a loop. Only CubaLIF -> Affine -> the same CubaLIF may: "
-                "put neurons that lead to each other into one CubaLIF.",
+                f"{waiting} form a loop. The only loop allowed is CubaLIF -> Affine -> the "
+                "same CubaLIF: put recurrently connected neurons into one CubaLIF.",
             )
         order += ready
         waiting = [name for name in waiting if name not in ready]
-    return Plan(order, kinds, arrays, sources, back, sizes)
+    return ExecutionPlan(order, kinds, arrays, sources, back, sizes)
 
 
 def _invalid(message):
@@ -128,14 +132,15 @@ def _numbers(name, node, kind):
     if kind not in KINDS:
         what = "a nested graph" if kind == "NIRGraph" else f"a node of type {kind}"
         raise _invalid(
-            f"{name!r} is {what}, expected a flat graph of {', '.join(KINDS)}. Simulators "
-            "compute nested recurrent graphs wrongly without saying so."
+            f"{name!r} is {what}, but the graph must be flat, with nodes of type "
+            f"{', '.join(KINDS)}. Simulators of NIR silently compute nested recurrent "
+            "graphs wrongly."
         )
     if kind in ("Input", "Output"):
         attr = f"{kind.lower()}_type"
         shape = np.ravel(getattr(node, attr)[kind.lower()])
         if shape.dtype.kind not in "iu" or len(shape) != 1 or shape[0] < 1:
-            raise _invalid(f"{name!r} has shape {shape}, expected (size,).")
+            raise _invalid(f"{name!r} must have the shape (size,), got {shape}.")
         return {}, int(shape[0])
     fields = CUBA_LIF if kind == "CubaLIF" else ("weight", "bias")[: 1 + (kind == "Affine")]
     arrays = {}
@@ -147,17 +152,19 @@ def _numbers(name, node, kind):
     if kind == "CubaLIF":
         shapes = {array.shape for array in arrays.values()}
         if len(shapes) != 1 or len(min(shapes)) != 1 or min(shapes)[0] < 1:
-            raise _invalid(f"arrays of {name!r} have shapes {shapes}, expected one (n,).")
+            raise _invalid(
+                f"all arrays of {name!r} must have one shape (n,), got {shapes}."
+            )
         for field in ("tau_syn", "tau_mem"):
             if np.any(arrays[field] <= 0):
-                raise _invalid(f"{field} of {name!r} must be above 0 seconds.")
+                raise _invalid(f"{field} of {name!r} must be positive (seconds).")
         return arrays, len(arrays["tau_mem"])
     shape = arrays["weight"].shape
     if len(shape) != 2 or 0 in shape:
-        raise _invalid(f"weight of {name!r} has shape {shape}, expected (out, in).")
+        raise _invalid(f"weight of {name!r} must have the shape (out, in), got {shape}.")
     if kind == "Affine" and arrays["bias"].shape != shape[:1]:
         raise _invalid(
-            f"bias of {name!r} has shape {arrays['bias'].shape}, expected {shape[:1]}."
+            f"bias of {name!r} must have the shape {shape[:1]}, got {arrays['bias'].shape}."
         )
     return arrays, shape[0]
 
@@ -168,12 +175,16 @@ def _edges(edges, kinds):
     for edge in edges:
         for end in edge:
             if end not in kinds:
-                raise _invalid(f"edge {tuple(edge)} names {end!r}, which is no node.")
+                raise _invalid(
+                    f"edge {tuple(edge)} refers to {end!r}, but there is no such node."
+                )
         before, after = edge
         if after in targets[before]:
-            raise _invalid(f"edge {tuple(edge)} is there twice.")
+            raise _invalid(f"edge {tuple(edge)} occurs twice.")
         if kinds[after] == "Input" or kinds[before] == "Output":
-            raise _invalid(f"edge {tuple(edge)} leads into the Input or from the Output.")
+            raise _invalid(
+                f"edge {tuple(edge)} leads to the Input or starts at the Output."
+            )
         sources[after].append(before)
         targets[before].append(after)
     return sources, targets
@@ -186,7 +197,7 @@ def _size_in(name, kind, arrays, sizes):
 @dataclass(frozen=True, eq=False)
 class Result:
     """
-    What a graph gave for an input.
+    Output and spikes of a graph for an input.
 
     Parameters
     ----------
@@ -200,27 +211,29 @@ class Result:
     spikes: dict
 
 
-def simulate(graph, x, dt=0.001, dtype=np.float64, follow=None) -> Result:
+def simulate_graph(
+    graph, x: ArrayLike, dt: float = 0.001, dtype=np.float64, follow: dict | None = None
+) -> Result:
     """
-    Compute what a file says.
+    Compute a graph in NumPy.
 
-    A recurrent graph of many neurons is chaotic: a single spike that rounding moves by a
-    step moves others, and after a second or so spikes differ widely, however right both
-    simulators are. Compare in double precision; or let the reference ``follow`` the
-    simulator's spikes, and compare what it says of each next one.
+    A recurrent graph of many neurons is chaotic: a single spike that rounding shifts by a
+    step shifts others, and after a second or so the spikes of two correct simulators differ
+    widely. Therefore compare in double precision; or let the reference ``follow`` the
+    simulator's spikes, and compare its prediction of each next step.
 
     Parameters
     ----------
     graph : nir.NIRGraph
-        See `plan`.
+        Flat: Input, Output, Affine, Linear and CubaLIF nodes.
     x : array_like of shape (n_steps, size) or (n, n_steps, size)
-        Input, or several that are run side by side.
+        Input, or several inputs that are run side by side.
     dt : float
         Step in seconds, no longer than any time constant.
     dtype : dtype
         Precision.
     follow : dict of {str: ndarray of bool of shape (..., n_steps, n)}, optional
-        Spikes of all nodes that spike, which resets, matrices and output go by.
+        Spikes of all nodes that spike, which are used for resets, matrices and output.
 
     Returns
     -------
@@ -232,15 +245,32 @@ def simulate(graph, x, dt=0.001, dtype=np.float64, follow=None) -> Result:
     ------
     ValidationError
         If the graph or an argument does not fit.
+
+    Examples
+    --------
+    A matrix without neurons:
+
+    >>> import nir
+    >>> import numpy as np
+    >>> from lmu_nengo.targets.nir import simulate_graph
+    >>> nodes = {
+    ...     "input": nir.Input({"input": np.array([1])}),
+    ...     "double": nir.Linear(np.array([[2.0]])),
+    ...     "output": nir.Output({"output": np.array([1])}),
+    ... }
+    >>> graph = nir.NIRGraph(nodes, [("input", "double"), ("double", "output")])
+    >>> simulate_graph(graph, [[1.0], [3.0]]).output
+    array([[2.],
+           [6.]])
     """
-    graph, dt = plan(graph), check_positive(dt, "dt")
+    graph, dt = execution_plan(graph), check_positive(dt, "dt")
     x = check_input(graph, x).astype(dtype)
     for name in graph.neurons:
         shortest = min(graph.arrays[name][field].min() for field in ("tau_syn", "tau_mem"))
         if dt > shortest:
             raise ValidationError(
-                f"got {dt:g} s, but {name!r} has a time constant of {shortest:g} s, and "
-                "steps must not be longer.",
+                f"a step of {dt:g} s is longer than the time constant of {shortest:g} s of "
+                f"{name!r}. Use a smaller dt.",
                 attr="dt",
             )
     arrays = {
@@ -286,47 +316,55 @@ def simulate(graph, x, dt=0.001, dtype=np.float64, follow=None) -> Result:
 
 
 def check_input(graph, x):
-    """Return an input for a `Plan` as an array, or raise ValidationError."""
+    """Return an input of a graph as an array, or raise ValidationError."""
     x, size = np.asarray(x), graph.sizes[graph.only("Input")]
     if x.ndim not in (2, 3) or x.shape[-1] != size or x.dtype.kind not in "fiub":
         raise ValidationError(
-            f"got {x.dtype} of shape {x.shape}, expected numbers of shape (n_steps, "
-            f"{size}) or (n, n_steps, {size}).",
+            f"must be numbers of shape (n_steps, {size}) or (n, n_steps, {size}), got "
+            f"{x.dtype} of shape {x.shape}.",
             attr="x",
         )
     if not np.all(np.isfinite(x)):
-        raise ValidationError("got an input that is not finite.", attr="x")
+        raise ValidationError("must be finite, got NaN or infinity.", attr="x")
     return x
 
 
-def agreement(spikes, reference) -> float:
+def agreement(spikes: dict | ArrayLike, reference: dict | ArrayLike) -> float:
     """
-    Share of spikes on which two simulators agree.
+    Compute the share of spikes on which two simulators agree.
 
-    Of all pairs of a neuron and a step in which either has a spike, the share in which
-    both have.
+    Of all pairs of a neuron and a step in which either simulator has a spike, the share in
+    which both have one.
 
     Parameters
     ----------
     spikes, reference : dict of {str: ndarray}, or ndarrays of one shape
-        Spikes of every node, as in `Result`; what is not zero is a spike.
+        Spikes of every node, as in `Result`; non-zero values are spikes.
 
     Returns
     -------
     share : float
-        1 if all are equal.
+        1 if all spikes are equal.
 
     Raises
     ------
     ValidationError
         If names or shapes differ.
+
+    Examples
+    --------
+    >>> from lmu_nengo.targets.nir import agreement
+    >>> agreement([[1, 0, 1]], [[1, 1, 1]])  # 2 of 3 spikes
+    0.6666666666666666
     """
     if not isinstance(reference, dict):
         spikes, reference = {"spikes": spikes}, {"spikes": reference}
     shapes = [{n: np.shape(s) for n, s in part.items()} for part in (spikes, reference)]
     if shapes[0] != shapes[1]:
         raise ValidationError(
-            f"got {shapes[0]}, expected the reference's {shapes[1]}.", attr="spikes"
+            f"names and shapes must be those of the reference, {shapes[1]}, got "
+            f"{shapes[0]}.",
+            attr="spikes",
         )
     both = either = 0
     for name, own in reference.items():

@@ -1,4 +1,6 @@
-"""Runs a network's neurons as a NIR graph, and reads its probes from their spikes."""
+"""Run NIR graphs in PyTorch packages, and networks whose neurons are such a graph."""
+
+from collections.abc import Callable
 
 import nengo
 import numpy as np
@@ -6,21 +8,134 @@ from nengo.exceptions import SimulatorClosed, ValidationError
 
 # nengo.Simulator itself is refused by Nengo GUI while it reads a script
 from nengo.simulator import Simulator as NengoSimulator
+from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.targets.base import TargetSimulator, need, refuse_limits
+from lmu_nengo.targets.base import need
 from lmu_nengo.targets.nir.graph import flatten
 from lmu_nengo.targets.nir.paths import ReadOut
-from lmu_nengo.targets.nir.preparation import check, prepare
-from lmu_nengo.targets.nir.runner import Runner
+from lmu_nengo.targets.nir.preparation import NirPreparation
+from lmu_nengo.targets.nir.reference import Result, check_input, execution_plan
 
 CHUNK = 500  # steps whose spikes are kept at a time
 
 
+class Runner:
+    """
+    Steps a graph in a package based on PyTorch, and records all spikes.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        ``module(x, state)`` returns the output and the next state; each node of the graph
+        is an attribute of the module.
+    names : list of str
+        Nodes that spike.
+    dtype : {"float32", "float64"}
+        Precision of the module.
+    """
+
+    def __init__(self, module, names, dtype):
+        self.module, self.names = module, names
+        self.state, self.fired = None, {}
+        self.torch, self.dtype = need("torch", "norse"), dtype
+        for name in names:
+            getattr(module, name).register_forward_hook(self._hook(name))
+
+    def _hook(self, name):
+        def keep(module, inputs, outputs):
+            self.fired[name] = outputs[0]
+
+        return keep
+
+    def run(self, x):
+        """
+        Continue from the present state for some steps.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, n_steps, size)
+            Inputs, side by side.
+
+        Returns
+        -------
+        output : ndarray of shape (n, n_steps, size)
+            Output of the graph.
+        spikes : dict of {str: ndarray of bool of shape (n, n_steps, n_neurons)}
+            By node.
+        """
+        torch = self.torch
+        outputs, spikes = [], {name: [] for name in self.names}
+        x = torch.as_tensor(np.ascontiguousarray(x, dtype=self.dtype))
+        with torch.no_grad():
+            for t in range(x.shape[1]):
+                output, self.state = self.module(x[:, t], self.state)
+                outputs.append(output.numpy().copy())
+                for name in self.names:
+                    spikes[name].append(self.fired[name].numpy() != 0)
+        stacked = {name: np.stack(own, axis=1) for name, own in spikes.items()}
+        return np.stack(outputs, axis=1), stacked
+
+
+def run_graph(
+    graph, x: ArrayLike, make_module: Callable, dt: float = 0.001, dtype: str = "float64"
+) -> Result:
+    """
+    Run a graph in a package based on PyTorch; compare the result with `simulate_graph`.
+
+    Parameters
+    ----------
+    graph : nir.NIRGraph
+        Flat: Input, Output, Affine, Linear and CubaLIF nodes.
+    x : array_like of shape (n_steps, size) or (n, n_steps, size)
+        Input, or several inputs that are run side by side.
+    make_module : callable
+        ``lmu_nengo.targets.nir.norse.make_module``, that of ``spikingjelly``, or another
+        function of a graph, dt and dtype that returns a torch module: ``module(x, state)``
+        returns the output and the next state, and each node is an attribute of it.
+    dt : float
+        Step in seconds.
+    dtype : {"float32", "float64"}
+        Precision.
+
+    Returns
+    -------
+    result : Result
+        Output and spikes.
+
+    Raises
+    ------
+    ValidationError
+        If the graph or an argument does not fit, or the package is not installed.
+
+    Examples
+    --------
+    >>> import nir
+    >>> import numpy as np
+    >>> from lmu_nengo.targets.nir import norse, run_graph
+    >>> nodes = {
+    ...     "input": nir.Input({"input": np.array([1])}),
+    ...     "double": nir.Linear(np.array([[2.0]])),
+    ...     "output": nir.Output({"output": np.array([1])}),
+    ... }
+    >>> graph = nir.NIRGraph(nodes, [("input", "double"), ("double", "output")])
+    >>> run_graph(graph, [[1.0], [3.0]], norse.make_module).output  # doctest: +SKIP
+    array([[2.],
+           [6.]])
+    """
+    plan, dt = execution_plan(graph), check_positive(dt, "dt")
+    x = check_input(plan, x)
+    runner = Runner(make_module(graph, dt, dtype), plan.neurons, dtype)
+    output, spikes = runner.run(x if x.ndim == 3 else x[None])
+    if x.ndim == 2:
+        output, spikes = output[0], {name: own[0] for name, own in spikes.items()}
+    return Result(output, spikes)
+
+
 class NirSimulator:
     """
-    Runs a prepared network on a NIR consumer.
+    Runs a prepared network in a package that runs NIR graphs.
 
     Parameters
     ----------
@@ -31,9 +146,9 @@ class NirSimulator:
     seed : int or None
         Seed of input processes that have none.
     make_module : callable
-        Makes the consumer's module of a graph, dt and dtype.
+        Makes the package's module of a graph, dt and dtype.
     inputs : dict of {nengo.Node: ndarray of shape (n, n_steps, size)} or None
-        Sequences that input nodes of the user's network give instead of their own.
+        Sequences that replace the output of input nodes of the user's network.
     minibatch_size : int
         Sequences that are run side by side.
     dtype : {"float32", "float64"}
@@ -116,8 +231,8 @@ class NirSimulator:
         shapes = {np.shape(x)[:2] for x in inputs.values()}
         if len(shapes) != 1 or 0 in min(shapes):
             raise ValidationError(
-                f"got shapes {[np.shape(x) for x in inputs.values()]}, expected (n, "
-                "n_steps, size), with n and n_steps the same for all nodes.",
+                "arrays must have the shape (n, n_steps, size), with the same n and "
+                f"n_steps for all nodes, got {[np.shape(x) for x in inputs.values()]}.",
                 attr="inputs",
             )
         by_copy = {}
@@ -127,16 +242,20 @@ class NirSimulator:
             is_input = copy is not None and copy.size_in == 0
             if not is_input or x.ndim != 3 or x.shape[2] != copy.size_out:
                 raise ValidationError(
-                    f"got {node} with shape {x.shape}, expected an input node of the "
-                    "network, and shape (n, n_steps, size of the node).",
+                    "each key must be an input node of the network, and its array must "
+                    f"have the shape (n, n_steps, size of the node), got {node} with "
+                    f"{x.shape}.",
                     attr="inputs",
                 )
             if not np.all(np.isfinite(x)):
-                raise ValidationError(f"{node} gets what is not finite.", attr="inputs")
+                raise ValidationError(
+                    f"the array for {node} must be finite, it has NaN or infinity.",
+                    attr="inputs",
+                )
             if copy in self.flat.constants:
                 raise ValidationError(
-                    f"{node} is constant, so that it was made part of the biases. Give it "
-                    "a function or process as output.",
+                    f"{node} is constant and therefore part of the neurons' biases. To set "
+                    "it by inputs, give it a function or a process as output.",
                     attr="inputs",
                 )
             by_copy[copy] = x
@@ -152,7 +271,8 @@ class NirSimulator:
             longest = next(iter(self.inputs.values())).shape[1]
             if end > longest:
                 raise ValidationError(
-                    f"got {end} steps in all, but inputs for {longest}.", attr="duration"
+                    f"{end} steps in all are more than the {longest} steps of the inputs.",
+                    attr="duration",
                 )
         while self.n_steps < end:
             self._run_steps(min(CHUNK, end - self.n_steps))
@@ -205,27 +325,27 @@ class NirSimulator:
         self.runners, self.closed = [], True
 
 
-class NirTarget(TargetSimulator):
+class NirTarget(NirPreparation):
     """
     Simulator of a target that runs NIR graphs.
 
     Parameters
     ----------
     network : nengo.Network
-        The network; it is left as it is.
+        The network; it stays as it is.
     dt : float
         Step in seconds.
     seed : int, optional
-        Seed of everything random, where the network has none.
+        Seed of everything random for which the network has no seed.
     count_spikes : bool
-        As of the other targets; here spikes are always counted.
-    inputs : dict of {nengo.Node: ndarray of shape (n, n_steps, size)}, optional
-        Sequences for input nodes, each run from a silent start; ``data[probe]`` then has
-        shape (n, n_steps, size).
-    minibatch_size : int
-        Sequences that are run side by side.
-    dtype : {"float32", "float64"}
-        Precision; in the single one spikes depend on the order of sums.
+        As for the other targets; here spikes are always counted.
+    **options
+        ``inputs``: a dictionary from input nodes to arrays of shape (n, n_steps, size),
+        sequences that replace the nodes' own output, each run from a silent start;
+        ``data[probe]`` then has the shape (n, n_steps, size).
+        ``minibatch_size``: the number of sequences run side by side, 64 by default.
+        ``dtype``: the precision, "float64" by default; with "float32" the spikes depend on
+        the order of sums.
 
     Attributes
     ----------
@@ -238,36 +358,29 @@ class NirTarget(TargetSimulator):
         If the network or an argument does not fit, or the package is not installed.
     """
 
-    name = None
-    needs = ()
+    @classmethod
+    def make_counter(cls, network):
+        """None: spikes are counted as they come out of the package."""
+        return None
 
-    def __init__(
-        self,
-        network,
-        dt=0.001,
-        seed=None,
-        count_spikes=True,
-        inputs=None,
-        minibatch_size=64,
-        dtype="float64",
-    ):
+    def build(self, prepared, dt, seed, inputs=None, minibatch_size=64, dtype="float64"):
+        """Make a `NirSimulator`."""
         check_choice(dtype, ("float32", "float64"), "dtype", obj=type(self))
-        for module in self.needs:
-            need(module, self.name)
-        refuse_limits(check(network, dt), self.name, network)
-        prepared = prepare(network, dt, seed)
-        simulator = NirSimulator(
+        return NirSimulator(
             prepared, dt, seed, self.make_module, inputs, minibatch_size, dtype
         )
-        super().__init__(prepared, simulator)
-        self.graph = simulator.graph
+
+    @property
+    def graph(self):
+        """The NIR graph that is run."""
+        return self.simulator.graph
 
     @staticmethod
     def make_module(graph, dt, dtype):
         """Torch module of a graph."""
         raise NotImplementedError
 
-    def _counts(self):
+    def counts(self):
         """Spikes of each neuron, and the neurons and outputs that each leads to."""
         weights = self.graph.nodes["recurrent"].weight
         yield self.simulator.counts, np.count_nonzero(weights, axis=0)

@@ -1,31 +1,26 @@
-"""SpikingJelly as a target, by way of NIR."""
+"""SpikingJelly as a target, through a NIR graph."""
 
 from lmu_nengo.targets.base import need
-from lmu_nengo.targets.nir.preparation import check, prepare
 from lmu_nengo.targets.nir.simulator import NirTarget
 
-__all__ = ["INSTALL", "Simulator", "check", "make_module", "prepare"]
 
-INSTALL = 'pip install "lmu-nengo[spikingjelly]"'
-
-
-def make_module(graph, dt, dtype="float64"):
+def make_module(graph, dt: float, dtype: str = "float64"):
     """
-    SpikingJelly's module for a NIR graph.
+    Make SpikingJelly's module for a NIR graph.
 
     Parameters
     ----------
     graph : nir.NIRGraph
-        Flat; parameters of a ``CubaLIF`` are the same for all its neurons.
+        Flat; all neurons of a ``CubaLIF`` have the same parameters.
     dt : float
         Step in seconds.
     dtype : {"float32", "float64"}
-        Precision. SpikingJelly's own default is 32 bits.
+        Precision. SpikingJelly's own default is single precision.
 
     Returns
     -------
     module : torch.nn.Module
-        ``module(x, state)`` gives output and state.
+        ``module(x, state)`` returns output and state.
     """
     exchange = need("spikingjelly.activation_based.nir_exchange", "spikingjelly")
     torch = need("torch", "spikingjelly")
@@ -33,8 +28,8 @@ def make_module(graph, dt, dtype="float64"):
 
 
 class Simulator(NirTarget):
-    """The neurons run in SpikingJelly; see `NirTarget` for the arguments."""
+    """Runs the neurons in SpikingJelly; see `NirTarget` for the arguments."""
 
-    name = "spikingjelly"
-    needs = ("nir", "spikingjelly")
+    target = "spikingjelly"
+    requires = ("nir", "spikingjelly")
     make_module = staticmethod(make_module)

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
+from lmu_nengo.targets.nir import read_nir, write_nir
 from tests.targets.nir.nir_examples import DT, small_graph
 
 
 def test_file_comes_back_as_it_was_written(tmp_path):
-    from lmu_nengo.targets.nir.file import read_nir, write_nir
-
     graph = small_graph()
     path = tmp_path / "small.nir"
     write_nir(path, graph)
@@ -30,8 +29,6 @@ def test_file_comes_back_as_it_was_written(tmp_path):
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
-    from lmu_nengo.targets.nir.file import read_nir, write_nir
-
     path = tmp_path / "small.nir"
     write_nir(path, small_graph())
     before = path.read_bytes()
@@ -164,31 +161,31 @@ BAD_FILES = {
     "type": (change_type_number, "type is no text"),
     "nonexistent edge": (
         change_edges(lambda edges: [*edges, ("encode", "nowhere")]),
-        "'nowhere', which is no node",
+        "'nowhere', but there is no such node",
     ),
-    "double edge": (change_edges(lambda edges: [*edges, edges[0]]), "is there twice"),
+    "double edge": (change_edges(lambda edges: [*edges, edges[0]]), "occurs twice"),
     "three ends": (
         change_edges(lambda edges: [(*edge, "x") for edge in edges]),
         "expected pairs of names",
     ),
     "into the input": (
         change_edges(lambda edges: [*edges, ("encode", "input")]),
-        "into the Input",
+        "leads to the Input",
     ),
-    "disconnected": (change_edges(lambda edges: edges[1:]), "nothing leads"),
+    "disconnected": (change_edges(lambda edges: edges[1:]), "no edge leads"),
     "loop": (
         change_edges(lambda edges: [*edges, ("readout", "encode")]),
         "form a loop",
     ),
     "nan": (change_array("encode/weight", lambda w: w * np.nan), "must be finite"),
     "infinite": (change_array("neurons/tau_mem", lambda t: t / 0.0), "must be finite"),
-    "negative time": (change_array("neurons/tau_mem", lambda t: -t), "above 0 seconds"),
+    "negative time": (change_array("neurons/tau_mem", lambda t: -t), "must be positive"),
     "shape": (change_array("encode/weight", lambda w: w[:, :1]), "takes 1"),
-    "bias": (change_array("encode/bias", lambda b: b[:2]), "expected \\(3,\\)"),
+    "bias": (change_array("encode/bias", lambda b: b[:2]), "the shape \\(3,\\)"),
     "lengths": (change_array("neurons/r", lambda r: r[:2]), "same shape"),
-    "dimensions": (change_array("encode/weight", lambda w: w[None]), "expected \\(out"),
-    "input shape": (change_array("input/shape", lambda s: [2, 2]), "expected \\(size"),
-    "input size": (change_array("input/shape", lambda s: [-2]), "expected \\(size"),
+    "dimensions": (change_array("encode/weight", lambda w: w[None]), "the shape \\(out"),
+    "input shape": (change_array("input/shape", lambda s: [2, 2]), "the shape \\(size"),
+    "input size": (change_array("input/shape", lambda s: [-2]), "the shape \\(size"),
 }
 
 
@@ -196,7 +193,6 @@ BAD_FILES = {
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 def test_bad_file_is_refused_with_what_is_wrong(change, message, tmp_path):
     h5py = pytest.importorskip("h5py")
-    from lmu_nengo.targets.nir.file import read_nir, write_nir
 
     path = tmp_path / "bad.nir"
     write_nir(path, small_graph())
@@ -207,8 +203,6 @@ def test_bad_file_is_refused_with_what_is_wrong(change, message, tmp_path):
 
 
 def test_damaged_file_is_refused(tmp_path):
-    from lmu_nengo.targets.nir.file import read_nir, write_nir
-
     path = tmp_path / "bad.nir"
     with pytest.raises(ValidationError, match="cannot read"):
         read_nir(path)
