@@ -1,26 +1,32 @@
 """``python -m experiments NAME``: each experiment is a command in a file of its own."""
 
 import importlib
+import os
+import warnings
 from pathlib import Path
 
 import click
 
+# TensorFlow's log tells a user nothing here: it reports a missing GPU as an error
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+warnings.filterwarnings("ignore", "No GPU support detected")
+
 FOLDER = Path(__file__).parent
-# every file is a command, unless its name begins with an underscore
+# every file is a command unless its name begins with an underscore
 FILES = [path for path in FOLDER.glob("*/[!_]*.py") if path.parent.name != "_lib"]
 MODULES = {path.stem: f"experiments.{path.parent.name}.{path.stem}" for path in FILES}
 NAMES = sorted(MODULES)
 
 
 class Experiments(click.Group):
-    """Imports an experiment only when it is asked for."""
+    """A group that imports an experiment only when it is needed."""
 
     def list_commands(self, ctx):
-        """Names of all experiments."""
+        """List the names of all experiments."""
         return NAMES
 
     def get_command(self, ctx, name):
-        """Command of one experiment."""
+        """Import an experiment and return its command."""
         if name not in NAMES:
             return None
         return importlib.import_module(MODULES[name]).main
@@ -28,7 +34,7 @@ class Experiments(click.Group):
 
 @click.command(cls=Experiments)
 def main():
-    """Run a published experiment, print its table, write JSON and a figure."""
+    """Run an experiment: print its table, write a JSON file and a figure."""
 
 
 if __name__ == "__main__":

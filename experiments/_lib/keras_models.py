@@ -8,7 +8,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from rich.progress import Progress
 
-from experiments._lib.common import console
+from experiments._lib.command_line import console
 from lmu_nengo.io import write_atomically
 
 LAYERS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}

@@ -6,7 +6,7 @@ import numpy as np
 from rich.progress import Progress
 
 import lmu_nengo.training  # noqa: F401  chooses Keras; first
-from experiments._lib.common import console
+from experiments._lib.command_line import console
 
 # isort: split
 import tensorflow as tf

@@ -1,24 +1,24 @@
-"""The figure of a sweep: a measure against an option, a line for each other setting."""
+"""The figure of a sweep: a measure against an option, one line for each other setting."""
 
 import pandas as pd
 
 
 def draw(table, options, measure, name, path):
     """
-    Draw mean, least and largest value over seeds.
+    Draw the mean and the range over seeds.
 
     Parameters
     ----------
     table : pandas.DataFrame
         A row for each run.
     options : list of str
-        Columns that vary; the first with numbers is the horizontal axis.
+        Columns that vary; the first numeric one is the horizontal axis.
     measure : str
         Column to draw.
     name : str
         The experiment.
     path : pathlib.Path
-        The figure.
+        File of the figure.
     """
     from matplotlib.figure import Figure
 

@@ -1,7 +1,7 @@
-"""``python -m experiments._run._sweep_task NAME OPTIONS``: ends when the caller does.
+"""``python -m experiments._run._sweep_task NAME OPTIONS``: ends when its caller does.
 
-The caller holds the other end of the standard input. A killed worker of a sweep so takes
-its experiment with it.
+The caller holds the other end of the standard input, so that a killed worker of a sweep
+takes its experiment with it.
 """
 
 import os
@@ -12,8 +12,8 @@ from experiments.__main__ import main
 
 
 def watch():
-    """Wait for the caller's end, and end with all processes that were started here."""
-    while os.read(0, 1):  # sys.stdin has a lock, which would be held in forked processes
+    """Wait until the caller has ended, then kill this process and those it started."""
+    while os.read(0, 1):  # the lock of sys.stdin would be held in forked processes
         pass
     os.killpg(0, signal.SIGKILL)
 

@@ -1,7 +1,7 @@
-"""Run all experiments, two at a time, and print what each measured beside the published.
+"""Run all experiments, two at a time, and print measured beside published figures.
 
-In full that takes hours; `--quick` runs the short versions. `--resume` leaves out what has
-its JSON file in `--out` already.
+The full versions take hours; `--quick` runs the small ones. `--resume` skips what already
+has its JSON file in `--out`.
 """
 
 import json
@@ -16,7 +16,7 @@ import click
 from rich.progress import Progress
 from rich.table import Table
 
-from experiments._lib.common import console, shared_options, told_plainly
+from experiments._lib.command_line import console, plain_errors, shared_options
 
 AT_A_TIME = 2
 NOT_RUN = ("all", "sweep")
@@ -24,7 +24,7 @@ NOT_RUN = ("all", "sweep")
 
 def run(name, options, out):
     """
-    Run one experiment in a process of its own; its words go to NAME.log.
+    Run one experiment in a process of its own; its output goes to NAME.log.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ def run(name, options, out):
     Returns
     -------
     code : int
-        0 if it went well.
+        Exit code; 0 is success.
     seconds : float
-        That it took.
+        How long it took.
     """
     started = time.perf_counter()
     with open(out / f"{name}.log", "w", encoding="utf-8") as log:
@@ -56,7 +56,7 @@ def run(name, options, out):
 
 
 @click.command(help=__doc__)
-@click.option("--resume", is_flag=True, help="Leave out what is done.")
+@click.option("--resume", is_flag=True, help="Skip experiments that are done.")
 @shared_options
 def main(resume, quick, seed, out):
     """Run the experiments."""
@@ -69,7 +69,7 @@ def main(resume, quick, seed, out):
     waiting = [n for n in names if not (resume and is_done(out / f"{n}.json", seed, quick))]
     failed = []
     with (
-        told_plainly(),
+        plain_errors(),
         ThreadPoolExecutor(AT_A_TIME) as pool,
         Progress(console=console) as progress,
     ):
@@ -83,7 +83,7 @@ def main(resume, quick, seed, out):
                 progress.update(bar, advance=1)
                 if code:
                     failed.append(name)
-        except KeyboardInterrupt:  # or all that wait would still be run
+        except KeyboardInterrupt:  # or all waiting experiments would still be run
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     table = Table("experiment", "figure", "measured", "published", title="all experiments")
@@ -99,11 +99,11 @@ def main(resume, quick, seed, out):
     console.print(table)
     if failed:
         logs = ", ".join(str(out / f"{name}.log") for name in failed)
-        raise click.ClickException(f"{len(failed)} failed, see {logs}.")
+        raise click.ClickException(f"{len(failed)} experiments failed; see {logs}.")
 
 
 def is_done(path, seed, quick):
-    """Whether a JSON file is of such a run."""
+    """Whether a JSON file was written by a run with these options."""
     if not path.is_file():
         return False
     result = json.loads(path.read_text(encoding="utf-8"))

@@ -1,12 +1,12 @@
-"""Run another experiment over a grid of its options and over seeds, with Dask.
+"""Run an experiment over a grid of its options and over seeds, in parallel with Dask.
 
-NAME is an experiment, and each `--grid OPTION=VALUE,VALUE...` one of its options with the
-values to try; one value is allowed, and flags take true and false. Each combination is
-run with each of the seeds, in a process of its own: on this machine's cores, or with
-`--scheduler ADDRESS` on any Dask cluster whose workers were started in a clone of this
-project. What a killed worker was at is run again. Results land in OUT/sweep_NAME.csv
-(with --quick: sweep_NAME_quick.csv), a row for each run, as soon as they are there;
-`--resume` runs only what is missing.
+NAME is an experiment. Each `--grid OPTION=VALUE,VALUE...` names one of its options with
+the values to try; a single value is allowed, and flags take true and false. Every
+combination is run with every seed, each in a process of its own: on the cores of this
+machine, or with `--scheduler ADDRESS` on any Dask cluster whose workers were started in a
+clone of this project. A run whose worker dies is repeated. The results are written to
+OUT/sweep_NAME.csv (with --quick: sweep_NAME_quick.csv), one row for each run, as soon as
+they arrive; `--resume` runs only what is missing.
 """
 
 import itertools
@@ -23,20 +23,21 @@ import pandas as pd
 from rich.progress import Progress
 from rich.table import Table
 
-from experiments._lib.common import console, told_plainly
+from experiments._lib.command_line import console, plain_errors
 from experiments._run._sweep_figure import draw
 from lmu_nengo.io import write_atomically
 
+TIMEOUT = 10  # seconds to find a scheduler
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 class Seeds(click.ParamType):
-    """Seeds as ``0:20`` (20 is left out) or ``1,5,7``."""
+    """Seeds as ``0:20`` (without 20) or ``1,5,7``."""
 
     name = "seeds"
 
     def convert(self, value, param, ctx):
-        """List of seeds, or an error."""
+        """Return a list of seeds, or fail."""
         try:
             if ":" in value:
                 seeds = list(range(*(int(part) for part in value.split(":"))))
@@ -45,7 +46,7 @@ class Seeds(click.ParamType):
         except (TypeError, ValueError):
             seeds = []
         if not seeds:
-            self.fail(f"got {value!r}, expected FIRST:END, or SEED,SEED...", param, ctx)
+            self.fail(f"must be FIRST:END or SEED,SEED..., got {value!r}.", param, ctx)
         return seeds
 
 
@@ -58,17 +59,17 @@ def read_grid(command, texts):
     command : click.Command
         The experiment.
     texts : iterable of str
-        Each ``OPTION=VALUE,VALUE...``.
+        Each has the form ``OPTION=VALUE,VALUE...``.
 
     Returns
     -------
     grid : dict of {str: list of str}
-        Values of each option, as they stand on a command line.
+        Values of each option, as on a command line.
 
     Raises
     ------
     click.UsageError
-        If there is no such option, or a value is none of its values.
+        If there is no such option, it is given twice, or a value is not allowed.
     """
     options = {param.opts[0].lstrip("-"): param for param in command.params}
     allowed = sorted(options.keys() - {"seed", "out", "quick", "resume"})
@@ -78,8 +79,8 @@ def read_grid(command, texts):
         name = name.lstrip("-").replace("_", "-")
         if name not in allowed or not values or name in grid:
             raise click.UsageError(
-                f"--grid got {text!r}, expected OPTION=VALUE,VALUE..., each option once, "
-                f"of: {', '.join(allowed)}."
+                f"--grid must be OPTION=VALUE,VALUE..., with each option only once, got "
+                f"{text!r}. Options of this experiment: {', '.join(allowed)}."
             )
         option, grid[name] = options[name], values.split(",")
         for value in grid[name]:
@@ -91,7 +92,7 @@ def read_grid(command, texts):
 
 def arguments_of(command, values, seed, quick):
     """
-    A command line.
+    Build the command line of one run.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ def arguments_of(command, values, seed, quick):
     Returns
     -------
     arguments : list of str
-        Behind the experiment's name.
+        What follows the experiment's name.
     """
     flags = {param.opts[0].lstrip("-") for param in command.params if param.is_flag}
     arguments = [f"--seed={seed}"] + ["--quick"] * quick
@@ -138,7 +139,7 @@ def run_task(name, arguments):
     Raises
     ------
     RuntimeError
-        If it failed, with its last words.
+        If it failed, with the end of its error output.
     """
     threads = {variable: os.environ.get(variable, "1") for variable in THREADS}
     with tempfile.TemporaryDirectory() as out:
@@ -172,12 +173,12 @@ def connect(scheduler, n_workers):
     scheduler : str or None
         Address of a scheduler.
     n_workers : int or None
-        Processes on this machine; ``None`` is one a core.
+        Number of processes on this machine; ``None`` is one for each core.
 
     Returns
     -------
     client : distributed.Client
-        Closes what it started.
+        A client of the cluster.
     """
     from distributed import Client, LocalCluster
 
@@ -190,53 +191,55 @@ def connect(scheduler, n_workers):
         )
         return Client(cluster)
     try:
-        return Client(scheduler, timeout=10)
+        return Client(scheduler, timeout=TIMEOUT)
     except (OSError, ValueError) as error:
         raise click.ClickException(
-            f"found no Dask scheduler at {scheduler}: {error}. Start one with "
-            "`dask scheduler`, and workers in a clone of this project with "
+            f"There is no Dask scheduler at {scheduler} ({error}). Start one with "
+            "`dask scheduler`, and its workers in a clone of this project with "
             "`dask worker ADDRESS --nthreads 1`."
         ) from error
 
 
 def read_table(path, keys):
     """
-    Rows of an earlier run.
+    Read the rows of an earlier run.
 
     Parameters
     ----------
     path : pathlib.Path
         The table.
     keys : list of str
-        Columns that say what was run.
+        Columns that identify a run.
 
     Returns
     -------
     rows : list of dict
-        Options, the seed and figures.
+        Options, seed and figures of each run.
 
     Raises
     ------
     click.ClickException
-        If it is of another sweep.
+        If the table belongs to another sweep.
     """
     table = pd.read_csv(path, dtype={name: str for name in keys})
     if list(table.columns[: len(keys)]) != keys:
         raise click.ClickException(
-            f"{path} has columns {list(table.columns)}, expected {keys} first. It is of "
-            "another sweep: give another --out, or leave out --resume."
+            f"{path} belongs to another sweep: its first columns must be "
+            f"{', '.join(keys)}, got {', '.join(table.columns[: len(keys)])}. Give "
+            "another --out, or leave out --resume to overwrite it."
         )
     return table.to_dict("records")
 
 
 def write_table(path, rows):
     """Write the table atomically."""
-    write_atomically(path, pd.DataFrame(rows).to_csv(index=False).encode())
+    table = pd.DataFrame(rows)
+    write_atomically(path, table.to_csv(index=False).encode())
 
 
-def run_all(client, name, tasks, rows, path):
+def run_all(client, name, tasks, rows, path, run):
     """
-    Run tasks on a cluster; the table grows with each.
+    Run tasks on a cluster, and add a row to the table after each.
 
     Parameters
     ----------
@@ -245,23 +248,24 @@ def run_all(client, name, tasks, rows, path):
     name : str
         The experiment.
     tasks : list of (dict, list of str)
-        What each row says, and the options of the experiment.
+        For each run, the columns that identify it and its command line.
     rows : list of dict
-        Rows that are there; new ones are added.
+        Existing rows; new ones are appended.
     path : pathlib.Path
         The table.
+    run : callable
+        ``run(name, arguments)`` returns the figures of a run; it is called on the cluster.
 
     Returns
     -------
     failures : list of str
-        Last words of what failed.
+        Error messages of the runs that failed.
     """
     from distributed import as_completed
 
     failures = []
     futures = {
-        client.submit(run_task, name, arguments, pure=False): keys
-        for keys, arguments in tasks
+        client.submit(run, name, arguments, pure=False): keys for keys, arguments in tasks
     }
     with Progress(console=console) as progress:
         bar = progress.add_task(name, total=len(tasks))
@@ -270,7 +274,7 @@ def run_all(client, name, tasks, rows, path):
             try:
                 rows.append({**keys, **future.result()})
                 write_table(path, rows)
-            except Exception as error:  # of one run; the others go on
+            except Exception as error:  # the other runs continue
                 failures.append(f"{keys}: {error}")
             progress.update(bar, advance=1)
     return failures
@@ -278,13 +282,28 @@ def run_all(client, name, tasks, rows, path):
 
 @click.command(help=__doc__)
 @click.argument("name")
-@click.option("--grid", multiple=True, metavar="OPTION=VALUE,...", help="May be repeated.")
-@click.option("--seeds", type=Seeds(), default="0:3", show_default=True)
-@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask cluster.")
-@click.option("--workers", type=click.IntRange(1), help="Processes here; default a core.")
-@click.option("--measure", help="The figure to draw; default the first.")
-@click.option("--resume", is_flag=True, help="Run only what is missing in the table.")
-@click.option("--quick", is_flag=True, help="Short versions, to see that it works.")
+@click.option(
+    "--grid",
+    multiple=True,
+    metavar="OPTION=VALUE,...",
+    help="Option and its values; may be repeated.",
+)
+@click.option(
+    "--seeds",
+    type=Seeds(),
+    default="0:3",
+    show_default=True,
+    help="FIRST:END (without END) or SEED,SEED...",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask scheduler.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Number of processes here. Default: one for each core.",
+)
+@click.option("--measure", help="Figure to draw. Default: the first.")
+@click.option("--resume", is_flag=True, help="Run only what the table lacks.")
+@click.option("--quick", is_flag=True, help="Run the small version, as a check.")
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -300,7 +319,7 @@ def main(name, grid, seeds, scheduler, workers, measure, resume, quick, out):
     command = None if name == "sweep" else experiments.get_command(context, name)
     if command is None:
         names = [n for n in experiments.list_commands(context) if n != "sweep"]
-        raise click.UsageError(f"got {name!r}, expected one of {', '.join(names)}.")
+        raise click.UsageError(f"NAME must be one of {', '.join(names)}, got {name!r}.")
     grid = read_grid(command, grid)
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"sweep_{name}{'_quick' * quick}.csv"
@@ -313,42 +332,44 @@ def main(name, grid, seeds, scheduler, workers, measure, resume, quick, out):
         if tuple(task.values()) not in done:
             options = {key: task[key] for key in grid}
             tasks.append((task, arguments_of(command, options, task["seed"], quick)))
-    console.print(f"{len(tasks)} runs, {len(done)} done before.")
+    console.print(f"{len(tasks)} runs to do, {len(done)} already done.")
     failures = []
     if tasks:
         client = connect(scheduler, workers)
         try:
-            with told_plainly():
-                failures = run_all(client, name, tasks, rows, path)
+            with plain_errors():
+                failures = run_all(client, name, tasks, rows, path, run_task)
         finally:
             if scheduler is None:
                 client.cluster.close()
             client.close()
     if rows:
-        rows.sort(key=lambda row: place(row, grid))
+        rows.sort(key=lambda row: position(row, grid))
         write_table(path, rows)
         figures = dict.fromkeys(figure for row in rows for figure in row)
         figures = [figure for figure in figures if figure not in keys]
         if measure and measure not in figures:
-            failures.append(f"--measure got {measure!r}, expected one of {figures}.")
+            failures.append(
+                f"--measure must be one of {', '.join(figures)}, got {measure!r}."
+            )
             measure = None
         summarize(pd.DataFrame(rows), list(grid), measure or figures[0], name, path)
     if failures:
-        raise click.ClickException("\n".join(["Not all went well:", *failures]))
+        raise click.ClickException("\n".join(failures))
 
 
-def place(row, grid):
-    """Where a row stands in the table: by the grid, values of earlier runs first."""
-    places = [
+def position(row, grid):
+    """Sort key of a row: by the grid, with values of earlier runs first."""
+    positions = [
         values.index(row[option]) if row[option] in values else -1
         for option, values in grid.items()
     ]
-    return [*places, int(row["seed"])]
+    return [*positions, int(row["seed"])]
 
 
 def summarize(table, options, measure, name, path):
     """
-    Print mean and spread over seeds, and draw them.
+    Print the mean and standard deviation over seeds, and draw them.
 
     Parameters
     ----------
@@ -361,7 +382,7 @@ def summarize(table, options, measure, name, path):
     name : str
         The experiment.
     path : pathlib.Path
-        Of the table; the figure goes beside it.
+        Path of the table; the figure is written beside it.
     """
     varied = [option for option in options if table[option].nunique() > 1]
     groups = table.groupby(varied, sort=False) if varied else [((), table)]

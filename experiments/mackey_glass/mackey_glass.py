@@ -21,7 +21,13 @@ import click
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, shared_options, told_plainly
+from experiments._lib.command_line import (
+    console,
+    plain_errors,
+    resume_option,
+    shared_options,
+)
+from experiments._lib.results import report
 from lmu_nengo.datasets import mackey_glass
 
 AHEAD = 15
@@ -130,7 +136,7 @@ def run(kind, seed, n_steps, seconds, resume, folder):
 @click.command(help=__doc__)
 @click.option("--minutes", type=click.FloatRange(0, min_open=True), default=3.0)
 @click.option("--seeds", type=click.IntRange(1), default=3, help="How many seeds.")
-@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@resume_option
 @shared_options
 def main(minutes, seeds, resume, quick, seed, out):
     """Run the experiment."""
@@ -139,7 +145,7 @@ def main(minutes, seeds, resume, quick, seed, out):
     out.mkdir(parents=True, exist_ok=True)
     results = {kind: [] for kind in MODELS}
     copies = []
-    with told_plainly():
+    with plain_errors():
         for s in range(seed, seed + seeds):
             x, y = make_data(n_steps, s)[2]
             copies.append(100 * lmu_nengo.signal.nrmse(x, y))

@@ -1,9 +1,10 @@
-"""Keras' recurrent networks, and a linear read-out, on the digits of psMNIST."""
+"""Keras' recurrent layers and a linear read-out on the digits of psMNIST."""
 
 import numpy as np
 
-from experiments._lib.common import console, report, told_plainly
+from experiments._lib.command_line import console, plain_errors
 from experiments._lib.keras_models import LAYERS, recurrent_model, train, units_for
+from experiments._lib.results import report
 
 NAMES = (*LAYERS, "linear")
 # test accuracy in %: the LMU paper for LSTM (from memory) and its notebook for linear
@@ -18,11 +19,11 @@ def make(kind, n_steps, n_parameters, seed):
     Parameters
     ----------
     kind : {"lstm", "gru", "rnn", "linear"}
-        One recurrent layer and a read-out of its last state; or a read-out of all pixels.
+        A recurrent layer and a read-out of its last state, or a read-out of all pixels.
     n_steps : int
         Pixels in a digit.
     n_parameters : int
-        Trained numbers of a recurrent network at most.
+        Maximum number of trained parameters of a recurrent network.
     seed : int
         Seed of the weights.
 
@@ -50,9 +51,9 @@ def make(kind, n_steps, n_parameters, seed):
     return model
 
 
-def main(kind, digits, split, order, n_parameters, limits, settings, resume, out):
+def run(kind, digits, split, order, n_parameters, limits, settings, resume, out):
     """
-    Train and test.
+    Train and test a network, and report its accuracy.
 
     Parameters
     ----------
@@ -61,17 +62,17 @@ def main(kind, digits, split, order, n_parameters, limits, settings, resume, out
     digits : lmu_nengo.datasets.Digits
         The set.
     split : tuple of (ndarray, ndarray)
-        Indices of the digits to train on and of those held out to choose the epoch.
+        Indices of the digits to train on, and of those that are held out for validation.
     order : ndarray of shape (n_steps,)
         Which pixel is shown in each step.
     n_parameters : int
-        Those of the LMU that it is compared with.
+        Number of trained parameters of the LMU that it is compared with.
     limits : tuple of (int, float)
-        Epochs and seconds of training at most.
+        Maximum epochs and seconds of training.
     settings : dict
-        For the JSON file: ``"seed"`` and ``"quick"`` among them.
+        For the JSON file, with ``"seed"`` and ``"quick"`` among them.
     resume : bool
-        Whether to go on after an interruption.
+        Whether to continue an interrupted run.
     out : pathlib.Path
         Folder to write to.
     """
@@ -80,7 +81,7 @@ def main(kind, digits, split, order, n_parameters, limits, settings, resume, out
     x, x_test = (part[:, order, None] for part in (digits.x_train, digits.x_test))
     model = make(kind, len(order), n_parameters, seed)
     name = f"psmnist_{kind}"
-    with told_plainly():
+    with plain_errors():
         history = train(
             model,
             (x[used], digits.y_train[used]),

@@ -1,4 +1,4 @@
-"""The digit classifier of `experiments.psmnist.psmnist_spiking`, on any target."""
+"""The digit classifier of `experiments.psmnist.psmnist_spiking` on any target."""
 
 import time
 import warnings
@@ -11,23 +11,27 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 import lmu_nengo
-from experiments._lib.common import HARMLESS, console, report
-from experiments.psmnist.psmnist_spiking import DT, MNIST, SMALL, build, coefficients, train
+from experiments._lib.command_line import console
+from experiments._lib.parallel import HARMLESS
+from experiments._lib.results import report
+from experiments.psmnist import _robust
+from experiments.psmnist._network import DT
+from experiments.psmnist._robust import coefficients
 from lmu_nengo import targets
 from lmu_nengo.datasets import permuted_sequences
 
-# a digit lasts 5.4 s (8x8) or 4 s, with the pause behind it
+# with the pause after it, a digit takes 5.4 s (8x8 digits) or 4 s (MNIST)
 PRESETS = {
-    "8x8 digits": SMALL._replace(
+    "8x8 digits": _robust.SMALL._replace(
         order=32, n_hidden=256, noise=0.4, tau=0.2, steps=80, epochs=20
     ),
-    "MNIST": MNIST._replace(steps=5, noise=0.3),
+    "MNIST": _robust.MNIST._replace(steps=5, noise=0.3),
 }
-# black pixels after each digit, in which the answer is read, and how often each training
-# digit is shown with a part of them in front
+# black pixels after each digit, during which the answer is read, and how often each
+# training digit is shown, each time with another part of these pixels in front
 PAUSES = {"8x8 digits": (4, 5), "MNIST": (32, 1)}
-HIDDEN_RATE = 300.0  # Hz, of all but one in a thousand activities of hidden neurons
-BATCHED = ("norse", "spikingjelly")  # these run digits side by side
+HIDDEN_RATE = 300.0  # Hz, exceeded by one in a thousand activities of hidden neurons
+BATCHED = ("norse", "spikingjelly")  # run digits side by side
 SETTLING = 1.0  # seconds until biases are complete there
 
 
@@ -51,12 +55,12 @@ class RateNetwork(NamedTuple):
     @classmethod
     def of(cls, classifier):
         """
-        Take what was trained.
+        Read the weights of a trained network.
 
         Parameters
         ----------
-        classifier : experiments.psmnist.psmnist_spiking.Classifier
-            Trained.
+        classifier : experiments.psmnist._network.Classifier
+            The trained network.
 
         Returns
         -------
@@ -69,20 +73,18 @@ class RateNetwork(NamedTuple):
             for conn in connections
             if isinstance(conn.transform, nengo.Dense)
         )
-        return cls(V * scale, classifier.hidden.bias, W, c[:, 0])
+        return cls(V * scale, classifier.hidden[0].bias, W, c[:, 0])
 
     def activities(self, m):
         """Hidden activities, shape (n, n_hidden), for coefficients of shape (n, order)."""
         return np.maximum(m @ self.V.T + self.b, 0)
 
-    def answers(self, memory, x, n_black):
+    def answers(self, x, n_black):
         """
-        Answers that are right at any time in the pause on average.
+        Answers by the mean output over the pause.
 
         Parameters
         ----------
-        memory : lmu_nengo.LegendreMemory
-            For one step a pixel.
         x : ndarray of shape (n_digits, n_pixels, 1)
             Digits without the pause.
         n_black : int
@@ -91,11 +93,11 @@ class RateNetwork(NamedTuple):
         Returns
         -------
         answers : ndarray of shape (n_digits,)
-            Digits.
+            Labels.
         """
         total = 0
         for before in range(n_black + 1):
-            m = coefficients(memory, pause(x, n_black, before))
+            m = coefficients(pause(x, n_black, before), self.V.shape[1])
             total = total + self.activities(m) @ self.W.T + self.c
         return total.argmax(axis=1)
 
@@ -111,7 +113,7 @@ def pause(x, n_pixels, before=0):
     n_pixels : int
         Black pixels.
     before : int or ndarray of shape (n_digits,)
-        How many of these come before the digit.
+        How many of them come before the digit.
 
     Returns
     -------
@@ -130,12 +132,12 @@ def deploy(rates, preset, x, seed):
     Parameters
     ----------
     rates : RateNetwork
-        Trained.
-    preset : experiments.psmnist.psmnist_spiking.Preset
-        How long a pixel is shown, and with how many neurons it is remembered.
+        The trained network.
+    preset : experiments.psmnist._robust.Preset
+        How long a pixel is shown, and the number of neurons of the memory.
     x : ndarray of shape (n_digits, n_pixels, 1)
-        Training digits, with the pause: the memory's neurons are fitted to them, and the
-        hidden rates.
+        Training digits, with the pause; the memory's neurons and the hidden rates are
+        fitted to them.
     seed : int
         Seed of everything random.
 
@@ -154,13 +156,13 @@ def deploy(rates, preset, x, seed):
         pixel = nengo.Node([0], label="pixel")
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", HARMLESS[1])
-            # rates and intercepts are left to the target
+            # the target chooses rates and intercepts
             spiking = replace(preset.spiking(x), intercepts=None, max_rates=None, lead=None)
             memory = lmu_nengo.LegendreMemory(
                 theta, order, realization=spiking, dt=DT, label="memory"
             )
         nengo.Connection(pixel, memory.input, synapse=None)
-        exact = coefficients(memory, x, preset.steps)
+        exact = coefficients(x, order, preset.steps)
         scale = HIDDEN_RATE / np.quantile(rates.activities(exact), 0.999)
         hidden = nengo.Ensemble(
             n_hidden,
@@ -182,17 +184,17 @@ def deploy(rates, preset, x, seed):
 
 def classify(network, pixel, output, x, preset, n_black, target, seed, limit=np.inf):
     """
-    Show digits one after the other; an answer is the largest mean output in the pause.
+    Show digits one after the other; the answer is the largest mean output in the pause.
 
-    The window is as long as a digit and its pause, so that the digit before has left it.
+    The window is as long as a digit and its pause, so that the previous digit has left it.
 
     Parameters
     ----------
     network, pixel, output : nengo.Network, nengo.Node, nengo.Probe
-        What `deploy` gave.
+        What `deploy` returned.
     x : ndarray of shape (n_digits, n_pixels, 1)
         Digits, with the pause.
-    preset : experiments.psmnist.psmnist_spiking.Preset
+    preset : experiments.psmnist._robust.Preset
         How long a pixel is shown.
     n_black : int
         Pixels of the pause.
@@ -201,14 +203,14 @@ def classify(network, pixel, output, x, preset, n_black, target, seed, limit=np.
     seed : int
         Seed of everything random.
     limit : float
-        Seconds after which no further digit is shown, where they are shown one by one.
+        Seconds after which no further digit is shown, if they are shown one by one.
 
     Returns
     -------
     answers : ndarray of shape (n_shown,)
-        Digits.
+        Labels.
     seconds : float
-        That a digit took.
+        Time per digit.
     """
     steps, make = preset.steps, targets.load(target).Simulator
     pixel.output = nengo.processes.PresentInput(x.reshape(-1, 1), steps * DT)
@@ -232,7 +234,7 @@ def classify(network, pixel, output, x, preset, n_black, target, seed, limit=np.
     return values[:, -n_black * steps :].mean(axis=1).argmax(axis=1), seconds
 
 
-def main(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
+def run(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
     """
     Train, deploy, and compare decisions.
 
@@ -243,9 +245,9 @@ def main(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
     target : str
         One of `lmu_nengo.targets.NAMES`.
     n_digits : int or None
-        The first so many test digits; ``None`` is as many as fit in the time.
+        Number of test digits; ``None`` is as many as fit in the time.
     limit : float
-        Seconds for the target to classify digits in.
+        Seconds after which no further digit is started.
     permutation_seed : int
         Seed of the pixels' order.
     quick : bool
@@ -255,7 +257,7 @@ def main(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
     out : pathlib.Path
         Folder to write to.
     """
-    if not targets.installed(target):  # told before any training
+    if not targets.installed(target):  # before any training
         raise click.ClickException(
             f'{target} is not installed: pip install "lmu-nengo[{target}]".'
         )
@@ -266,22 +268,22 @@ def main(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
         permuted_sequences(part, permutation_seed)
         for part in (digits.x_train, digits.x_test)
     )
-    # less the mean digit there is less to remember, and neurons err less
+    # without the mean digit the memory's values are smaller, and so are neurons' errors
     mean = x.mean(axis=0)
     x, x_test = x - mean, x_test - mean
-    # trained to give the same answer at any time in the pause
+    # the answer should be the same at any time in the pause
     n_black, n_copies = PAUSES[digits.name]
     rng = np.random.RandomState(seed)
     copies, labels = np.repeat(x, n_copies, axis=0), np.repeat(digits.y_train, n_copies)
     copies = pause(copies, n_black, rng.randint(n_black + 1, size=len(copies)))
-    classifier = build(copies, preset, seed)
-    train(classifier, copies, labels, preset, seed)
+    classifier = _robust.build(copies, preset, seed)
+    _robust.train(classifier, copies, labels, preset, seed)
     rates = RateNetwork.of(classifier)
     network = deploy(rates, preset, pause(x, n_black), seed)
     x_test = x_test[: (10 if quick else n_digits)]
     shown, options = pause(x_test, n_black), (preset, n_black)
     try:
-        console.print(f"Classifying on {target}.")
+        console.print(f"Classifying on {target}...")
         answers, seconds = classify(*network, shown, *options, target, seed, limit)
     except ValidationError as error:
         raise click.ClickException(str(error)) from error
@@ -289,9 +291,9 @@ def main(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
     x_test, y = x_test[:n], digits.y_test[:n]
     reference = answers
     if target != "core":
-        console.print(f"Classifying the same {n} on core Nengo.")
+        console.print(f"Classifying the same {n} digits on core Nengo...")
         reference, _ = classify(*network, shown[:n], *options, "core", seed)
-    wanted = rates.answers(classifier.memory, x_test, n_black)
+    wanted = rates.answers(x_test, n_black)
 
     def agreement(one, other):
         return 100 * float(np.mean(one == other))

@@ -1,24 +1,28 @@
-"""A small classifier of permuted digits, for networks/psmnist_digit.py to watch live.
+"""A small classifier of permuted digits, for networks/psmnist_digit.py to show live.
 
 The LMU of `psmnist`, of order 128 and with one hidden layer of 256 rectified linear
-neurons, trained with the memory windowed. So that it guesses well before the last pixel,
-every other image is shown in part: its first pixels, as many as a throw of dice says, after
-zeros. Beside JSON and figure it writes psmnist_digit.npz: the weights, the order of the
-pixels, and the first test digit of each kind. The copy in networks/ comes from
+neurons, trained with a windowed memory. It should guess well before the last pixel: every
+image is shown a second time in part, as a random number of its first pixels after zeros.
+Besides the JSON file and the figure it writes psmnist_digit.npz: the weights, the order of
+the pixels and the first test digit of each class. The copy in networks/ was made with
 `--data PATH --seed 0`.
 """
 
 import time
-from pathlib import Path
 
 import click
 import numpy as np
-from nengo.exceptions import ValidationError
 
-from experiments._lib.common import console, report, shared_options, told_plainly
-from experiments.psmnist._network import Preset, build, configure, train
-from experiments.psmnist.psmnist import SMALL_DIGITS, accuracy, predict
-from lmu_nengo.datasets import load_mnist, load_small_digits
+from experiments._lib.command_line import (
+    console,
+    plain_errors,
+    resume_option,
+    shared_options,
+)
+from experiments._lib.results import report
+from experiments.psmnist._data import data_options, load_digits, split
+from experiments.psmnist._network import accuracy, predict
+from experiments.psmnist._training import SMALL_DIGITS, Preset, build, train
 from lmu_nengo.viz import plotting
 
 MNIST = Preset(
@@ -36,21 +40,21 @@ MNIST = Preset(
 
 def with_parts(images, order, rng):
     """
-    Images, and as many that end early, as a memory has them that was empty before.
+    Add a copy of each image that ends early, after zeros as in an empty memory.
 
     Parameters
     ----------
     images : ndarray of shape (n_digits, n_pixels)
-        Digits, row after row.
+        Digits, row by row.
     order : ndarray of shape (n_pixels,)
         Which pixel is shown in each step.
     rng : numpy.random.Generator
-        Says when they end.
+        Source of the random ends.
 
     Returns
     -------
     both : ndarray of shape (2 * n_digits, n_pixels)
-        The images, then the parts: zeros, and the first pixels in the last steps.
+        The images, then their parts: zeros, and the first pixels in the last steps.
     """
     n_pixels = len(order)
     step = np.arange(n_pixels) - rng.integers(1, n_pixels, size=(len(images), 1))
@@ -62,12 +66,12 @@ def with_parts(images, order, rng):
 
 def weights_of(classifier):
     """
-    Weights of the trained network, the memory's normalization folded in.
+    Weights of the trained network, with the memory's normalization folded in.
 
     Parameters
     ----------
     classifier : Classifier
-        With one hidden layer, its trained parameters frozen into it.
+        With one hidden layer, and the trained parameters frozen into it.
 
     Returns
     -------
@@ -88,31 +92,23 @@ def weights_of(classifier):
 
 
 @click.command(help=__doc__)
-@click.option("--data", type=click.Path(path_type=Path), help="MNIST's mnist.npz.")
-@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@data_options
+@resume_option
 @shared_options
-def main(data, resume, quick, seed, out):
+def main(data, download, resume, quick, seed, out):
     """Run the experiment."""
-    try:
-        digits = load_mnist(data)
-    except ValidationError as error:
-        raise click.ClickException(str(error)) from error
-    preset = MNIST
-    if digits is None:
-        console.print("No MNIST at hand (--data): using scikit-learn's 8x8 digits.")
-        digits, preset = load_small_digits(), SMALL_DIGITS
+    digits = load_digits(data, download)
+    preset = MNIST if digits.name == "MNIST" else SMALL_DIGITS
     if quick:
         preset = preset._replace(epochs=4 if digits.name == "MNIST" else 40)
     x, y = digits.x_train, digits.y_train
     order = np.random.RandomState(0).permutation(x.shape[1])
-    shuffled = np.random.RandomState(seed).permutation(len(x))
-    held_out, used = np.split(shuffled, [preset.n_validation])
+    used, held_out = split(len(x), preset.n_validation, seed)
     out.mkdir(parents=True, exist_ok=True)
     classifier = build(x.shape[1], preset, seed)
-    configure(classifier)
     settings = {"data": digits.name, "quick": quick, "seed": seed, **preset._asdict()}
     started = time.perf_counter()
-    with told_plainly():
+    with plain_errors():
         history, parameters = train(
             classifier,
             preset,
@@ -127,14 +123,14 @@ def main(data, resume, quick, seed, out):
         )
     figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
-    shown = digits.x_test[:, order, None]
-    network, output = classifier.network, classifier.output
-    (values,) = predict(network, [output], classifier.pixel, shown, preset.batch)
-    figures["accuracy_test"] = accuracy(values, digits.y_test)
-    half = shown.shape[1] // 2
-    shown = np.concatenate([np.zeros_like(shown[:, half:]), shown[:, :half]], axis=1)
-    (values,) = predict(network, [output], classifier.pixel, shown, preset.batch)
-    figures["accuracy_halfway"] = accuracy(values, digits.y_test)
+    whole = digits.x_test[:, order, None]
+    half = whole.shape[1] // 2
+    # half a digit after zeros
+    halfway = np.concatenate([np.zeros_like(whole[:, half:]), whole[:, :half]], axis=1)
+    network, pixel, output = classifier.network, classifier.pixel, classifier.output
+    for name, shown in (("test", whole), ("halfway", halfway)):
+        values = predict(network, pixel, [output], shown, preset.batch, description=name)
+        figures[f"accuracy_{name}"] = accuracy(values[output], digits.y_test)
     first = [np.flatnonzero(digits.y_test == label)[0] for label in range(10)]
     arrays = {
         **weights_of(classifier),
@@ -145,7 +141,8 @@ def main(data, resume, quick, seed, out):
     path = report("psmnist_digit", seed, quick, figures, {}, out, settings)
     np.savez_compressed(path.with_suffix(".npz"), **arrays)
     draw(history, digits.name, path.with_suffix(".png"))
-    console.print(f"Wrote {path}, {path.with_suffix('.npz')} and .png.")
+    written = (path, path.with_suffix(".npz"), path.with_suffix(".png"))
+    console.print(f"Wrote {', '.join(map(str, written))}.")
 
 
 def draw(history, name, path):

@@ -28,8 +28,14 @@ from nengo.utils.numpy import maxint
 from scipy import fft
 
 import lmu_nengo
-from experiments._lib.common import console, report, shared_options, told_plainly
+from experiments._lib.command_line import (
+    console,
+    plain_errors,
+    resume_option,
+    shared_options,
+)
 from experiments._lib.keras_models import LAYERS, recurrent_model, train, units_for
+from experiments._lib.results import report
 
 ORDER, HIGH, LENGTH, N_DELAYS = 100, 10.0, 2.5, 5
 N_SEQUENCES, N_VALIDATION = 100, 20  # to test, and as many to train on
@@ -216,7 +222,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
 
 
 @click.command(help=__doc__)
-@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@resume_option
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -244,7 +250,7 @@ def main(minutes, resume, quick, seed, out):
             )
             if kind == "lmu":
                 figures[f"seconds_lmu_T{n}"] = took
-    with told_plainly():
+    with plain_errors():
         for n in network_steps:
             for kind in LAYERS:
                 folder = out / f"capacity-{kind}-{n}"

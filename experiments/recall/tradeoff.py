@@ -16,7 +16,9 @@ import click
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, run_many, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.parallel import run_many
+from experiments._lib.results import report
 from lmu_nengo.datasets import lorenz, mackey_glass
 
 ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)

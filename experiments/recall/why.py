@@ -26,8 +26,14 @@ import click
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, shared_options, told_plainly
+from experiments._lib.command_line import (
+    console,
+    plain_errors,
+    resume_option,
+    shared_options,
+)
 from experiments._lib.keras_models import LAYERS
+from experiments._lib.results import report
 from experiments.recall._symbol import (
     BATCH,
     LEARNED,
@@ -200,7 +206,7 @@ def look_at_lmu(horizon):
 
 
 @click.command(help=__doc__)
-@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@resume_option
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -229,7 +235,7 @@ def main(minutes, resume, quick, seed, out):
             found, parameters = lmu_accuracy(delay, sets, seed)
             accuracy["lmu"].append(found)
             accuracy["hmm"].append(hmm_accuracy(sets, seed)[0])
-        with told_plainly():
+        with plain_errors():
             for kind in kinds:
                 networks[f"{kind}_{delay}"] = result = train_network(
                     kind,

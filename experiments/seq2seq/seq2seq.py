@@ -23,7 +23,13 @@ import click
 import numpy as np
 from nengo.processes import WhiteSignal
 
-from experiments._lib.common import console, report, shared_options, told_plainly
+from experiments._lib.command_line import (
+    console,
+    plain_errors,
+    resume_option,
+    shared_options,
+)
+from experiments._lib.results import report
 from lmu_nengo.datasets import mackey_glass
 
 TASKS = ("copy", "reverse", "forecast", "both_ways", "one_way")
@@ -148,7 +154,7 @@ def run(task, sizes, limits, seed, out, resume):
 
 
 @click.command(help=__doc__)
-@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@resume_option
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
@@ -164,7 +170,7 @@ def main(minutes, resume, quick, seed, out):
     if quick:
         sizes, tasks, limits = (64, 32, 32), ("copy",), (2, 10.0)
     out.mkdir(parents=True, exist_ok=True)
-    with told_plainly():
+    with plain_errors():
         results = {task: run(task, sizes, limits, seed, out, resume) for task in tasks}
     figures = {}
     for task, result in results.items():

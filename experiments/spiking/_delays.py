@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import run_many
+from experiments._lib.parallel import run_many
 
 
 def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_s):

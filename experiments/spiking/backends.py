@@ -12,7 +12,9 @@ import click
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, run_many, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.parallel import run_many
+from experiments._lib.results import report
 from experiments.spiking._delays import build_delay, late, summarize
 from lmu_nengo import targets
 

@@ -23,7 +23,9 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 import lmu_nengo
-from experiments._lib.common import console, report, run_many, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.parallel import run_many
+from experiments._lib.results import report
 
 THETA, ORDER = 1.0, 6
 FREQUENCIES, AMPLITUDES = (0.5, 0.9), (0.3, 0.3)  # Hz

@@ -9,23 +9,27 @@ rounded. Where nengo-loihi is installed, the same memory with 800 spiking neuron
 its emulator, which has 8 bits a weight.
 """
 
-from pathlib import Path
 from typing import NamedTuple
 
 import click
 import nengo
 import numpy as np
-from nengo.exceptions import ValidationError
 from rich.progress import track
 
 import lmu_nengo
-from experiments._lib.common import console, report, shared_options, told_plainly
-from experiments.psmnist._network import build, configure, train
-from experiments.psmnist.psmnist import PRESETS, SMALL_DIGITS, accuracy
+from experiments._lib.command_line import (
+    console,
+    plain_errors,
+    resume_option,
+    shared_options,
+)
+from experiments._lib.results import report
+from experiments.psmnist._data import data_options, load_digits, split
+from experiments.psmnist._network import accuracy
+from experiments.psmnist._training import PRESETS, SMALL_DIGITS, build, train
 from experiments.spiking._delays import late
 from experiments.spiking.backends import SETTLED, TASK, run_on
 from lmu_nengo import targets
-from lmu_nengo.datasets import load_mnist, load_small_digits
 
 WEIGHT_BITS = (3, 4, 5, 6, 8, 10, 12, 16)
 STATE_BITS = (4, 6, 8, 10, 12, 16, 20, 24)
@@ -260,10 +264,8 @@ def train_digits(digits, quick, seed, out, resume):
         setting = SMALL_DIGITS._replace(epochs=20 if quick else SMALL_DIGITS.epochs)
     n_steps = digits.x_train.shape[1]
     order = np.random.RandomState(seed).permutation(n_steps)
-    shuffled = np.random.RandomState(seed).permutation(len(digits.x_train))
-    held_out, used = np.split(shuffled, [setting.n_validation])
+    used, held_out = split(len(digits.x_train), setting.n_validation, seed)
     classifier = build(n_steps, setting, seed)
-    configure(classifier)
     train(
         classifier,
         setting,
@@ -276,9 +278,10 @@ def train_digits(digits, quick, seed, out, resume):
         resume=resume,
         settings={"data": digits.name, "seed": seed, "quick": quick},
     )
-    network, hidden = classifier.network, classifier.hidden
-    (memory,) = network.networks
-    dense = [c for c in network.connections if isinstance(c.transform, nengo.Dense)]
+    hidden, memory = classifier.hidden, classifier.memory
+    dense = [
+        c for c in classifier.network.connections if isinstance(c.transform, nengo.Dense)
+    ]
     into = {conn.post_obj: conn.transform.init for conn in dense}
     biases = [ens.bias for ens in hidden]
     return Digits(
@@ -330,20 +333,14 @@ def draw(figures, name, path):
 
 
 @click.command(help=__doc__)
-@click.option("--data", type=click.Path(path_type=Path), help="MNIST's mnist.npz.")
-@click.option("--resume", is_flag=True, help="Go on after an interruption.")
+@data_options
+@resume_option
 @shared_options
-def main(data, resume, quick, seed, out):
+def main(data, download, resume, quick, seed, out):
     """Run the experiment."""
-    try:
-        digits = load_mnist(data)
-    except ValidationError as error:
-        raise click.ClickException(str(error)) from error
-    if digits is None:
-        console.print("No MNIST at hand (--data): using scikit-learn's 8x8 digits.")
-        digits = load_small_digits()
+    digits = load_digits(data, download)
     out.mkdir(parents=True, exist_ok=True)
-    with told_plainly():
+    with plain_errors():
         trained = train_digits(digits, quick, seed, out, resume)
     seeds = range(seed, seed + (2 if quick else 5))
     figures = {

@@ -11,7 +11,8 @@ import click
 import nengo
 
 import lmu_nengo
-from experiments._lib.common import console, report, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.results import report
 from experiments.spiking._delays import delay_figures
 
 TASK = dict(theta=1.0, order=6, high=1.0, rms=0.3, seconds=20.0, dt=0.001, filter_s=0.1)

@@ -21,7 +21,8 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.results import report
 from experiments.spiking._delays import delay_figures
 
 TASK = dict(theta=0.1, order=27, high=50.0, rms=0.3, seconds=20.0, dt=0.001, filter_s=0.1)

@@ -18,7 +18,9 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, run_many, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.parallel import run_many
+from experiments._lib.results import report
 from experiments.spiking._delays import summarize
 
 THETA, HIGH, RMS, DT = 0.1, 30.0, 0.3, 0.001

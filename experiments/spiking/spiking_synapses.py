@@ -20,7 +20,8 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.results import report
 from experiments.spiking._delays import delay_figures
 
 PUBLISHED = dict(

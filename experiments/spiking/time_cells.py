@@ -24,7 +24,9 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.common import console, report, run_many, shared_options
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.parallel import run_many
+from experiments._lib.results import report
 from experiments.spiking._delays import summarize
 
 THETA, ORDER, DT, PULSE, SECONDS = 4.784, 6, 0.001, 1.0, 6.0

@@ -1,4 +1,4 @@
-"""Data sets: handwritten digits, and chaotic series."""
+"""Data sets: handwritten digits and chaotic time series."""
 
 from lmu_nengo.datasets.chaotic import lorenz, mackey_glass
 from lmu_nengo.datasets.digits import (

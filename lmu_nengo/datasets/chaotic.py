@@ -1,36 +1,64 @@
-"""Chaotic series: Mackey-Glass and Lorenz."""
+"""Chaotic time series: Mackey-Glass and Lorenz."""
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from lmu_nengo._validation import check_integer, check_positive
 
-def mackey_glass(n_series, n_steps, seed=0, tau=17, inner=10):
+
+def mackey_glass(
+    n_series: int, n_steps: int, seed: int = 0, tau: int = 17, inner: int = 10
+) -> np.ndarray:
     """
     Series of the Mackey-Glass equation, ``x' = 0.2 y / (1 + y^10) - 0.1 x``.
 
-    Here ``y`` is ``x`` of ``tau`` before.
+    Here ``y`` is the value of ``x`` a time ``tau`` ago. With ``tau = 17`` the series is
+    weakly chaotic: the usual benchmark of prediction.
 
     Parameters
     ----------
     n_series, n_steps : int
-        Number and length of the series; a step is one unit of time.
+        Number of series and their length. One step is one unit of the equation's time.
     seed : int
-        Seed of the first ``tau`` units, uniform between 1.1 and 1.3.
+        Seed of the initial history, which is uniform between 1.1 and 1.3.
     tau : int
         Delay in steps.
     inner : int
-        Euler steps in a step.
+        Euler steps within each step.
 
     Returns
     -------
     series : ndarray of shape (n_series, n_steps)
-        ``tanh(x - 1)``, as the paper has it, each less its mean.
+        ``tanh(x - 1)``, with the mean of each series subtracted, as in the LMU paper.
+
+    Raises
+    ------
+    ValidationError
+        If ``n_series``, ``n_steps``, ``tau`` or ``inner`` is not a positive integer.
+
+    See Also
+    --------
+    lorenz : A series that is more strongly chaotic.
 
     References
     ----------
     Mackey and Glass, "Oscillation and chaos in physiological control systems", 1977.
+
+    Voelker, Kajic and Eliasmith, "Legendre Memory Units", 2019.
+
+    Examples
+    --------
+    >>> from lmu_nengo.datasets import mackey_glass
+    >>> series = mackey_glass(n_series=2, n_steps=500, seed=0)
+    >>> series.shape
+    (2, 500)
+    >>> bool(abs(series).max() < 1)
+    True
     """
-    n_past = tau * inner
+    n_series = check_integer(n_series, "n_series")
+    n_steps = check_integer(n_steps, "n_steps")
+    inner = check_integer(inner, "inner")
+    n_past = check_integer(tau, "tau") * inner
     past = 1.2 + 0.2 * (np.random.RandomState(seed).rand(n_past, n_series) - 0.5)
     x = np.concatenate([past, np.empty((n_steps * inner, n_series))])
     now = np.full(n_series, 1.2)
@@ -42,28 +70,48 @@ def mackey_glass(n_series, n_steps, seed=0, tau=17, inner=10):
     return series - series.mean(axis=1, keepdims=True)
 
 
-def lorenz(n_series, n_steps, seed=0, dt=0.05):
+def lorenz(n_series: int, n_steps: int, seed: int = 0, dt: float = 0.05) -> np.ndarray:
     """
     The first variable of the Lorenz equations (sigma 10, rho 28, beta 8/3).
 
     Parameters
     ----------
     n_series, n_steps : int
-        Number and length of the series.
+        Number of series and their length.
     seed : int
-        Seed of where they start; 10 s are left out.
+        Seed of the initial states. The first 10 units of time are discarded.
     dt : float
-        A step in the equations' time.
+        Length of a step in the equations' time.
 
     Returns
     -------
     series : ndarray of shape (n_series, n_steps)
-        Each less its mean, over its standard deviation.
+        Each series is normalized to zero mean and unit standard deviation.
+
+    Raises
+    ------
+    ValidationError
+        If ``n_series`` or ``n_steps`` is not a positive integer, or ``dt`` is not positive
+        and finite.
+
+    See Also
+    --------
+    mackey_glass : A series whose present depends on its distant past.
 
     References
     ----------
     Lorenz, "Deterministic nonperiodic flow", 1963.
+
+    Examples
+    --------
+    >>> from lmu_nengo.datasets import lorenz
+    >>> series = lorenz(n_series=1, n_steps=100, seed=0)
+    >>> series.shape, round(float(series.std()), 6)
+    ((1, 100), 1.0)
     """
+    n_series = check_integer(n_series, "n_series")
+    n_steps = check_integer(n_steps, "n_steps")
+    dt = check_positive(dt, "dt", unit="")
     start = np.random.RandomState(seed).uniform(-10, 10, (3, n_series))
     start[2] += 25
 

@@ -1,29 +1,42 @@
-"""Data sets: permuted sequential handwritten digits."""
+"""Images of handwritten digits, and their pixels as sequences."""
 
+import hashlib
 import os
+import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import check_integer
+from lmu_nengo.io import write_atomically
+
 DATA_VARIABLE = "LMU_NENGO_DATA"
-# as in Keras' own loader, which unpickles and so is not used itself
-MNIST_HASH = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+CACHE = Path("~/.keras/datasets/mnist.npz")  # where Keras keeps its own download
 
 
 class Digits(NamedTuple):
     """
-    Images of digits, and what they show.
+    A set of images of digits with their labels, split for training and testing.
 
     Parameters
     ----------
     name : str
-        Which set it is.
+        Name of the set.
     x_train, x_test : ndarray of shape (n_images, n_pixels)
-        Gray values in [0, 1], float32, row after row.
+        Gray values from 0 to 1 (float32), row by row.
     y_train, y_test : ndarray of shape (n_images,)
-        The digits, 0 to 9.
+        Labels, 0 to 9.
+
+    Examples
+    --------
+    >>> from lmu_nengo.datasets import load_small_digits
+    >>> digits = load_small_digits()
+    >>> digits.x_train[digits.y_train == 3].shape
+    (131, 64)
     """
 
     name: str
@@ -33,17 +46,18 @@ class Digits(NamedTuple):
     y_test: np.ndarray
 
 
-def load_mnist(path=None, download=False):
+def load_mnist(path: str | Path | None = None, download: bool = False) -> Digits | None:
     """
-    The MNIST set, from a file.
+    Load the MNIST set.
 
     Parameters
     ----------
     path : str or Path, optional
-        Keras' ``mnist.npz`` or the folder it is in. ``None`` takes the environment
-        variable ``LMU_NENGO_DATA``, which means the same.
+        Keras' ``mnist.npz``, or the folder that contains it. By default the path is taken
+        from the environment variable ``LMU_NENGO_DATA``.
     download : bool
-        If there is no path, ask Keras to download the set (into ``~/.keras``).
+        If there is no path, use the copy in ``~/.keras/datasets``, after downloading it
+        if necessary (11 MB).
 
     Returns
     -------
@@ -54,56 +68,91 @@ def load_mnist(path=None, download=False):
     Raises
     ------
     ValidationError
-        If the file does not exist or does not hold the set.
+        If the file does not exist, does not contain the set, or was corrupted in the
+        download.
+
+    Examples
+    --------
+    Without a file, scikit-learn's small digits are at hand:
+
+    >>> from lmu_nengo.datasets import load_mnist, load_small_digits
+    >>> digits = load_mnist() or load_small_digits()
     """
     path = path or os.environ.get(DATA_VARIABLE)
     if path is None and not download:
         return None
-    if path is None:
-        import tensorflow as tf
-
-        import lmu_nengo.training  # noqa: F401  chooses Keras for this process
-
-        path = tf.keras.utils.get_file(
-            "mnist.npz",
-            "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
-            file_hash=MNIST_HASH,
-        )
-    path = Path(path)
+    path = download_mnist() if path is None else Path(path)
     if path.is_dir():
         path = path / "mnist.npz"
     if not path.is_file():
         raise ValidationError(
-            f"{path} does not exist, expected Keras' mnist.npz or the folder it is in. "
-            f"Give --data PATH, set {DATA_VARIABLE}, or use --download.",
+            f"{path} does not exist. Pass path= with Keras' mnist.npz or the folder that "
+            f"contains it, set the environment variable {DATA_VARIABLE} to it, or pass "
+            "download=True.",
             attr="path",
         )
     keys = ("x_train", "y_train", "x_test", "y_test")
     with np.load(path, allow_pickle=False) as data:
         if not set(keys) <= set(data):
             raise ValidationError(
-                f"{path} holds {sorted(data)}, expected {list(keys)}.", attr="path"
+                f"{path} is not MNIST: it must contain the arrays {', '.join(keys)}, got "
+                f"{', '.join(sorted(data))}.",
+                attr="path",
             )
-        return digits("MNIST", *(data[key] for key in keys), maximum=255)
+        return as_digits("MNIST", *(data[key] for key in keys), maximum=255)
 
 
-def load_small_digits():
+def download_mnist():
+    """Path of the set in the cache; it is downloaded, and checked, if it is not there."""
+    path = CACHE.expanduser()
+    if not path.is_file():
+        try:
+            with urllib.request.urlopen(MNIST_URL, timeout=60) as response:
+                content = response.read()
+        except OSError as error:
+            raise ValidationError(
+                f"{MNIST_URL} could not be downloaded ({error}). Download it by other "
+                "means and pass path=.",
+                attr="download",
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        if found != MNIST_SHA256:
+            raise ValidationError(
+                f"the download from {MNIST_URL} is corrupt: its SHA-256 checksum must be "
+                f"{MNIST_SHA256}, got {found}. Try again, or pass path=.",
+                attr="download",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    return path
+
+
+def load_small_digits() -> Digits:
     """
-    Scikit-learn's bundled digits: 8 x 8 pixels, every fifth image for testing.
+    Load scikit-learn's bundled digits, 8 x 8 pixels each.
+
+    Every fifth image is for testing.
 
     Returns
     -------
     digits : Digits
         1,438 images for training and 359 for testing, 64 pixels each.
+
+    Examples
+    --------
+    >>> from lmu_nengo.datasets import load_small_digits
+    >>> digits = load_small_digits()
+    >>> digits.x_train.shape, digits.x_test.shape
+    ((1438, 64), (359, 64))
     """
     from sklearn.datasets import load_digits
 
     x, y = load_digits(return_X_y=True)
     test = np.arange(len(x)) % 5 == 4
-    return digits("8x8 digits", x[~test], y[~test], x[test], y[test], maximum=16)
+    return as_digits("8x8 digits", x[~test], y[~test], x[test], y[test], maximum=16)
 
 
-def digits(name, x_train, y_train, x_test, y_test, maximum):
+def as_digits(name, x_train, y_train, x_test, y_test, maximum):
     """Flatten images and scale them to [0, 1]."""
     x_train, x_test = (
         np.reshape(x, (len(x), -1)).astype(np.float32) / maximum for x in (x_train, x_test)
@@ -111,9 +160,9 @@ def digits(name, x_train, y_train, x_test, y_test, maximum):
     return Digits(name, x_train, y_train.astype(int), x_test, y_test.astype(int))
 
 
-def permuted_sequences(x, seed):
+def permuted_sequences(x: np.ndarray, seed: int) -> np.ndarray:
     """
-    Images as sequences of pixels, in one random order for all.
+    Turn images into sequences of pixels, all in the same random order.
 
     Parameters
     ----------
@@ -125,7 +174,24 @@ def permuted_sequences(x, seed):
     Returns
     -------
     sequences : ndarray of shape (n_images, n_pixels, 1)
-        One pixel a step.
+        One pixel in each step.
+
+    Raises
+    ------
+    ValidationError
+        If ``x`` does not have two dimensions, or ``seed`` is not an integer of at least 0.
+
+    Examples
+    --------
+    >>> from lmu_nengo.datasets import load_small_digits, permuted_sequences
+    >>> digits = load_small_digits()
+    >>> permuted_sequences(digits.x_train, seed=0).shape
+    (1438, 64, 1)
     """
-    permutation = np.random.RandomState(seed).permutation(x.shape[1])
-    return x[:, permutation, None]
+    if np.ndim(x) != 2:
+        raise ValidationError(
+            f"must have shape (n_images, n_pixels), got {np.shape(x)}.", attr="x"
+        )
+    seed = check_integer(seed, "seed", low=0)
+    permutation = np.random.RandomState(seed).permutation(np.shape(x)[1])
+    return np.asarray(x)[:, permutation, None]

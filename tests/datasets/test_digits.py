@@ -1,10 +1,15 @@
+import hashlib
+import io
 import os
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
+from lmu_nengo.datasets import digits as digits_module
 from lmu_nengo.datasets import load_mnist, load_small_digits, permuted_sequences
 
 needs_mnist = pytest.mark.skipif(
@@ -33,16 +38,18 @@ def test_mnist_is_whole():
     assert digits.x_train.min() == 0 and digits.x_train.max() == 1
 
 
-def test_mnist_comes_from_a_file_or_a_folder(tmp_path, monkeypatch):
+ARRAYS = dict(
+    x_train=np.full((3, 28, 28), 255, np.uint8),
+    y_train=np.array([1, 2, 3], np.uint8),
+    x_test=np.zeros((2, 28, 28), np.uint8),
+    y_test=np.array([4, 5], np.uint8),
+)
+
+
+def test_mnist_is_loaded_from_a_file_or_its_folder(tmp_path, monkeypatch):
     monkeypatch.delenv("LMU_NENGO_DATA", raising=False)
     assert load_mnist() is None
-    arrays = dict(
-        x_train=np.full((3, 28, 28), 255, np.uint8),
-        y_train=np.array([1, 2, 3], np.uint8),
-        x_test=np.zeros((2, 28, 28), np.uint8),
-        y_test=np.array([4, 5], np.uint8),
-    )
-    np.savez(tmp_path / "mnist.npz", **arrays)
+    np.savez(tmp_path / "mnist.npz", **ARRAYS)
     for path in (tmp_path, tmp_path / "mnist.npz"):
         assert np.all(load_mnist(path).x_train == 1)
     monkeypatch.setenv("LMU_NENGO_DATA", str(tmp_path))
@@ -50,16 +57,68 @@ def test_mnist_comes_from_a_file_or_a_folder(tmp_path, monkeypatch):
 
 
 def test_missing_wrong_and_pickled_files_are_refused(tmp_path):
-    with pytest.raises(ValidationError, match="does not exist.*--data"):
+    with pytest.raises(ValidationError, match=r"does not exist.*path=.*download=True"):
         load_mnist(tmp_path / "nothing.npz")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    with pytest.raises(ValidationError, match=r"holds \['x'\], expected"):
+    with pytest.raises(ValidationError, match=r"must contain the arrays .*, got x\."):
         load_mnist(tmp_path / "other.npz")
     keys = ("x_train", "y_train", "x_test", "y_test")
     evil = {key: np.array([Path("x")], dtype=object) for key in keys}
     np.savez(tmp_path / "evil.npz", **evil)
     with pytest.raises(ValueError, match="allow_pickle=False"):
         load_mnist(tmp_path / "evil.npz")
+
+
+def test_errors_name_arguments_of_the_library_not_options_of_a_command(tmp_path):
+    with pytest.raises(ValidationError) as caught:
+        load_mnist(tmp_path / "nothing.npz")
+    assert "--" not in str(caught.value)
+
+
+@pytest.fixture
+def download(tmp_path, monkeypatch):
+    """Let MNIST's address serve a small file, and count how often it is asked."""
+    monkeypatch.delenv("LMU_NENGO_DATA", raising=False)
+    monkeypatch.setattr(digits_module, "CACHE", tmp_path / "cache" / "mnist.npz")
+    file = io.BytesIO()
+    np.savez(file, **ARRAYS)
+    asked = []
+
+    def urlopen(url, timeout):
+        asked.append(url)
+        return io.BytesIO(file.getvalue())
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    checksum = hashlib.sha256(file.getvalue()).hexdigest()
+    monkeypatch.setattr(digits_module, "MNIST_SHA256", checksum)
+    return asked
+
+
+def test_mnist_is_downloaded_once(download):
+    for _ in range(2):
+        assert load_mnist(download=True).y_train.tolist() == [1, 2, 3]
+    assert download == [digits_module.MNIST_URL]
+
+
+def test_a_corrupt_download_is_refused_and_not_kept(download, monkeypatch):
+    monkeypatch.setattr(digits_module, "MNIST_SHA256", "0" * 64)
+    with pytest.raises(ValidationError, match="checksum must be 0000"):
+        load_mnist(download=True)
+    assert not digits_module.CACHE.exists()
+
+
+def test_a_failed_download_says_what_to_do(download, monkeypatch):
+    def urlopen(url, timeout):
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    with pytest.raises(ValidationError, match=r"no route to host.*pass path="):
+        load_mnist(download=True)
+
+
+def test_permutation_wants_images(tmp_path):
+    with pytest.raises(ValidationError, match=r"x: must have shape \(n_images, n_pixels\)"):
+        permuted_sequences(np.zeros(4), seed=0)
 
 
 def test_permutation_is_one_for_all_and_seeded():

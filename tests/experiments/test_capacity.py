@@ -1,17 +1,11 @@
 """The paper's capacity figure: what is published, and what theory says is left."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from experiments._lib.keras_models import units_for
 from experiments.recall.capacity import N_PARAMETERS, WORST, delayed, lmu_errors, stimuli
-
-ROOT = Path(__file__).parents[2]
+from tests.experiments.commands import figures_of
 
 
 @pytest.mark.parametrize("n_steps", [100, 1000])
@@ -43,20 +37,10 @@ def test_lstm_has_the_published_size():
 
 
 @pytest.mark.slow
-def test_command_trains_networks_and_goes_on(tmp_path):
-    options = ["capacity", "--quick", "--resume", "--out", str(tmp_path)]
-    written = []
-    for _ in range(2):
-        result = subprocess.run(
-            [sys.executable, "-m", "experiments", *options],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
-        written.append(json.loads((tmp_path / "capacity.json").read_text()))
-    first, second = (each["figures"] for each in written)
-    assert second["mse_lstm_T25"] == first["mse_lstm_T25"]  # not trained anew
+def test_command_trains_networks_and_resumes(tmp_path):
+    first, second = (
+        figures_of("capacity", tmp_path, "--quick", "--resume")["figures"] for _ in range(2)
+    )
+    assert second["mse_lstm_T25"] == first["mse_lstm_T25"]  # not trained again
     assert first["worst_lmu_centred_T25"] < first["mse_lstm_T25"] < first["mse_zero_T25"]
     assert (tmp_path / "capacity.png").stat().st_size > 10_000

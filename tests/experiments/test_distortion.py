@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from experiments.psmnist._distortion import BEND, SHIFT, distort, interpolate
-from experiments.psmnist._network import push_inputs
+from experiments.psmnist._training import push_inputs
 
 
 def test_interpolation_is_bilinear_and_black_outside():

@@ -1,16 +1,10 @@
 """Encoder and decoder beside Keras': what they are asked, sizes, and what is learned."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from experiments.seq2seq.seq2seq import N_AHEAD, N_SOURCE, floor, make_data, nrmse
-
-ROOT = Path(__file__).parents[2]
+from tests.experiments.commands import figures_of
 
 
 def draw(task, n=64):
@@ -44,20 +38,10 @@ def test_lstm_encoder_and_decoder_count_as_keras_does():
 
 
 @pytest.mark.slow
-def test_command_trains_both_and_goes_on(tmp_path):
-    options = ["seq2seq", "--quick", "--resume", "--out", str(tmp_path)]
-    written = []
-    for _ in range(2):
-        result = subprocess.run(
-            [sys.executable, "-m", "experiments", *options],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
-        written.append(json.loads((tmp_path / "seq2seq.json").read_text()))
-    first, second = (each["figures"] for each in written)
+def test_command_trains_both_and_resumes(tmp_path):
+    first, second = (
+        figures_of("seq2seq", tmp_path, "--quick", "--resume")["figures"] for _ in range(2)
+    )
     assert first == second
     assert first["parameters_lstm_copy"] <= first["parameters_lmu_copy"]
     assert first["nrmse_lmu_copy"] < 1  # an output of zero

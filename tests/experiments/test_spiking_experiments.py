@@ -1,13 +1,11 @@
-import json
 import math
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.experiments.commands import figures_of, read, run
+
 SLOW_SYNAPSES = (
     "lowpass_100ms",
     "lowpass_20ms",
@@ -113,24 +111,10 @@ BARS = {
 }
 
 
-def run(name, out, *options):
-    """Run an experiment in a process of its own; return its JSON."""
-    result = subprocess.run(
-        [sys.executable, "-m", "experiments", name, "--out", str(out), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
-    assert (out / f"{name}.png").stat().st_size > 10_000
-    return json.loads((out / f"{name}.json").read_text())
-
-
 @pytest.mark.parametrize("name", FIGURES)
 def test_quick_run_has_its_figures(name, tmp_path):
-    written = run(name, tmp_path, "--quick", "--seed", "100")
+    written = figures_of(name, tmp_path, "--quick", "--seed", 100)
+    assert (tmp_path / f"{name}.png").stat().st_size > 10_000
     assert (written["experiment"], written["seed"], written["quick"]) == (name, 100, True)
     assert written["settings"]["seeds"] == [100, 101]
     summarized, single = FIGURES[name]
@@ -144,31 +128,24 @@ def test_quick_run_has_its_figures(name, tmp_path):
             assert figures[f"nrmse_{kind}"] < 1.5 * figures["nrmse_linear"]
 
 
+def test_an_experiment_runs_in_processes_of_its_own(tmp_path):
+    done = run("time_cells", "--quick", "--seed", 100, "--out", tmp_path)
+    assert done.stderr == "" and "published" in done.stdout
+    assert read(tmp_path, "time_cells")["settings"]["seeds"] == [100, 101]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BARS)
-def test_full_run_reaches_its_bars(name, tmp_path):
-    figures = run(name, tmp_path)["figures"]
+def test_full_run_meets_its_bars(name, tmp_path):
+    run(name, "--out", tmp_path)
+    figures = read(tmp_path, name)["figures"]
     for figure, bar in BARS[name].items():
         assert figures[figure] <= bar, figure
 
 
-def run_digits(out, *options):
-    """Run the digits, on scikit-learn's unless ``--data`` says otherwise."""
-    result = subprocess.run(
-        [sys.executable, "-m", "experiments", "psmnist_spiking", "--out", out, *options],
-        cwd=ROOT,
-        env={name: v for name, v in os.environ.items() if name != "LMU_NENGO_DATA"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert result.returncode == 0, result.stderr
-    return json.loads((out / "psmnist_spiking.json").read_text())
-
-
 @pytest.mark.slow
-def test_digits_in_spikes_alone(tmp_path):
-    written = run_digits(tmp_path, "--quick", "--permutation-seed", "100")
+def test_psmnist_runs_with_spiking_neurons_throughout(tmp_path):
+    written = figures_of("psmnist_spiking", tmp_path, "--quick", "--permutation-seed", 100)
     assert written["settings"]["data"] == "8x8 digits"
     assert (tmp_path / "psmnist_spiking.png").stat().st_size > 10_000
     figures = written["figures"]
@@ -180,11 +157,12 @@ def test_digits_in_spikes_alone(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif("LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA")
-def test_mnist_in_spikes_alone_reaches_its_bar(tmp_path):
+def test_mnist_with_spiking_neurons_throughout_meets_its_bar(tmp_path):
     data = str(Path(os.environ["LMU_NENGO_DATA"]).resolve())
     accuracies = []
     for seed in "012":
-        written = run_digits(tmp_path, "--data", data, "--permutation-seed", seed)
+        options = ("--data", data, "--permutation-seed", seed)
+        written = figures_of("psmnist_spiking", tmp_path, *options)
         assert written["figures"]["digits"] == 500
         accuracies.append(written["figures"]["accuracy"])
     assert sum(accuracies) / 3 >= 97.0, accuracies

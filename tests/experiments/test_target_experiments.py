@@ -1,35 +1,14 @@
 """The experiments on targets, their short versions; what they measure in full is slow."""
 
 import importlib.util
-import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-def run(name, out, *options):
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments", name, "--out", str(out), *options],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
-
-
-def figures_of(out, name):
-    return json.loads((out / f"{name}.json").read_text())["figures"]
+from tests.experiments.commands import figures_of, invoke, read
 
 
 def test_backends_runs_on_core(tmp_path):
-    run("backends", tmp_path, "--quick", "--target", "core")
-    figures = figures_of(tmp_path, "backends")
+    figures = figures_of("backends", tmp_path, "--quick", "--target", "core")["figures"]
     assert figures["nrmse_core"] < 0.05
     # 800 neurons at 400 Hz at most
     assert 1000 < figures["spikes_per_second_core"] < 800 * 400
@@ -38,8 +17,7 @@ def test_backends_runs_on_core(tmp_path):
 
 @pytest.mark.slow
 def test_quantization_costs_little_at_many_bits_and_much_at_few(tmp_path):
-    run("quantization", tmp_path, "--quick")
-    figures = figures_of(tmp_path, "quantization")
+    figures = figures_of("quantization", tmp_path, "--quick")["figures"]
     exact = figures["nrmse_exact"]
     for what, bits in (("direct_weight", 16), ("synapse_weight", 16), ("state", 24)):
         assert figures[f"nrmse_{what}_{bits}"] == pytest.approx(exact, abs=1e-3)
@@ -51,25 +29,10 @@ def test_quantization_costs_little_at_many_bits_and_much_at_few(tmp_path):
 
 @pytest.mark.slow
 def test_digits_in_spikes_agree_with_the_rate_network(tmp_path):
-    run("psmnist", tmp_path, "--quick", "--target", "core")
-    figures = figures_of(tmp_path, "psmnist_core")
+    invoke("psmnist", "--quick", "--target", "core", "--out", tmp_path)
+    figures = read(tmp_path, "psmnist_core")["figures"]
     assert figures["digits"] == 10
     assert figures["agreement_rate"] >= 90
-
-
-def test_options_that_a_target_does_not_take_are_refused(tmp_path):
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "experiments", "psmnist", "--target", "core"),
-            *("--epochs", "3", "--resume", "--out", str(tmp_path)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "leave out --epochs, --resume" in done.stderr
 
 
 @pytest.mark.slow
@@ -78,7 +41,7 @@ def test_digits_on_a_target_agree_with_the_rate_network(tmp_path, target):
     backend = {"ocl": "nengo_ocl"}.get(target, target)
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"needs {backend}")
-    run("psmnist", tmp_path, "--target", target, "--streamed", "100")
-    figures = figures_of(tmp_path, f"psmnist_{target}")
+    invoke("psmnist", "--target", target, "--streamed", 100, "--out", tmp_path)
+    figures = read(tmp_path, f"psmnist_{target}")["figures"]
     assert figures["digits"] == 100
     assert figures["agreement_rate"] >= 97

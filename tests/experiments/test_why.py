@@ -1,10 +1,5 @@
 """Gradients, pulses and gates against their closed forms; a symbol over 10,000 steps."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,8 +11,7 @@ from experiments.recall.why import (
     pulse_left,
     saturated,
 )
-
-ROOT = Path(__file__).parents[2]
+from tests.experiments.commands import figures_of
 
 
 def test_gradient_of_a_silent_simple_rnn_is_its_matrix_power():
@@ -71,20 +65,8 @@ def test_lmu_and_hmm_recall_a_symbol_after_10_000_steps():
 
 
 @pytest.mark.slow
-def test_command_trains_networks_and_goes_on(tmp_path):
-    options = ["why", "--quick", "--resume", "--out", str(tmp_path)]
-    written = []
-    for _ in range(2):
-        result = subprocess.run(
-            [sys.executable, "-m", "experiments", *options],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr
-        written.append(json.loads((tmp_path / "why.json").read_text()))
-    first, second = written
+def test_command_trains_networks_and_resumes(tmp_path):
+    first, second = (figures_of("why", tmp_path, "--quick", "--resume") for _ in range(2))
     assert first["settings"]["results"] == second["settings"]["results"]
     assert first["figures"]["recalled_lmu_100"] == 100
     assert first["figures"]["left_lstm_100"] < 1e-5 < first["figures"]["left_lmu_100"]

@@ -1,0 +1,75 @@
+"""What the commands of all experiments share: the console, options and plain errors."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from nengo.exceptions import ValidationError
+from rich.console import Console
+
+console = Console()
+
+
+def shared_options(command):
+    """Add the options ``--quick``, ``--seed`` and ``--out`` to a command."""
+    for option in (
+        click.option(
+            "--out",
+            type=click.Path(file_okay=False, path_type=Path),
+            default=Path("results"),
+            show_default=True,
+            help="Folder for the JSON file and the figure.",
+        ),
+        click.option(
+            "--seed",
+            type=int,
+            default=0,
+            show_default=True,
+            help="Seed of everything random.",
+        ),
+        click.option("--quick", is_flag=True, help="Run a small version, as a check."),
+    ):
+        command = option(command)
+    return command
+
+
+resume_option = click.option(
+    "--resume", is_flag=True, help="Continue an interrupted run from its checkpoint."
+)
+
+
+@contextmanager
+def plain_errors():
+    """Turn an interruption or a ValidationError into one line without a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "Interrupted. Run the same command with --resume to continue."
+        ) from None
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def refuse_given(options, reason):
+    """
+    Refuse options that would be ignored.
+
+    Parameters
+    ----------
+    options : iterable of str
+        Names of the running command's options.
+    reason : str
+        Why they would be ignored; a sentence without its full stop.
+
+    Raises
+    ------
+    click.UsageError
+        If one of them was given.
+    """
+    context = click.get_current_context()
+    default = click.core.ParameterSource.DEFAULT
+    given = [name for name in options if context.get_parameter_source(name) != default]
+    if given:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise click.UsageError(f"{reason}. Leave out {names}.")
