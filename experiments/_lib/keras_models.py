@@ -1,4 +1,4 @@
-"""The networks that an LMU is compared with: Keras' own layers, trained by Keras."""
+"""Networks of Keras' own layers, to compare an LMU with."""
 
 import json
 import time
@@ -21,24 +21,24 @@ def recurrent_model(kind, units, input_d, output_d, last=False, n_layers=1, seed
     Parameters
     ----------
     kind : {"lstm", "gru", "rnn"}
-        The layers; with Keras' own defaults.
+        Type of the layers, with Keras' defaults.
     units : int
         Size of each layer.
     input_d, output_d : int
         Size of input and output.
     last : bool
-        Whether there is one output, at the end, or one in each step.
+        Whether there is only one output, at the end, or one in each step.
     n_layers : int
-        Layers one after another.
+        Number of layers in series.
     seed : int
         Seed of the weights.
 
     Returns
     -------
     model : tf.keras.Model
-        Not compiled yet; takes (batch, steps, input_d).
+        Not yet compiled; takes (batch, steps, input_d).
     """
-    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  selects Keras; first
     import tensorflow as tf
 
     keras = tf.keras
@@ -53,14 +53,14 @@ def recurrent_model(kind, units, input_d, output_d, last=False, n_layers=1, seed
 
 def units_for(kind, n_parameters, input_d, output_d, n_layers=1):
     """
-    The size of layers with as many parameters as given, or just fewer.
+    Largest size of layers whose parameters do not exceed a given number.
 
     Parameters
     ----------
     kind : {"lstm", "gru", "rnn"}
-        The layers.
+        Type of the layers.
     n_parameters : int
-        Trained numbers, those of the read-out included.
+        Maximum number of trained parameters, including the read-out.
     input_d, output_d, n_layers : int
         As for `recurrent_model`.
 
@@ -101,47 +101,47 @@ def train(
     rate=None,
 ):
     """
-    Train a compiled Keras model for so many epochs or seconds, and keep its best epoch.
+    Train a compiled Keras model for limited epochs or time, and keep its best epoch.
 
     Parameters
     ----------
     model : tf.keras.Model
-        Compiled.
+        A compiled model.
     data, validation : tuple of (ndarray, ndarray)
         Inputs and targets.
     epochs, batch : int
-        Passes over the data at most; rows in a batch.
+        Maximum number of passes over the data; sequences in a batch.
     checkpoint : pathlib.Path
         Folder that is written after every epoch.
     seconds : float
-        Of training, validation included; training stops in the middle of an epoch when
-        they are over.
+        Maximum time of training, including validation; training stops even within an
+        epoch.
     monitor : str
-        The epoch where this is best is kept.
+        The epoch with the best value of this metric is kept.
     mode : {"min", "max"}
-        What is best.
+        Whether the lowest or the highest value is best.
     resume : bool
-        Whether to go on from the folder, where there is one.
+        Whether to continue from the checkpoint, if there is one.
     seed : int
         Seed of the order of the data.
     description : str
-        Stands beside the progress bar.
+        Text beside the progress bar.
     clock : callable
-        What gives the seconds: ``time.process_time`` where other jobs run beside.
+        Clock that gives the seconds: ``time.process_time`` on a busy machine.
     enough : float, optional
-        Training ends with an epoch whose ``monitor`` is this good.
+        Training stops after an epoch whose ``monitor`` is at least as good.
     rate : callable, optional
-        Learning rate of an epoch by the share of the seconds that is over.
+        Learning rate of an epoch, by the share of the time that is spent.
 
     Returns
     -------
     history : dict of {str: list of float}
-        By epoch, with the seconds since the start as ``"seconds"``.
+        Metrics by epoch, and the time since the start as ``"seconds"``.
 
     Raises
     ------
     ValidationError
-        If the folder is of another network, other data or settings.
+        If the checkpoint is of another network, other data or other settings.
     """
     import tensorflow as tf
 
@@ -166,12 +166,13 @@ def train(
         begun = json.loads(written.read_text(encoding="utf-8"))
         if begun["how"] != how:
             raise ValidationError(
-                f"{checkpoint} was made with {begun['how']}, expected {how}. Give the "
-                "options it was made with, or start without resuming.",
+                f"{checkpoint} belongs to another run: it was written with "
+                f"{begun['how']}, this run has {how}. Use the same options, or start "
+                "without --resume.",
                 attr="checkpoint",
             )
         saved.restore(manager.latest_checkpoint).assert_consumed()
-        # the last save may have been cut off behind the history
+        # the last save may have been interrupted after the history was written
         n_done = int(done.numpy())
         history = {name: values[:n_done] for name, values in begun["history"].items()}
     before = float(spent.numpy())

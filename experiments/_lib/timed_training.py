@@ -1,39 +1,39 @@
-"""Training of a windowed network for so much processor time."""
+"""Training of a windowed network for a given CPU time."""
 
 import time
 
 import numpy as np
 from rich.progress import Progress
 
-import lmu_nengo.training  # noqa: F401  chooses Keras; first
+import lmu_nengo.training  # noqa: F401  selects Keras; first
 from experiments._lib.command_line import console
 
 # isort: split
 import tensorflow as tf
 
 MAX_EPOCHS = 100_000  # time ends training
-COMPILE = 30  # seconds from which compiling pays
+COMPILE = 30  # seconds of training from which compilation pays
 
 
 def cosine(first, share):
-    """Learning rate that falls from the first one as a cosine, by the share of the time."""
+    """Learning rate that falls to zero as a cosine, by the share of the time."""
     return first * 0.5 * (1 + np.cos(np.pi * min(share, 1))) + 1e-6
 
 
 class Budget(tf.keras.callbacks.Callback):
     """
-    Ends training after so much processor time, and lowers the learning rate until then.
+    Stops training after a given CPU time, and lowers the learning rate until then.
 
     Parameters
     ----------
     first : float
-        The first learning rate.
+        Initial learning rate.
     seconds : float
-        Processor time.
+        CPU time.
     spent : float
-        How much of it is over already.
+        CPU time that was spent before.
     show : callable
-        Called with the seconds that are over, after each epoch.
+        Called after each epoch with the CPU time spent so far.
     """
 
     def __init__(self, first, seconds, spent, show):
@@ -54,36 +54,36 @@ class Budget(tf.keras.callbacks.Callback):
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
-        """Note the time in the history."""
+        """Record the time in the history."""
         logs["seconds"] = time.process_time() - self.started
         self.show(logs["seconds"])
 
 
 def fit_for(sim, keeper, data, validation, seconds, first, name, epochs=MAX_EPOCHS):
     """
-    Train in the time that is left, and take the best epoch.
+    Train for the remaining time, and restore the best epoch.
 
     Parameters
     ----------
     sim : lmu_nengo.training.Simulator
-        Compiled.
+        A compiled simulator.
     keeper : lmu_nengo.training.Checkpoint
-        Of this simulator; its history has the seconds that are over.
+        Checkpoint of this simulator; its history contains the time spent so far.
     data, validation : tuple of (dict, dict)
         Inputs by node and targets by probe.
     seconds : float
-        Processor time.
+        CPU time.
     first : float
         The first learning rate; it falls to zero as a cosine.
     name : str
-        Stands beside the progress bar.
+        Text beside the progress bar.
     epochs : int
-        At most.
+        Maximum number of epochs.
 
     Returns
     -------
     parameters : int
-        Trained numbers.
+        Number of trained parameters.
     """
     spent = keeper.history.get("seconds", [0.0])[-1]
     with Progress(console=console) as progress:

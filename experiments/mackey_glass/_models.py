@@ -1,4 +1,4 @@
-"""Networks of the Mackey-Glass experiment, trained for a given time."""
+"""Networks of the Mackey-Glass experiment, trained for a given CPU time."""
 
 import time
 
@@ -9,7 +9,7 @@ import lmu_nengo
 from experiments._lib.keras_models import recurrent_model, train
 from experiments._lib.timed_training import COMPILE, MAX_EPOCHS, cosine, fit_for
 from lmu_nengo.layers.initializers import Glorot
-from lmu_nengo.training import Checkpoint, Simulator, nengo_dl  # first: it chooses Keras
+from lmu_nengo.training import Checkpoint, Simulator, nengo_dl  # first: it selects Keras
 
 # isort: split
 import tensorflow as tf
@@ -18,14 +18,14 @@ N_LAYERS = 4
 BATCH = 32
 DT = 0.001
 LMU = dict(memory_d=4, order=6, theta=20 * DT, input_kernel=Glorot())
-# size of the LMUs and of the other layers, chosen for about 18,000 parameters
+# sizes of the LMU layers and of the other layers, for about 18,000 parameters
 SIZES = {"lmu": (60, 0), "hybrid": (46, 25), "lstm": (0, 25), "rnn": (0, 50)}
-# first learning rates, by validation in a few runs; they fall to zero as a cosine
+# initial learning rates, chosen by validation in a few runs
 RATES = {"lmu": 3e-3, "hybrid": 5e-3, "lstm": 1e-2, "rnn": 3e-3}
 
 
 def weighted_mse(target, output):
-    """Mean square error where the target's second value is one."""
+    """Mean square error, weighted by the target's second value."""
     wanted, weight = target[..., :1], target[..., 1:]
     error = weight * (output[..., :1] - wanted) ** 2
     return tf.reduce_sum(error) / tf.reduce_sum(weight)
@@ -49,7 +49,7 @@ def build(kind, seed):
     signal : nengo.Node
         Its input.
     probe : nengo.Probe
-        The prediction, and a value that is not used.
+        The prediction, and an unused value.
     """
     hidden_d, lstm_d = SIZES[kind]
     with nengo.Network(seed=seed, label=f"Mackey-Glass {kind}") as network:
@@ -65,7 +65,7 @@ def build(kind, seed):
                 layers.append(lmu_nengo.LMUCell(size, **cell))
             size = layers[-1].output.size_out
         stack = lmu_nengo.Stack(layers)
-        # the target has a second value, its weight; so NengoDL wants one here
+        # two values, because the target has its weight as a second one
         ahead = nengo.Node(size_in=2, label="prediction")
         weights = np.random.RandomState(seed).randn(1, size) / np.sqrt(size)
         nengo.Connection(signal, stack.input, synapse=None)
@@ -77,7 +77,7 @@ def build(kind, seed):
 
 def train_lmu(kind, data, validation, x_test, seconds, seed, folder, resume):
     """
-    Train a network of LMU layers with their memories windowed, and predict.
+    Train a network of LMU layers with windowed memories, and predict.
 
     Parameters
     ----------
@@ -88,20 +88,20 @@ def train_lmu(kind, data, validation, x_test, seconds, seed, folder, resume):
     x_test : ndarray of shape (n, n_test_steps, 1)
         Inputs of the test.
     seconds : float
-        Processor time.
+        CPU time.
     seed : int
         Seed of weights and shuffling.
     folder : pathlib.Path
         For the checkpoint.
     resume : bool
-        Whether to go on from there.
+        Whether to continue from there.
 
     Returns
     -------
     prediction : ndarray of shape (n, n_test_steps, 1)
-        Of the best epoch.
+        Prediction of the best epoch.
     parameters : int
-        Trained numbers.
+        Number of trained parameters.
     history : dict of {str: list of float}
         By epoch.
     """
@@ -135,7 +135,7 @@ def train_lmu(kind, data, validation, x_test, seconds, seed, folder, resume):
 
 
 def train_keras(kind, data, validation, x_test, seconds, seed, folder, resume):
-    """Do the same as `train_lmu` with Keras' layers: ``"lstm"`` or ``"rnn"``."""
+    """Do the same as `train_lmu` with Keras' layers, ``"lstm"`` or ``"rnn"``."""
     model = recurrent_model(kind, SIZES[kind][1], 1, 1, n_layers=N_LAYERS, seed=seed)
     model.compile(tf.optimizers.Adam(RATES[kind]), weighted_mse)
     history = train(

@@ -2,17 +2,19 @@
 
 The task of the 2019 paper: tau 17, 128 series of 5,000 steps, 32 to train, 32 to validate,
 64 to test, four layers, about 18,000 parameters, Adam, batches of 32; the normalized root
-mean square error (NRMSE) over whole series that start from zero state. LMU layers without
-feedback, trained with all steps at once; an LMU/LSTM hybrid; Keras' LSTM and simple RNN;
-and the input as it is. "late" leaves out the first 100 steps of each series.
+mean square error (NRMSE) over whole series that start from a state of zero. LMU layers
+without feedback, trained with all steps at once; a hybrid of LMU and LSTM layers; Keras'
+LSTM and simple RNN; and a copy of the input. "late" excludes the first 100 steps of each
+series.
 
-All have the same processor time (--minutes), less than the paper's 500 epochs of one batch
-each. For more batches in that time all train on pieces of 500 steps; in a piece that does
-not begin a series, the error of the first 100 steps does not count.
+All networks get the same CPU time (--minutes), which is less than the 500 epochs of one
+batch each in the paper. To fit more batches into that time, all are trained on pieces of
+500 steps; in a piece that is not the beginning of a series, the first 100 steps do not
+count.
 
-Two traps in the first published code: with input and target swapped it predicted 15 steps
-back; and without a bias its hidden state began as tanh(0) and no gradient passed. The
-published figures are from the authors' correction.
+The code that was published first had two errors: with input and target swapped it
+predicted 15 steps back; and without a bias the hidden state started as tanh(0), where no
+gradient passes. The published figures are from the authors' correction.
 """
 
 import json
@@ -40,24 +42,24 @@ PIECE, WARM = 500, 100
 
 def make_data(n_steps, seed, piece=PIECE, warm=WARM):
     """
-    Make the series.
+    Make the data sets.
 
     Parameters
     ----------
     n_steps : int
         Length of the series.
     seed : int
-        Seed of where they start.
+        Seed of the series.
     piece, warm : int
-        Steps of a piece; those that do not count.
+        Steps of a piece, and steps at its beginning that do not count.
 
     Returns
     -------
     data, validation : tuple of (ndarray, ndarray)
-        Pieces (n, piece, 1), of standard deviation 1; the value ``AHEAD`` steps later and
-        its weight (n, piece, 2).
+        Pieces (n, piece, 1) with a standard deviation of 1; the value ``AHEAD`` steps
+        later and its weight (n, piece, 2).
     test : tuple of (ndarray, ndarray)
-        Whole series and the values later (64, n_steps - AHEAD, 1).
+        Whole series, and the values ``AHEAD`` steps later (64, n_steps - AHEAD, 1).
     """
     series = mackey_glass(128, n_steps, seed)[..., None]
     series /= series[:TRAIN].std()
@@ -88,9 +90,9 @@ def run(kind, seed, n_steps, seconds, resume, folder):
     n_steps : int
         Length of the series.
     seconds : float
-        Processor time of training.
+        CPU time of training.
     resume : bool
-        Whether to go on from the folder.
+        Whether to continue from the folder.
     folder : pathlib.Path
         For checkpoint and result.
 
@@ -99,8 +101,8 @@ def run(kind, seed, n_steps, seconds, resume, folder):
     result : dict
         ``nrmse``, ``late`` (without the first 100 steps) and ``validation`` in %,
         ``parameters``, ``epochs``, ``batches`` and the
-        ``curve``: seconds and the NRMSE of the validation's pieces. And ``shown``, 300
-        predicted values of the first test series.
+        ``curve``: seconds, and the NRMSE of the validation pieces. Also ``shown``, the
+        last 300 predicted values of the first test series.
     """
     how = {"kind": kind, "seed": seed, "n_steps": n_steps, "seconds": seconds}
     written = folder / "result.json"
@@ -134,8 +136,20 @@ def run(kind, seed, n_steps, seconds, resume, folder):
 
 
 @click.command(help=__doc__)
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=3.0)
-@click.option("--seeds", type=click.IntRange(1), default=3, help="How many seeds.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="CPU time for each network.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Number of seeds, from --seed on.",
+)
 @resume_option
 @shared_options
 def main(minutes, seeds, resume, quick, seed, out):
@@ -171,7 +185,7 @@ def main(minutes, seeds, resume, quick, seed, out):
 
 
 def draw(results, figures, target, path):
-    """Draw errors beside the published ones, validation by time, and predictions."""
+    """Draw errors beside the published ones, the course of training, and predictions."""
     from matplotlib.figure import Figure
 
     names = {"lmu": "LMU", "hybrid": "hybrid", "lstm": "LSTM", "rnn": "simple RNN"}
@@ -187,7 +201,7 @@ def draw(results, figures, target, path):
             label = "published, 500 epochs" if i == 0 else None
             shown = REFERENCE[kind]
             errors.hlines(shown, i - 0.4, i + 0.4, "black", "dashed", lw=1, label=label)
-    errors.axhline(figures["copy"], color="0.6", lw=1, label="input as it is")
+    errors.axhline(figures["copy"], color="0.6", lw=1, label="copy of the input")
     errors.set(yscale="log", ylabel="NRMSE of the test series (%)", ylim=(0.5, 250))
     errors.set_xticks(range(len(MODELS)), [names[kind] for kind in MODELS])
     errors.set_title("15 steps ahead, about 18,000 parameters")
@@ -196,7 +210,7 @@ def draw(results, figures, target, path):
         for i, result in enumerate(results[kind]):
             label = names[kind] if i == 0 else None
             curves.plot(*result["curve"], color=colors[kind], lw=1, label=label)
-    curves.set(yscale="log", xlabel="processor time of training (s)")
+    curves.set(yscale="log", xlabel="CPU time of training (s)")
     curves.set(ylabel="NRMSE of the validation pieces (%)", title="training, all seeds")
     curves.legend(frameon=False, fontsize="small")
     t = np.arange(len(target[0]))[-300:]
@@ -204,6 +218,6 @@ def draw(results, figures, target, path):
         error = 100 * (np.array(results[kind][0]["shown"]) - target[0, -300:, 0])
         series.plot(t, error, color=colors[kind], lw=1.2, label=names[kind])
     series.set(xlabel="step", ylabel="error (% of the rms)", xlim=(t[0], t[-1]))
-    series.set_title("errors of the prediction at the end of a test series")
+    series.set_title("prediction errors at the end of a test series")
     series.legend(frameon=False, fontsize="small", ncols=2, loc="upper right")
     figure.savefig(path, dpi=150)

@@ -1,49 +1,49 @@
-"""Images of digits, turned, stretched, slanted, moved and bent at random."""
+"""Images of digits: randomly rotated, stretched, slanted, shifted and bent."""
 
 import numpy as np
 
-ANGLE = 10  # degrees, to either side
+ANGLE = 10  # degrees, in both directions
 STRETCH = 0.1  # logarithm of the factor along each axis
-SLANT = 0.1  # columns a row
+SLANT = 0.1  # columns per row
 SHIFT = 1.0  # pixels at 28 x 28
 BEND = 0.7  # pixels at 28 x 28, root mean square
-BEND_POINTS = 6  # along each axis; their random shifts are blended smoothly
+BEND_POINTS = 6  # along each axis; their random shifts are interpolated smoothly
 CHUNK = 500  # images at a time
 
 
 def distort(images, rng):
     """
-    Distort each image in its own way.
+    Distort each image at random.
 
     Parameters
     ----------
     images : ndarray of shape (n_images, side * side)
-        Gray values, row after row; outside is black.
+        Gray values, row by row; outside is black.
     rng : numpy.random.Generator
-        Where the randomness comes from.
+        Source of randomness.
 
     Returns
     -------
     distorted : ndarray of shape (n_images, side * side)
-        Bilinear interpolations of the images.
+        Distorted images, interpolated bilinearly.
     """
     side = round(np.sqrt(images.shape[1]))
     blend = BEND * blending(side, BEND_POINTS).astype(np.float32)
-    centre, unit = np.float32(side - 1) / 2, np.float32(side) / 28
-    grid = np.stack(np.divmod(np.arange(side**2), side)).astype(np.float32) - centre
+    center, unit = np.float32(side - 1) / 2, np.float32(side) / 28
+    grid = np.stack(np.divmod(np.arange(side**2), side)).astype(np.float32) - center
     distorted = np.empty_like(images)
     for start in range(0, len(images), CHUNK):
         part = images[start : start + CHUNK]
         n = len(part)
         bend = rng.standard_normal((n, 2, len(blend)), np.float32) @ blend
         shift = rng.uniform(-SHIFT, SHIFT, (n, 2, 1)).astype(np.float32)
-        places = affine(n, rng) @ grid + centre + unit * (shift + bend)
+        places = affine(n, rng) @ grid + center + unit * (shift + bend)
         distorted[start : start + CHUNK] = interpolate(part, places)
     return distorted
 
 
 def affine(n, rng):
-    """Random matrices that turn, stretch and slant; shape (n, 2, 2)."""
+    """Random matrices that rotate, stretch and slant; shape (n, 2, 2)."""
     angle = np.deg2rad(rng.uniform(-ANGLE, ANGLE, n))
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], 1)
@@ -65,7 +65,7 @@ def blending(side, n_points):
 
 def interpolate(images, places):
     """
-    Gray values between pixels.
+    Interpolate gray values between pixels.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def interpolate(images, places):
     Returns
     -------
     values : ndarray of shape (n_images, n_places)
-        Bilinear interpolations.
+        Interpolated gray values.
     """
     n, side = len(images), round(np.sqrt(images.shape[1]))
     wide = side + 3  # one black row and column before, two after

@@ -32,7 +32,7 @@ def make(kind, n_steps, n_parameters, seed):
     model : tf.keras.Model
         Compiled; takes (batch, n_steps, 1).
     """
-    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  selects Keras; first
     import tensorflow as tf
 
     keras = tf.keras

@@ -210,7 +210,7 @@ def main(
 ):
     """Run the experiment."""
     digits = load_digits(data, download)
-    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  selects Keras; first
     import tensorflow as tf
 
     is_mnist = digits.name == "MNIST"

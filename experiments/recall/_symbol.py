@@ -1,4 +1,4 @@
-"""The task of `why`: remember a symbol among distractors, then name it."""
+"""The task of `why`: remember a symbol despite distractors, then name it."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from experiments._lib.keras_models import recurrent_model, train
 
 N_SYMBOLS, N_DISTRACTORS, N_UNITS = 8, 4, 64
 SIZE = N_SYMBOLS + N_DISTRACTORS
-ORDER, WINDOW, DT = 16, 1.25, 0.001  # of the LMU: theta = WINDOW delays
+ORDER, WINDOW, DT = 16, 1.25, 0.001  # LMU: theta = WINDOW delays
 N_TRAIN, N_VALIDATION = 500, 100
 RATE, BATCH, CLIP, EPOCHS = 3e-3, 20, 1.0, 1000
 LEARNED = 99.0  # % of the trials
@@ -26,9 +26,9 @@ class Trials(NamedTuple):
     Attributes
     ----------
     shown : ndarray of int of shape (n_trials, delay + 1)
-        0 is blank, 1 to 8 the symbols (first step only), 9 to 12 the distractors.
+        0 is blank, 1 to 8 are symbols (first step only), 9 to 12 are distractors.
     answers : ndarray of int of shape (n_trials,)
-        Symbol of the first step, from 0.
+        Symbol of the first step, counted from 0.
     """
 
     shown: np.ndarray
@@ -42,11 +42,11 @@ def make_trials(n_trials, delay, rng):
     Parameters
     ----------
     n_trials : int
-        How many.
+        Number of trials.
     delay : int
-        Steps after the symbol; half of them, at random, show a distractor.
+        Steps after the symbol; a random half of them shows a distractor.
     rng : numpy.random.Generator
-        What they are drawn from.
+        Source of randomness.
 
     Returns
     -------
@@ -62,18 +62,18 @@ def make_trials(n_trials, delay, rng):
 
 
 def make_sets(delay, n_tests, seed):
-    """Trials to train on, for validation and to test; the same for every network."""
+    """Trials for training, validation and testing; the same for every network."""
     rng = np.random.default_rng([seed, delay])
     return [make_trials(n, delay, rng) for n in (N_TRAIN, N_VALIDATION, n_tests)]
 
 
 def one_hot(shown):
-    """One channel a symbol or distractor: (n_trials, n_steps, 12)."""
+    """One channel for each symbol and distractor: (n_trials, n_steps, 12)."""
     return np.eye(SIZE + 1, dtype=np.float32)[shown][..., 1:]
 
 
 def in_parts(trials, size=100):
-    """Yield the trials' inputs, a hundred at a time, and their answers."""
+    """Yield the inputs and answers of the trials, a hundred at a time."""
     for i in range(0, len(trials.answers), size):
         yield one_hot(trials.shown[i : i + size]), trials.answers[i : i + size]
 
@@ -86,14 +86,14 @@ def memory_system(delay):
 
 def lmu_accuracy(delay, sets, seed, epochs=20):
     """
-    Train a linear read-out of a memory of each channel, and test it.
+    Train and test a linear read-out of memories, one for each channel.
 
     Parameters
     ----------
     delay : int
         Steps.
     sets : list of Trials
-        What `make_sets` gave.
+        What `make_sets` returned.
     seed : int
         Seed of weights and batches.
     epochs : int
@@ -102,9 +102,9 @@ def lmu_accuracy(delay, sets, seed, epochs=20):
     Returns
     -------
     accuracy : float
-        Of the tested trials, in %.
+        Percentage of the test trials.
     parameters : int
-        Trained numbers.
+        Number of trained parameters.
     """
     import tensorflow as tf
 
@@ -151,29 +151,29 @@ def hmm_accuracy(sets, seed):
     """
     Classify by one hidden Markov model for each symbol.
 
-    Each has two states (symbol shown; waiting), is fitted by Baum-Welch to the trials with
-    its symbol, and the likeliest model of the whole sequence is the answer.
+    Each has two states (symbol shown; waiting) and is fitted by Baum-Welch to the trials
+    with its symbol. The answer is the model with the highest likelihood of the sequence.
 
     Parameters
     ----------
     sets : list of Trials
-        What `make_sets` gave.
+        What `make_sets` returned.
     seed : int
-        Seed of the first guess.
+        Seed of the initial probabilities.
 
     Returns
     -------
     accuracy : float
-        Of the tested trials, in %.
+        Percentage of the test trials.
     parameters : int
-        Probabilities of all models.
+        Number of probabilities of all models.
     """
     from hmmlearn.hmm import CategoricalHMM
 
     data, _, tests = sets
     scores, parameters = [], 0
     with warnings.catch_warnings(), np.errstate(divide="ignore"):
-        warnings.simplefilter("ignore")  # what a model never saw has a logarithm of -inf
+        warnings.simplefilter("ignore")  # log(0) for what a model never saw
         for symbol in range(N_SYMBOLS):
             shown = data.shown[data.answers == symbol][:20].astype(int)
             model = CategoricalHMM(2, n_features=SIZE + 1, random_state=seed, n_iter=5)
@@ -189,8 +189,8 @@ def hmm_accuracy(sets, seed):
 
 
 def make_network(kind, seed):
-    """Keras' layer of 64 units and a read-out of its last state, for what is shown."""
-    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    """Build a layer of 64 units and a read-out of its last state."""
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  selects Keras; first
     import tensorflow as tf
 
     keras = tf.keras
@@ -211,34 +211,34 @@ def make_network(kind, seed):
 
 def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, look):
     """
-    Train a recurrent network by Keras and test it.
+    Train and test a recurrent network.
 
     Parameters
     ----------
     kind : {"lstm", "gru", "rnn"}
-        Its layer.
+        Type of its layer.
     delay : int
-        Steps.
+        Delay in steps.
     longest : int
-        Delay with which it is tested too if it has learned its own.
+        Delay with which a network is also tested if it has learned its own.
     n_tests : int
-        Trials to test.
+        Number of test trials.
     seconds : float
-        Processor time at most.
+        Maximum CPU time.
     seed : int
         Seed of trials, weights and batches.
     folder : pathlib.Path
         For checkpoint and result.
     resume : bool
-        Whether to go on from there.
+        Whether to continue from there.
     look : callable
-        Takes kind and weights; gives what else is kept of the trained network.
+        ``look(kind, weights)`` returns what else is recorded of the trained network.
 
     Returns
     -------
     result : dict
         ``accuracy`` in %, ``epochs``, ``updates``, ``seconds``, ``parameters``,
-        ``looked``, and perhaps ``at_longest``, the accuracy with the longest delay.
+        ``looked``, and, if learned, ``at_longest``, the accuracy with the longest delay.
     """
     done = folder / "result.json"
     asked = [kind, delay, n_tests, seconds, seed]

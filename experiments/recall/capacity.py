@@ -1,21 +1,21 @@
-"""How long a past a network holds: the paper's figure 2, from 25 to 100,000 steps.
+"""How long a history a network holds: the paper's figure 2, from 25 to 100,000 steps.
 
-White noise up to 10 Hz (theta = 1 s, first value 0, largest absolute value 1), steps of
-1/T s, 2.5 T of them, 100 sequences to train on and 100 to test. The target is the input
-of 0, T/4, T/2, 3T/4 and T steps before, the figure the mean square error (MSE) by delay
-from step T on. The noise's frequency is fixed to the window: a larger T is also a smoother
-signal per step, which is why errors fall.
+White noise up to 10 Hz (theta = 1 s, first value 0, maximum magnitude 1), steps of 1/T s,
+2.5 T of them, 100 sequences for training and 100 for testing. The targets are the input
+0, T/4, T/2, 3T/4 and T steps ago; the figure is the mean square error (MSE) of each delay
+from step T on. The frequency of the noise is fixed relative to the window: a larger T is
+also a smoother signal per step, which is why the errors fall.
 
-The LMU has order 100 and is not trained: its theta is T - 0.5 steps and the Legendre
-polynomials at delay / T read it out, as published. Most of what is left is a shift of
-half a step to a step, since each input is held for one. "lmu_centred" reads at
-(delay + 0.5) / theta with a theta of T + 0.5 steps, which takes the shift away.
+The LMU has order 100 and is not trained: theta is T - 0.5 steps, and the Legendre
+polynomials at delay / T read it out, as published. Most of the error is a shift of half a
+step to one step, because each input is held for a step. "lmu_centred" reads at
+(delay + 0.5) / theta with a theta of T + 0.5 steps, which removes the shift.
 
-LSTM, GRU and simple RNN have the published LSTM's 41,305 parameters or just fewer:
-Keras' layers, Adam at 0.001, batches of 50, a fifth of the training sequences for
-validation, at most 500 epochs as published, and at most --minutes of processor time each.
-The epoch with the least validation loss is tested. "validation" is that loss, over all
-steps, which is what was published of the LSTM. "zero" is what an output of zero errs.
+LSTM, GRU and simple RNN have at most the 41,305 parameters of the published LSTM: Keras'
+layers, Adam at 0.001, batches of 50, a fifth of the training sequences for validation, at
+most 500 epochs as published, and at most --minutes of CPU time each. The epoch with the
+lowest validation loss is tested. "validation" is that loss, over all steps, which is what
+was published for the LSTM. "zero" is the error of an output of zero.
 """
 
 import json
@@ -38,12 +38,12 @@ from experiments._lib.keras_models import LAYERS, recurrent_model, train, units_
 from experiments._lib.results import report
 
 ORDER, HIGH, LENGTH, N_DELAYS = 100, 10.0, 2.5, 5
-N_SEQUENCES, N_VALIDATION = 100, 20  # to test, and as many to train on
+N_SEQUENCES, N_VALIDATION = 100, 20  # for testing, and as many for training
 N_PARAMETERS, BATCH, EPOCHS = 41_305, 50, 500
 LMU_STEPS = (25, 100, 400, 1000, 1600, 10_000, 100_000)
 NETWORK_STEPS = (25, 100, 400, 1600)
-# Voelker, Kajic and Eliasmith 2019: the LMU's worst delay is read off figure 2, the LSTM's
-# is the least validation loss in the published notebook
+# Voelker, Kajic and Eliasmith 2019: the LMU's worst delay, read off figure 2; the LSTM's
+# lowest validation loss, from the published notebook
 WORST = {100: 2e-2, 1000: 2e-4, 10_000: 3e-6, 100_000: 1e-6}
 LSTM = {25: 0.0187, 100: 0.0173, 400: 0.0626, 1600: 0.0841}
 NAMES = {
@@ -63,16 +63,16 @@ def delays_of(n_steps):
 
 def stimuli(n_steps, seed, which):
     """
-    Yield white noise with a largest absolute value of 1.
+    Yield white noise with a maximum magnitude of 1.
 
     Parameters
     ----------
     n_steps : int
         Steps in one second, which is the window.
     seed : int
-        Seed of all sequences; 0 gives those of the published code.
+        Seed of all sequences; 0 gives the sequences of the published code.
     which : slice
-        Which of the 200; the last 100 are to test.
+        Which of the 200 sequences; the last 100 are for testing.
 
     Yields
     ------
@@ -89,26 +89,26 @@ def stimuli(n_steps, seed, which):
 
 def delayed(x, delays):
     """
-    The target: the input so many steps before, zero before it began.
+    Delay a signal: the targets, which are zero before the signal starts.
 
     Parameters
     ----------
     x : ndarray of shape (n_steps,)
         Input.
     delays : sequence of int
-        Steps.
+        Delays in steps.
 
     Returns
     -------
     y : ndarray of shape (n_steps, n_delays)
-        One column a delay.
+        One column for each delay.
     """
     return np.stack(
         [np.concatenate([np.zeros(d), x[: len(x) - d]]) for d in delays], axis=1
     )
 
 
-def lmu_errors(n_steps, n_sequences, seed, centred=False):
+def lmu_errors(n_steps, n_sequences, seed, centered=False):
     """
     Mean square errors of an untrained memory.
 
@@ -117,21 +117,21 @@ def lmu_errors(n_steps, n_sequences, seed, centred=False):
     n_steps : int
         The longest delay.
     n_sequences : int
-        Sequences to test.
+        Number of test sequences.
     seed : int
         Seed of the signals.
-    centred : bool
-        Whether the readout allows for an input that is held for one step.
+    centered : bool
+        Whether the read-out takes into account that an input is held for one step.
 
     Returns
     -------
     errors : ndarray of shape (n_delays,)
-        By delay.
+        Error of each delay.
     """
     delays = delays_of(n_steps)
-    half = 0.5 if centred else -0.5
+    half = 0.5 if centered else -0.5
     theta = n_steps + half
-    points = (delays + half) / theta if centred else delays / n_steps
+    points = (delays + half) / theta if centered else delays / n_steps
     system = lmu_nengo.signal.discretize(
         *lmu_nengo.signal.state_space(theta, ORDER), dt=1.0
     )
@@ -157,22 +157,22 @@ def make_data(n_steps, seed):
 
 def network_errors(kind, n_steps, seconds, seed, folder, resume):
     """
-    Train a recurrent network and test it.
+    Train and test a recurrent network.
 
     Parameters
     ----------
     kind : {"lstm", "gru", "rnn"}
-        Its layer.
+        Type of its layer.
     n_steps : int
         The longest delay.
     seconds : float
-        Processor time at most.
+        Maximum CPU time.
     seed : int
         Seed of signals, weights and batches.
     folder : pathlib.Path
         For checkpoint and result.
     resume : bool
-        Whether to go on from there.
+        Whether to continue from there.
 
     Returns
     -------
@@ -228,7 +228,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
     type=click.FloatRange(min=0, min_open=True),
     default=2.0,
     show_default=True,
-    help="Processor time at most for each trained network.",
+    help="Maximum CPU time for each trained network.",
 )
 @shared_options
 def main(minutes, resume, quick, seed, out):
@@ -243,7 +243,7 @@ def main(minutes, resume, quick, seed, out):
     for kind in ("lmu", "lmu_centred"):
         for n in lmu_steps:
             started = time.perf_counter()
-            errors[kind, n] = lmu_errors(n, n_tests, seed, centred=kind != "lmu")
+            errors[kind, n] = lmu_errors(n, n_tests, seed, centered=kind != "lmu")
             took = time.perf_counter() - started
             console.print(
                 f"{NAMES[kind]}, {n:,} steps: {errors[kind, n].max():.2g}, {took:.1f} s"
@@ -284,7 +284,7 @@ def main(minutes, resume, quick, seed, out):
 
 
 def draw(errors, path):
-    """Draw error against window for every network, and the LMU's by delay."""
+    """Draw the error of every network by window, and that of the LMU by delay."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4.6), layout="constrained")
@@ -299,10 +299,12 @@ def draw(errors, path):
         left.plot(steps, mean, style, ms=4, color=colors[kind], label=NAMES[kind])
         if kind != "zero":
             left.fill_between(steps, mean, worst, color=colors[kind], alpha=0.2, lw=0)
-    left.plot(WORST.keys(), WORST.values(), "kv", mfc="none", label="LMU, worst, published")
+    left.plot(
+        WORST.keys(), WORST.values(), "kv", mfc="none", label="LMU, worst delay, published"
+    )
     left.plot(LSTM.keys(), LSTM.values(), "kx", label="LSTM, validation, published")
     left.set(xscale="log", yscale="log", xlabel="longest delay T (steps)")
-    left.set(ylabel="MSE; bands up to the worst delay")
+    left.set(ylabel="MSE (bands: up to the worst delay)")
     left.set_title("mean over the delays")
     shown = [n for n in (100, 1000, 10_000, 100_000) if ("lmu", n) in errors]
     for i, n in enumerate(shown):
@@ -318,6 +320,6 @@ def draw(errors, path):
             color=f"C{i}",
         )
     right.set(yscale="log", xlabel="delay / T", ylabel="MSE", xticks=np.linspace(0, 1, 5))
-    right.set_title("LMU by delay; dashed: read half a step later")
+    right.set_title("LMU by delay (dashed: read half a step later)")
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
     figure.savefig(path, dpi=150)

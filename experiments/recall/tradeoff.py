@@ -1,15 +1,15 @@
-"""Storage against performance: error over order and theta for chaotic series.
+"""Storage against performance: error by order and theta for chaotic series.
 
-A memory, untrained, sees Mackey-Glass (tau 17) and Lorenz (steps of 0.05) series. Two
-maps for each: the error of the whole window as the memory gives it back, and the error of
-a prediction (15 and 5 steps ahead) from the 8 states of the past that are nearest to the
-present one, distances being those between windows. Errors are normalized root mean square
-errors (NRMSE) on series that were not used as the past.
+A memory, which is not trained, sees Mackey-Glass (tau 17) and Lorenz (steps of 0.05)
+series. There are two maps for each: the error of the window as reconstructed from the
+memory, and the error of a prediction (15 and 5 steps ahead) from the 8 past states that are
+nearest to the present one, where the distance is that between windows. Errors are
+normalized root mean square errors (NRMSE) on series that were not used as the past.
 
-Beside the maps the theoretical order: the smallest with which all frequencies up to the
-one below which 99.9 % of the power lies are delayed by theta to within 10 %
-(`lmu_nengo.order_for`). And what the same prediction gives from raw values, as many as the
-order, evenly spaced over theta: a delay line of the same storage.
+The maps also show the theoretical order: the lowest one that delays all frequencies up to
+the one below which 99.9 % of the power lies by theta to within 10 %
+(`lmu_nengo.order_for`). For comparison, the same prediction is made from raw values, as
+many as the order, evenly spaced over theta: a delay line with the same storage.
 """
 
 import click
@@ -28,7 +28,7 @@ N_SERIES, NEIGHBOURS, TOLERANCE, POWER = 8, 8, 0.1, 0.999
 
 
 def highest_frequency(series):
-    """Frequency, in cycles a step, below which `POWER` of the power lies."""
+    """Frequency, in cycles per step, below which a share `POWER` of the power lies."""
     power = (np.abs(np.fft.rfft(series * np.hanning(series.shape[1]))) ** 2).mean(axis=0)
     share = np.cumsum(power[1:]) / np.sum(power[1:])
     return (1 + np.searchsorted(share, POWER)) / series.shape[1]
@@ -36,21 +36,21 @@ def highest_frequency(series):
 
 def windows(series, order, theta):
     """
-    What a memory of each series holds at each step, and the true windows.
+    Compute the memory of each series at each step, and the true windows.
 
     Parameters
     ----------
     series : ndarray of shape (n, n_steps)
         The input, held over each step.
     order, theta : int
-        Polynomials; window in steps.
+        Order of the memory; window in steps.
 
     Returns
     -------
     memory : ndarray of shape (n, n_steps - theta + 1, order)
-        Legendre coefficients, from the first step on that has a whole window behind it.
+        Legendre coefficients, from the first whole window on.
     truth : ndarray of shape (n, n_steps - theta + 1, theta)
-        Values from the present one back.
+        Values, from the present one backwards.
     """
     from scipy.signal import fftconvolve
 
@@ -65,32 +65,32 @@ def windows(series, order, theta):
 
 def errors(name, order, theta, n_steps, seed):
     """
-    Errors of the window and of the prediction.
+    Compute the errors of the window and of the prediction.
 
     Parameters
     ----------
     name : str
         One of `SERIES`.
     order, theta : int
-        Polynomials; window in steps.
+        Order of the memory; window in steps.
     n_steps : int
         Length of each series.
     seed : int
-        Seed of where they start.
+        Seed of the series.
 
     Returns
     -------
     window, prediction, line : float
-        NRMSE; the last one is that of the prediction from a delay line.
+        NRMSE of the window, of the prediction, and of that from a delay line.
     """
     make, ahead = SERIES[name]
     series = make(N_SERIES, n_steps, seed)
     memory, truth = windows(series, order, theta)
-    # a value that is held over a step is half a step old in the middle of it
+    # a value that is held for a step is on average half a step old
     given = lmu_nengo.signal.reconstruct_window(memory, (np.arange(theta) + 0.5) / theta)
     late = 2 * max(THETAS) - theta  # the same steps for all theta
     window = lmu_nengo.signal.nrmse(given[:, late:], truth[:, late:])
-    coordinates = memory / np.sqrt(2 * np.arange(order) + 1)  # distances are windows'
+    coordinates = memory / np.sqrt(2 * np.arange(order) + 1)  # distances between windows
     taps = truth[..., np.unique(np.linspace(0, theta - 1, order).round().astype(int))]
     first = late + theta - 1
     target = series[:, first + ahead :]
@@ -148,12 +148,12 @@ def draw(orders, thetas, maps, theory, path):
     figure = Figure(figsize=(12, 7), layout="constrained")
     drawn = figure.subplots(len(SERIES), 3)
     for (name, (_, ahead)), values, row in zip(SERIES.items(), maps, drawn, strict=True):
-        what = ("the window given back", f"{ahead} steps ahead")
+        what = ("window", f"prediction {ahead} steps ahead")
         for axes, kind, title in zip(row[:2], values.T[:2], what, strict=True):
             norm = LogNorm(max(kind.min(), 1e-4), 1)
             image = axes.imshow(kind.T, origin="lower", norm=norm, aspect="auto")
             figure.colorbar(image, ax=axes, label="NRMSE")
-            # the theoretical order's place between those drawn
+            # position of the theoretical order among those drawn
             place = np.interp(
                 np.log(theory[name]), np.log(orders), range(len(orders)), right=np.nan
             )
@@ -170,6 +170,6 @@ def draw(orders, thetas, maps, theory, path):
         row[2].set(xscale="log", yscale="log", xlabel="numbers stored")
         row[2].set_xticks(orders, orders)
         row[2].minorticks_off()
-        row[2].set(ylabel="NRMSE", title=f"{ahead} steps ahead, best theta")
+        row[2].set(ylabel="NRMSE", title=f"prediction {ahead} steps ahead, best theta")
         row[2].legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=120)

@@ -1,25 +1,26 @@
-"""Why an LMU outlasts an LSTM: gradients, gates, pulses, and a symbol to be remembered.
+"""Why an LMU remembers longer than an LSTM: gradients, gates, pulses and a recalled symbol.
 
-The task: a symbol of eight in the first step, then distractors of another alphabet (four,
-in half of the steps), then the symbol's name at the last step; delays of 10 to 10,000
-steps. 500 trials to train on, 100 for validation, 1,000 to test, the same for all.
+The task: one of eight symbols in the first step, then distractors from another alphabet of
+four in half of the steps, then the network names the symbol at the last step; delays of 10
+to 10,000 steps. 500 trials for training, 100 for validation, 1,000 for testing, the same
+for all networks.
 
-LMU: a memory of order 16 for each of the 12 channels, its window 1.25 delays, so one made
-for each delay; the linear read-out is trained, with the memory applied to all steps at
-once. LSTM, GRU, simple RNN: 64 units and more parameters than the LMU, Keras' defaults
-(forget bias 1, orthogonal recurrence), Adam at 0.003, batches of 20, gradients of norm 1
-at most, until all validation trials are right or --minutes of processor time are over.
-HMM: a hidden Markov model with two states for each symbol, fitted by Baum-Welch to 20
-trials of that symbol (hmmlearn); the likeliest model of the whole trial is the answer.
+LMU: a memory of order 16 for each of the 12 channels; its window is 1.25 delays, so each
+delay has its own memory; the linear read-out is trained, with a windowed memory. LSTM, GRU,
+simple RNN: 64 units, which are more parameters than the LMU has, Keras' defaults (forget
+bias 1, orthogonal recurrence), Adam at 0.003, batches of 20, gradients clipped to a norm of
+1, until all validation trials are right or --minutes of CPU time are over. HMM: a hidden
+Markov model with two states for each symbol, fitted by Baum-Welch to 20 trials of that
+symbol (hmmlearn); the answer is the model with the highest likelihood of the whole trial.
 
-Before training, driven by such trials: "gradient_K" is the size (Frobenius norm) of the
-gradient of the last state with respect to the input K steps before; "left_K" is what is
-left of a pulse in the first step, the distance between the states with and without it
-over that after its own step; "saturated" is the share of gates (simple RNN: of units)
-below 0.1 or above 0.9 in size. "_trained" is after training for the longest delay that
-was learned (99% of the trials), "recalled_..._trained" then tested with the longest delay
-of all. The LMU's memory is linear: its gradient is its impulse response, whatever is
-shown. Double precision ends a pulse at 1e-16 or so.
+Before training, driven by such trials: "gradient_K" is the Frobenius norm of the gradient
+of the last state with respect to the input K steps earlier; "left_K" is what remains of a
+pulse in the first step, the distance between the states with and without it, relative to
+that after the first step; "saturated" is the share of gates (simple RNN: of units) below
+0.1 or above 0.9 in magnitude. "_trained" is after training for the longest delay that was
+learned (99% of the trials); "recalled_..._trained" is the result of testing that network
+with the longest delay of all. The LMU's memory is linear: its gradient is its impulse
+response, whatever the input. In double precision a pulse vanishes at about 1e-16.
 """
 
 import click
@@ -65,20 +66,20 @@ def make_layer(kind, weights=None, units=N_UNITS, seed=0):
     Parameters
     ----------
     kind : {"lstm", "gru", "rnn"}
-        Its kind.
+        Type of layer.
     weights : list of ndarray, optional
-        As Keras keeps them; Keras' own initial weights by default.
+        Weights in Keras' format. Default: Keras' initial weights.
     units : int
-        Size.
+        Number of units.
     seed : int
         Seed of the initial weights.
 
     Returns
     -------
     layer : tf.keras.layers.Layer
-        Puts out its state after every step.
+        Returns its state after every step.
     """
-    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  chooses Keras; first
+    from lmu_nengo.training import nengo_dl  # noqa: F401, I001  selects Keras; first
     import tensorflow as tf
 
     tf.keras.utils.set_random_seed(seed)
@@ -92,14 +93,14 @@ def make_layer(kind, weights=None, units=N_UNITS, seed=0):
 
 def gradient_sizes(layer, x, seed=0):
     """
-    Size of the gradient of the last state with respect to each earlier input.
+    Norm of the gradient of the last state with respect to each earlier input.
 
     Parameters
     ----------
     layer : tf.keras.layers.Layer
-        What `make_layer` gave.
+        What `make_layer` returned.
     x : ndarray of shape (n_sequences, n_steps, size)
-        What drives it.
+        Input.
     seed : int
         Seed of the directions in which the state is read, one for each sequence.
 
@@ -107,7 +108,7 @@ def gradient_sizes(layer, x, seed=0):
     -------
     sizes : ndarray of shape (n_steps,)
         Frobenius norm of the Jacobian, estimated from these directions; entry ``k`` is
-        for the input ``k`` steps before the last.
+        for the input ``k`` steps before the last one.
     """
     import tensorflow as tf
 
@@ -143,21 +144,21 @@ def pulse_left(layer, x):
 
 def saturated(kind, layer, x):
     """
-    Share of gates that are nearly shut or open; of units, for one without gates.
+    Share of gates that are nearly closed or open; without gates, of saturated units.
 
     Parameters
     ----------
     kind : {"lstm", "gru", "rnn"}
-        Kind of layer.
+        Type of layer.
     layer : tf.keras.layers.Layer
-        What `make_layer` gave.
+        What `make_layer` returned.
     x : ndarray of shape (n_sequences, n_steps, size)
-        What drives it.
+        Input.
 
     Returns
     -------
     share : ndarray of shape (n_steps,)
-        Of all units and sequences, from 0 to 1.
+        Share over all units and sequences, from 0 to 1.
     """
     states = run_layer(layer, x)
     if kind == "rnn":
@@ -174,13 +175,13 @@ def saturated(kind, layer, x):
 
 
 def log_steps(n_steps):
-    """Ten steps a decade, from 1 on."""
+    """Ten steps per decade, starting from 1."""
     exponents = np.arange(0, np.log10(n_steps) + 1e-9, 0.1)
     return np.unique(np.round(10**exponents).astype(int))
 
 
 def look(kind, weights, horizon, seed, gradient=False):
-    """Curves of one layer, at `log_steps`: lists by name."""
+    """Measure the curves of one layer at `log_steps`; return lists by name."""
     rng = np.random.default_rng([seed, 1])
     x = one_hot(make_trials(4, horizon, rng).shown).astype(float)
     layer, steps = make_layer(kind, weights, seed=seed), log_steps(horizon)
@@ -194,7 +195,7 @@ def look(kind, weights, horizon, seed, gradient=False):
 
 
 def look_at_lmu(horizon):
-    """The same of the LMU's memory with a window for that horizon."""
+    """Measure the same curves of an LMU's memory whose window fits the horizon."""
     response = lmu_nengo.signal.impulse_response(*memory_system(horizon), horizon + 1)
     # each input channel has a memory of its own
     sizes = np.sqrt(SIZE) * np.linalg.norm(response, axis=1)
@@ -212,7 +213,7 @@ def look_at_lmu(horizon):
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Processor time at most for each trained network.",
+    help="Maximum CPU time for each trained network.",
 )
 @shared_options
 def main(minutes, resume, quick, seed, out):
@@ -304,11 +305,11 @@ def draw(settings, accuracy, path):
     for axis, lowest in ((upper, 1e-30), (beside, 1e-16)):
         axis.set(xscale="log", yscale="log", ylim=(lowest, 100))
     upper.set(xlabel="k (steps)", ylabel="norm of the gradient")
-    upper.set_title("gradient of the last state, by the input k steps before")
+    upper.set_title("gradient of the last state w.r.t. the input k steps earlier")
     beside.set(
-        xlabel="time after the pulse (steps)", ylabel="distance of the states, relative"
+        xlabel="time after the pulse (steps)", ylabel="relative distance of the states"
     )
-    beside.set_title("what is left of a pulse")
+    beside.set_title("what remains of a pulse")
     lower.set(xscale="log", xlabel="time (steps)", ylabel="share", ylim=(-0.03, 1.03))
     lower.set_title("saturated gates (simple RNN: units)")
     delays = settings["delays"]
@@ -323,7 +324,7 @@ def draw(settings, accuracy, path):
     last.axhline(settings["chance"], color="black", lw=1, ls="-.", label="chance")
     last.plot([], [], "k--", label="after training for a shorter delay")
     last.set(xscale="log", xlabel="delay (steps)", ylabel="symbols recalled (%)")
-    last.set(ylim=(0, 105), title="a symbol of eight, remembered")
+    last.set(ylim=(0, 105), title="recall of one of eight symbols")
     figure.legend(
         *last.get_legend_handles_labels(),
         loc="outside lower center",

@@ -1,4 +1,4 @@
-"""Networks of the sequence-to-sequence experiment, trained for the same time."""
+"""Networks of the sequence-to-sequence experiment, trained for the same CPU time."""
 
 import time
 
@@ -8,7 +8,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.keras_models import train
 from experiments._lib.timed_training import COMPILE, cosine, fit_for
-from lmu_nengo.training import Checkpoint, Simulator  # first: it chooses Keras
+from lmu_nengo.training import Checkpoint, Simulator  # first: it selects Keras
 
 # isort: split
 import tensorflow as tf
@@ -26,10 +26,10 @@ def build(task, n_source, n_target, seed):
     Parameters
     ----------
     task : str
-        ``"both_ways"`` and ``"one_way"`` put out a value in every step; all others are
-        for an encoder and a decoder.
+        ``"both_ways"`` and ``"one_way"`` have an output in every step; all others need an
+        encoder and a decoder.
     n_source, n_target : int
-        Steps of the source and of what comes after it.
+        Steps of the source and of the target.
     seed : int
         Seed of the weights.
 
@@ -87,37 +87,37 @@ def build(task, n_source, n_target, seed):
 
 
 def orthogonal(n, rng):
-    """Random orthogonal matrix, as Keras starts its recurrent layers."""
+    """Random orthogonal matrix, as Keras initializes its recurrent layers."""
     q, r = np.linalg.qr(rng.randn(n, n))
     return q * np.sign(np.diag(r))
 
 
 def train_lmu(task, sets, limits, seed, folder, resume):
     """
-    Train an LMU with all steps in one call, and test it.
+    Train an LMU, and return its output for the test set.
 
     Parameters
     ----------
     task : str
         As for `build`.
     sets : list of (ndarray, ndarray)
-        Sources (n, n_source, 1) and targets (n, n_target, 1) to train on, for validation
-        and to test.
+        Sources (n, n_source, 1) and targets (n, n_target, 1) for training, validation and
+        testing.
     limits : tuple of (int, float)
-        Epochs and seconds of processor time at most.
+        Maximum epochs and seconds of CPU time.
     seed : int
         Seed of weights and shuffling.
     folder : pathlib.Path
         For the checkpoint.
     resume : bool
-        Whether to go on from there.
+        Whether to continue from there.
 
     Returns
     -------
     output : ndarray of shape (n_tests, n_target, 1)
-        Of the epoch with the least validation loss.
+        Output in the epoch with the lowest validation loss.
     parameters : int
-        Trained numbers.
+        Number of trained parameters.
     history : dict of {str: list of float}
         By epoch.
     """
@@ -126,7 +126,7 @@ def train_lmu(task, sets, limits, seed, folder, resume):
     after = task not in BOTH_WAYS
     padded = []
     for source, target in sets:
-        if after:  # both share one run; the decoder puts out zero until its turn
+        if after:  # both are in one run; the decoder's output is zero until it starts
             source = np.pad(source, ((0, 0), (0, n_target), (0, 0)))
             target = np.pad(target, ((0, 0), (n_source, 0), (0, 0)))
         padded.append((source, target))
@@ -157,14 +157,14 @@ def train_lmu(task, sets, limits, seed, folder, resume):
 
 def make_lstm(task, units, n_target, seed):
     """
-    Build what the LMU is compared with, of Keras' layers.
+    Build the network of Keras' layers that the LMU is compared with.
 
     Parameters
     ----------
     task : str
         As for `build`.
     units : int
-        Size of each of the two LSTM layers; of the only one for ``"one_way"``.
+        Size of each LSTM layer; there is only one for ``"one_way"``, otherwise two.
     n_target : int
         Steps of the target.
     seed : int
@@ -173,7 +173,7 @@ def make_lstm(task, units, n_target, seed):
     Returns
     -------
     model : tf.keras.Model
-        Not compiled yet; takes (batch, n_source, 1).
+        Not yet compiled; takes (batch, n_source, 1).
     """
     keras = tf.keras
     keras.utils.set_random_seed(seed)
@@ -192,7 +192,7 @@ def make_lstm(task, units, n_target, seed):
 
 
 def lstm_units(task, n_parameters, n_target):
-    """Size with which `make_lstm` has as many parameters as given, or just fewer."""
+    """Largest size with which `make_lstm` does not exceed a number of parameters."""
     units = 1
     while make_lstm(task, units + 1, n_target, 0).count_params() <= n_parameters:
         units += 1
@@ -200,7 +200,7 @@ def lstm_units(task, n_parameters, n_target):
 
 
 def train_lstm(task, sets, limits, seed, folder, resume, n_parameters):
-    """Do the same as `train_lmu` with Keras' LSTM layers of ``n_parameters`` at most."""
+    """Do the same as `train_lmu` with LSTM layers of at most ``n_parameters``."""
     epochs, seconds = limits
     n_target = sets[0][1].shape[1]
     model = make_lstm(task, lstm_units(task, n_parameters, n_target), n_target, seed)

@@ -1,20 +1,21 @@
-"""Sequence to sequence: copy, reverse, forecast a window; and reading in both directions.
+"""Sequence to sequence: copy, reverse, forecast; and reading in both directions.
 
-An encoder reads a sequence of 40 real values, then a decoder, which is shown nothing and
-gets only the encoder's memory, puts out 40 values (forecast: 20). LMU: order 24, the
-window spans both, 48 hidden neurons that feed back into themselves and the memory. LSTM:
-Keras' layers with the same number of parameters or just fewer, states handed over.
+An encoder reads a sequence of 40 values; then a decoder, which has no input of its own and
+receives only the encoder's memory, generates 40 values (forecast: 20). LMU: order 24, the
+window spans both sequences, 48 hidden neurons that feed back to themselves and to the
+memory. LSTM: Keras' layers with at most as many parameters, states handed over.
 
-copy, reverse: white noise up to 0.1 cycles a step. forecast: the Mackey-Glass series (tau
-17), every third unit of time a step. both_ways: that noise with white noise of half its
-size added, 100 steps, to be freed of it; two LMU cells of order 24 and 24 hidden neurons
-with windows of 20 steps, or two LSTM layers, one of which reads backwards. one_way: one
-cell or layer that reads forwards, as large; it shows what the future is worth.
+copy, reverse: white noise up to 0.1 cycles per step. forecast: the Mackey-Glass series (tau
+17), every third unit of time. both_ways: remove noise from such a signal, 100 steps, to
+which white noise of half its size was added; two LMU cells of order 24 and 24 hidden
+neurons with windows of 20 steps, or two LSTM layers, one of which reads backwards. one_way:
+one cell or layer of the same total size that reads forwards only.
 
-Figures are the root mean square error over that of an output of zero (NRMSE). 1,024
-sequences to train on, 256 for validation, 256 to test; batches of 32, Adam, whose rate
-falls from 0.003 (LMU) or 0.01 (LSTM) as a cosine, --minutes of processor time each; the
-epoch with the least validation loss is tested. The epochs reached are in the figures.
+The figures are normalized root mean square errors (NRMSE): 1 is an output of zero. 1,024
+sequences to train on, 256 for validation, 256 to test; batches of 32; Adam, with a learning
+rate that falls from 0.003 (LMU) or 0.01 (LSTM) to zero as a cosine, --minutes of CPU time
+for each network; the epoch with the lowest validation loss is tested. The figures include
+the epochs that were reached.
 """
 
 import json
@@ -39,8 +40,8 @@ TITLES = {
     "copy": "copy",
     "reverse": "reverse",
     "forecast": "forecast of Mackey-Glass",
-    "both_ways": "noise removed, both directions",
-    "one_way": "noise removed, forwards only",
+    "both_ways": "noise removal, both directions",
+    "one_way": "noise removal, forwards only",
 }
 
 
@@ -53,16 +54,16 @@ def make_data(task, n, rng):
     task : str
         One of `TASKS`.
     n : int
-        How many.
+        Number of sequences.
     rng : numpy.random.RandomState
-        What they are drawn from.
+        Source of randomness.
 
     Returns
     -------
     source : ndarray of shape (n, n_source, 1)
-        What is shown.
+        Inputs.
     target : ndarray of shape (n, n_target, 1)
-        What is to be put out.
+        Desired outputs.
     """
     if task == "forecast":
         length = STRIDE * (N_SOURCE + N_AHEAD)
@@ -74,7 +75,7 @@ def make_data(task, n, rng):
         n_steps = N_SMOOTHED if smoothed else N_SOURCE
         noise = WhiteSignal(n * 2 * n_steps, high=HIGH, rms=1.0)
         target = noise.run_steps(n * 2 * n_steps, dt=1.0, rng=rng)
-        # gaps between the sequences
+        # leave gaps between the sequences
         target = target.reshape(n, 2 * n_steps, 1)[:, :n_steps]
         source = target
         if smoothed:
@@ -85,12 +86,12 @@ def make_data(task, n, rng):
 
 
 def nrmse(output, target):
-    """Root mean square error over that of an output of zero."""
+    """Root mean square error, relative to an output of zero."""
     return float(np.sqrt(np.mean((output - target) ** 2) / np.mean(target**2)))
 
 
 def floor(task, source, target):
-    """Error without a network: the input as it is to be freed of noise, else zero."""
+    """Error without a network: of the noisy input, or of an output of zero."""
     return nrmse(source if task in ("both_ways", "one_way") else 0 * target, target)
 
 
@@ -105,19 +106,19 @@ def run(task, sizes, limits, seed, out, resume):
     sizes : tuple of int
         Sequences to train on, for validation and to test.
     limits : tuple of (int, float)
-        Epochs and seconds of processor time at most.
+        Maximum epochs and seconds of CPU time.
     seed : int
-        Seed of everything.
+        Seed of everything random.
     out : pathlib.Path
         Folder for checkpoints and results.
     resume : bool
-        Whether to go on from there.
+        Whether to continue from there.
 
     Returns
     -------
     result : dict
-        ``floor``; by network error, error by step, parameters, epochs, seconds; and the
-        first test sequence.
+        ``floor``; for each network the error, the error by step, parameters, epochs and
+        seconds; and the first test sequence.
     """
     from experiments.seq2seq._models import train_lmu, train_lstm
 
@@ -160,7 +161,7 @@ def run(task, sizes, limits, seed, out, resume):
     type=click.FloatRange(min=0, min_open=True),
     default=1.0,
     show_default=True,
-    help="Processor time at most for each network.",
+    help="Maximum CPU time for each network.",
 )
 @shared_options
 def main(minutes, resume, quick, seed, out):
@@ -206,7 +207,7 @@ def draw(results, path):
         upper.set_title(TITLES[task].replace(", ", ",\n"), fontsize="medium")
         lower.set(xlabel="step of the output", ylim=(0, None))
     axes[0, 0].set_ylabel("first test sequence")
-    axes[1, 0].set_ylabel("error (rms / rms of the target)")
+    axes[1, 0].set_ylabel("NRMSE")
     lines = [*axes[0, 0].lines, axes[1, 0].lines[-1]]
     figure.legend(handles=lines, loc="outside lower center", ncols=4, frameon=False)
     figure.savefig(path, dpi=100)

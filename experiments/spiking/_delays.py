@@ -1,10 +1,19 @@
-"""A memory delays noise by its window: the task that most spiking experiments share."""
+"""A memory delays noise by its window: the task of most spiking experiments."""
 
 import nengo
 import numpy as np
 
 import lmu_nengo
 from experiments._lib.parallel import run_many
+from lmu_nengo import targets
+
+# the thesis' task of order 3: the whole window, without a filter
+WINDOW_TASK = dict(
+    theta=0.1, order=3, high=3.0, rms=1.0, seconds=2.0, dt=0.001, n_delays=100
+)
+WINDOW_MEMORY = lmu_nengo.Spiking(
+    384, nengo.LIF(), synapse=0.01, expected_input=lmu_nengo.Band(3.0, 1.0)
+)
 
 
 def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_s):
@@ -14,7 +23,7 @@ def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_
     Parameters
     ----------
     realization : lmu_nengo.Linear or lmu_nengo.Spiking
-        How the memory is computed.
+        Realization of the memory.
     seed : int
         Seed of signal and neurons.
     theta, order, high, rms, seconds, dt, filter_s : float
@@ -25,7 +34,7 @@ def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_
     network : nengo.Network
         The network.
     output, signal : nengo.Probe
-        The decoded signal and the signal that went in, both filtered.
+        The delayed signal and the input, both filtered.
     """
     process = nengo.processes.WhiteSignal(seconds, high=high, rms=rms, y0=0, seed=seed)
     with nengo.Network(seed=seed) as network:
@@ -41,7 +50,7 @@ def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_
 
 
 def late(signal, theta, dt):
-    """A signal of shape (n_steps, size), theta seconds later."""
+    """Delay a signal of shape (n_steps, size) by theta seconds."""
     steps = round(theta / dt)
     return np.concatenate([np.zeros((steps, signal.shape[1])), signal[:-steps]])
 
@@ -63,7 +72,7 @@ def run_delay(
     Parameters
     ----------
     realization : lmu_nengo.Linear or lmu_nengo.Spiking
-        How the memory is computed.
+        Realization of the memory.
     seed : int
         Seed of signal and neurons.
     theta : float
@@ -71,20 +80,20 @@ def run_delay(
     order : int
         Order of the memory.
     high : float
-        The noise holds all frequencies up to this one, in Hz.
+        The noise contains all frequencies up to this one, in Hz.
     rms : float
         Its root mean square.
     seconds : float
         How long to run; the noise has this period.
     dt : float
         Step in seconds.
-    filter_s : float
-        Time constant in seconds of the lowpass that output and target go through.
+    filter_s : float or None
+        Time constant in seconds of the lowpass on output and target; ``None`` for none.
 
     Returns
     -------
     output : ndarray of shape (n_steps, 1)
-        The decoded signal, filtered.
+        The delayed signal, filtered.
     target : ndarray of shape (n_steps, 1)
         The signal one window ago, filtered.
     """
@@ -98,19 +107,19 @@ def run_delay(
 
 def summarize(name, errors):
     """
-    Mean and worst of the errors of several seeds.
+    Mean and worst of the errors with several seeds.
 
     Parameters
     ----------
     name : str
-        Name of the mean; the worst has ``_worst`` behind it.
+        Name of the mean; that of the worst is ``NAME_worst``.
     errors : list of float
         One for each seed.
 
     Returns
     -------
     figures : dict of {str: float}
-        As for `experiments._lib.common.report`.
+        As for `experiments._lib.results.report`.
     """
     return {name: float(np.mean(errors)), f"{name}_worst": float(np.max(errors))}
 
@@ -122,18 +131,18 @@ def delay_figures(cases, seeds, description):
     Parameters
     ----------
     cases : dict of {str: (realization, task)}
-        By name of the figure; ``task`` is a dict, the other arguments of `run_delay`.
+        By name of the figure; ``task`` is a dict of the other arguments of `run_delay`.
     seeds : iterable of int
-        Each case is run with each.
+        Each case is run with each seed.
     description : str
-        Stands beside the progress bar.
+        Text beside the progress bar.
 
     Returns
     -------
     figures : dict of {str: float}
-        Mean and worst normalized root mean square error of each case.
+        Mean and worst NRMSE of each case.
     traces : dict of {str: (output, target)}
-        Of the first seed.
+        Output and target of each case with the first seed.
     """
     seeds = list(seeds)
     jobs = [(r, seed, task) for r, task in cases.values() for seed in seeds]
@@ -148,3 +157,43 @@ def delay_figures(cases, seeds, description):
 
 def _run(realization, seed, task):
     return run_delay(realization, seed, **task)
+
+
+def window_error(seed, target="core"):
+    """
+    Error of a spiking memory over its whole window, in the thesis' task of order 3.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of signal and neurons.
+    target : str
+        One of `lmu_nengo.targets.NAMES`.
+
+    Returns
+    -------
+    error : float
+        NRMSE against an exact memory, over 100 delays from 0 to theta.
+    """
+    task, probes = WINDOW_TASK, []
+    process = nengo.processes.WhiteSignal(
+        task["seconds"], high=task["high"], rms=task["rms"], y0=0, seed=seed
+    )
+    with nengo.Network(seed=seed) as network:
+        signal = nengo.Node(process)
+        for realization in (WINDOW_MEMORY, lmu_nengo.Linear()):
+            memory = lmu_nengo.LegendreMemory(
+                task["theta"], task["order"], realization=realization, dt=task["dt"]
+            )
+            nengo.Connection(signal, memory.input, synapse=None)
+            probes.append(nengo.Probe(memory.output))
+    if target == "core":
+        sim = nengo.Simulator(network, dt=task["dt"], progress_bar=False)
+    else:
+        sim = targets.load(target).Simulator(network, dt=task["dt"], seed=seed)
+    with sim:
+        sim.run(task["seconds"])
+    delays = np.linspace(0, 1, task["n_delays"])
+    decoders = lmu_nengo.delay_decoders(task["order"], delays)
+    output, exact = (sim.data[probe] @ decoders.T for probe in probes)
+    return lmu_nengo.signal.nrmse(output, exact)

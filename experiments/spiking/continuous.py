@@ -1,18 +1,19 @@
-"""The same memory on other solvers and steps: what each costs and loses.
+"""The same memory with other solvers and steps: accuracy and cost.
 
-A memory of one second and order 6 gets two sines (0.5 and 0.9 Hz) and gives the signal one
-second late. The continuous memory has an exact answer: the sines are themselves states of
-a linear system, so the matrix exponential of both together gives its output at any time.
-Against it stand Nengo networks with zero-order hold, Euler's and the bilinear rule
-(trapezoids) at steps from 10 us to 10 ms, and memories of 1,000 spiking neurons: the
-normalized root mean square error (NRMSE) from the second window on, and seconds of
-processor time for a simulated second. LIF neurons need
-steps shorter than their refractory time of 2 ms.
+A memory of one second and order 6 receives two sines (0.5 and 0.9 Hz) and returns the
+signal one second late. The continuous memory has an exact solution: sines are themselves
+states of a linear system, so the matrix exponential of both systems together gives the
+output at any time. It is compared with Nengo networks with zero-order hold, Euler's rule
+and the bilinear (trapezoidal) rule at steps from 10 us to 10 ms, and with memories of 1,000
+spiking neurons. The figures are the normalized root mean square error (NRMSE) from the
+second window on, and CPU seconds per simulated second. LIF neurons need steps shorter than
+their refractory period of 2 ms.
 
-Theory: as in Nengo, the input's value at the end of a step stands for the whole step, so
-the input comes half a step early, and every error falls with the step (slope 1). Against
-the exact output half a step later, the hold and the trapezoids fall with the step's square
-(slope 2), Euler's rule does not. The slopes are fitted to the steps of 0.1 to 10 ms.
+Theory: in Nengo, the input at the end of a step stands for the whole step, so the input
+arrives half a step early, and every error is proportional to the step (slope 1). Against
+the exact output half a step later, the errors of the hold and of the bilinear rule fall
+with the square of the step (slope 2), that of Euler's rule does not. The slopes are fitted
+to steps of 0.1 to 10 ms.
 """
 
 import time
@@ -46,19 +47,19 @@ FROM = 2.0  # seconds
 
 
 def signal(t):
-    """Value of the input at a time."""
+    """Value of the input at time ``t``."""
     pairs = zip(AMPLITUDES, FREQUENCIES, strict=True)
     return sum(a * np.sin(2 * np.pi * f * t) for a, f in pairs)
 
 
 def exact(seconds, dt):
     """
-    Output of the continuous memory, from rest.
+    Compute the output of the continuous memory, from rest.
 
     Parameters
     ----------
     seconds, dt : float
-        How long, and how often.
+        Duration, and interval between the values.
 
     Returns
     -------
@@ -91,17 +92,17 @@ def measure(solver, dt, seconds, seed):
     solver : str
         One of `SOLVERS` or of `NEURONS`.
     dt, seconds : float
-        Step; how long to run.
+        Step and duration.
     seed : int
         Seed of the neurons.
 
     Returns
     -------
     error, later : float
-        NRMSE against the exact output, and against that half a step later; not a number
-        if the solver is unstable at this step.
+        NRMSE against the exact output, and against the exact output half a step later;
+        NaN if the solver is unstable at this step.
     cost : float
-        Processor time for a simulated second.
+        CPU time per simulated second.
     """
     try:
         if solver in SOLVERS:
@@ -163,7 +164,7 @@ def main(quick, seed, out):
 
 
 def draw(results, path):
-    """Draw error by step, and cost by error."""
+    """Draw the error by step, and the error by cost."""
     from matplotlib.figure import Figure
 
     names = {
@@ -183,12 +184,12 @@ def draw(results, path):
         if solver in SOLVERS:
             left.plot(1000 * steps, later, ":", **style, mfc="white")
         right.plot(costs, errors, "-", **style)
-    left.plot([], [], "k:", label="against half a step later")
+    left.plot([], [], "k:", label="against the output half a step later")
     left.set(xscale="log", yscale="log", xlabel="step (ms)", ylabel="NRMSE, delay of 1 s")
-    left.set_title("against the continuous memory's exact output")
+    left.set_title("error against the exact continuous memory")
     right.set(xscale="log", yscale="log", ylabel="NRMSE, delay of 1 s")
-    right.set(xlabel="processor seconds for a simulated second")
-    right.set_title("what it costs")
+    right.set(xlabel="CPU seconds per simulated second")
+    right.set_title("error by cost")
     right.minorticks_off()
     left.legend(frameon=False, fontsize="small")
     figure.savefig(path, dpi=150)

@@ -1,12 +1,12 @@
-"""How many bits a memory needs: accuracy against weight bits and state precision.
+"""How many bits a memory needs: accuracy by the precision of weights and state.
 
-Emulated in NumPy: weights are rounded to so many bits, sign included, each matrix with a
-scale of its own; the state is rounded in every step. `delay`: a memory of order 4 delays
-noise of 2 Hz by 0.2 s (NRMSE, mean of five seeds), as a state matrix applied once a step
-("direct") and as the same mapped onto a synapse of 50 ms, whose own decay is exact
-("synapse"). `digits`: the rate network of the psmnist experiment, memory and weights
-rounded. Where nengo-loihi is installed, the same memory with 800 spiking neurons runs on
-its emulator, which has 8 bits a weight.
+Emulated in NumPy: weights are rounded to a number of bits, including the sign, with one
+scale for each matrix; the state is rounded in every step. Delay: a memory of order 4 delays
+noise of 2 Hz by 0.2 s (NRMSE, mean of five seeds), once with a state matrix that is applied
+in each step ("direct"), once with the matrix mapped onto a synapse of 50 ms, whose own
+decay is exact ("synapse"). Digits: the rate network of the psmnist experiment, with memory
+and weights rounded. Where nengo-loihi is installed, the same memory with 800 spiking
+neurons runs on its emulator, which has 8 bits for each weight.
 """
 
 from typing import NamedTuple
@@ -35,21 +35,21 @@ WEIGHT_BITS = (3, 4, 5, 6, 8, 10, 12, 16)
 STATE_BITS = (4, 6, 8, 10, 12, 16, 20, 24)
 SYNAPSE = 0.05
 N_DIGITS = 1000
-EPOCHS = 10  # of MNIST: what bits cost is not a matter of the last tenth of a percent
+EPOCHS = 10  # for MNIST; enough to see what bits cost
 
 
 def to_bits(values, bits, scale=None):
     """
-    Round to a signed number of so many bits.
+    Round to signed numbers with a number of bits.
 
     Parameters
     ----------
     values : ndarray
         Numbers.
     bits : int or None
-        Bits with the sign; ``None`` leaves the numbers as they are.
+        Bits, including the sign; ``None`` rounds nothing.
     scale : float or ndarray, optional
-        What the largest integer stands for; what is beyond is cut off. ``None`` is the
+        Value of the largest integer; larger magnitudes are clipped. ``None`` is the
         largest magnitude.
 
     Returns
@@ -71,9 +71,9 @@ class FixedPoint(NamedTuple):
     Attributes
     ----------
     decay : float
-        Share of the state that stays by itself, exactly.
+        Share of the state that remains by itself, exactly.
     A, B : ndarray of shapes (order, order) and (order, 1)
-        What is added to that in each step: ``gain (A x + B u)``.
+        In each step, ``gain (A x + B u)`` is added to what remains.
     gain : float
         See above.
     scale : ndarray of shape (order,)
@@ -92,18 +92,18 @@ class FixedPoint(NamedTuple):
     @classmethod
     def of(cls, Ad, Bd, scale, weight_bits=None, state_bits=None, decay=0.0):
         """
-        Round a memory.
+        Round the matrices of a memory.
 
         Parameters
         ----------
         Ad, Bd : ndarray of shapes (order, order) and (order, 1)
             Discrete state space.
         scale : ndarray of shape (order,)
-            Range of each coefficient; the matrices are rounded in units of these.
+            Range of each coefficient; the matrices are rounded in these units.
         weight_bits, state_bits : int, optional
             ``None`` rounds nothing.
         decay : float
-            Of a synapse that the memory is mapped onto; 0 is none.
+            Decay per step of a synapse onto which the memory is mapped; 0 for none.
 
         Returns
         -------
@@ -125,7 +125,7 @@ class FixedPoint(NamedTuple):
         u : ndarray of shape (n_sequences, n_steps)
             Inputs.
         every : bool
-            Whether all steps are returned or the last one.
+            Return the coefficients of every step instead of the last one.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class FixedPoint(NamedTuple):
             Legendre coefficients.
         """
         x = np.zeros((len(u), len(self.A)), u.dtype)
-        # float32 has 24 bits; more are counted in double precision by the caller
+        # float32 has 24 bits; the caller passes float64 for more
         A, B = (matrix.astype(u.dtype) for matrix in (self.A.T, self.B.T))
         states = []
         for now in u.T:
@@ -151,14 +151,14 @@ def delay_errors(seeds, weight_bits, state_bits):
     Parameters
     ----------
     seeds : iterable of int
-        One signal each.
+        Seeds of the signals.
     weight_bits, state_bits : int or None
         ``None`` rounds nothing.
 
     Returns
     -------
     errors : tuple of (float, float)
-        Means; the matrix applied directly, and mapped onto a synapse.
+        Mean errors with the matrix applied directly, and mapped onto a synapse.
     """
     theta, order, dt, seconds = (TASK[name] for name in ("theta", "order", "dt", "seconds"))
     u = []
@@ -189,20 +189,20 @@ def delay_errors(seeds, weight_bits, state_bits):
 
 class Digits(NamedTuple):
     """
-    A trained rate network's arrays, and digits to try it on.
+    The arrays of a trained rate network, and test digits.
 
     Attributes
     ----------
     memory : tuple of (ndarray, ndarray)
         Discrete state space.
     weights, biases : list of ndarray
-        Layer by layer; the first weights take the normalized memory.
+        By layer; the first weights apply to the normalized memory.
     normalize : ndarray of shape (order,)
-        Factors of the memory's coefficients.
+        Factors that normalize the memory's coefficients.
     u : ndarray of shape (n_digits, n_steps)
         Sequences.
     y : ndarray of shape (n_digits,)
-        What they show.
+        Labels.
     """
 
     memory: tuple
@@ -238,25 +238,25 @@ class Digits(NamedTuple):
 
 def train_digits(digits, quick, seed, out, resume):
     """
-    Train the rate network of the psmnist experiment, or go on where it was.
+    Train the rate network of the psmnist experiment, or continue its training.
 
     Parameters
     ----------
     digits : lmu_nengo.datasets.Digits
-        MNIST, or scikit-learn's.
+        MNIST, or the 8x8 digits.
     quick : bool
-        Whether to train for a short time and try few digits.
+        Whether to train and test only briefly.
     seed : int
-        Seed of everything, the permutation too.
+        Seed of everything, including the permutation.
     out : pathlib.Path
-        Where the checkpoint goes.
+        Folder for the checkpoint.
     resume : bool
-        Whether to go on from a checkpoint.
+        Whether to continue from a checkpoint.
 
     Returns
     -------
     trained : Digits
-        Its arrays, and the test digits.
+        The network's arrays, and the test digits.
     """
     if digits.name == "MNIST":
         setting = PRESETS["small"]._replace(epochs=1 if quick else EPOCHS)
@@ -300,7 +300,7 @@ def loihi_error(seeds):
 
 
 def draw(figures, name, path):
-    """Draw error and accuracy against bits."""
+    """Draw error and accuracy by number of bits."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -351,7 +351,7 @@ def main(data, download, resume, quick, seed, out):
     for what, bits in track(cases, "rounding", console=console):
         rounded = {"weight_bits": None, "state_bits": None, f"{what}_bits": bits}
         errors = delay_errors(seeds, **rounded)
-        if what == "state":  # rounded alike, mapped or not
+        if what == "state":  # the same with and without the synapse
             figures[f"nrmse_state_{bits}"] = errors[0]
         else:
             figures[f"nrmse_direct_weight_{bits}"] = errors[0]

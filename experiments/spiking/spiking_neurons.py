@@ -1,10 +1,10 @@
-"""Which neurons to choose: error of a spiking memory by neuron type and number.
+"""Which neurons to choose: error of a spiking memory by type and number of neurons.
 
 White noise of rms 0.3 up to 1 Hz, theta 1 s, order 6, synapses of 0.1 s, steps of 1 ms, 20
-s, all settings `lmu_nengo.Spiking`'s own; the normalized root mean square error (NRMSE) of
-the delayed signal over the whole run, delayed signal and target through the same lowpass
-of 0.1 s; mean and worst of three seeds, --seed and the two after it. nrmse_linear is the
-exact memory's, which no neurons can beat.
+s, otherwise the defaults of `lmu_nengo.Spiking`; the normalized root mean square error
+(NRMSE) of the delayed signal over the whole run, delayed signal and target through the same
+lowpass of 0.1 s; mean and worst of three seeds, --seed and the two after it. nrmse_linear
+is that of an exact memory, a lower bound for all neurons.
 """
 
 import click
@@ -52,7 +52,7 @@ def main(quick, seed, out):
 
 
 def draw(sizes, figures, path):
-    """Draw the error by number of neurons, a line for each type."""
+    """Draw the error by number of neurons, one line for each type."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -63,6 +63,6 @@ def draw(sizes, figures, path):
         axes.plot(sizes, errors, style, ms=4, lw=1, label=type(neuron_type).__name__)
     axes.axhline(figures["nrmse_linear"], color="black", lw=0.8, label="exact memory")
     axes.set(xscale="log", yscale="log", xlabel="neurons", ylabel="NRMSE, delay of 1 s")
-    axes.set_title("order 6, 1 Hz; dashed: rates, no spikes")
+    axes.set_title("order 6, 1 Hz (dashed: rate neurons)")
     figure.legend(loc="outside right upper", frameon=False)
     figure.savefig(path, dpi=150)

@@ -10,10 +10,10 @@ As published: rms 1.0, 10 s, a lowpass of 20 ms on both. Published: 0.387 with d
 Principle 3, and 1.425 with continuous.
 
 Fine steps: as ours, but 2,000 LIF neurons, steps of 10 us, synapses of 0.1 s after a pure
-delay of 1 ms, 5 s (the published runs with a delay are of order 6: see spiking_synapses).
-nrmse_linear is the exact memory's. Mean and worst of ten seeds, --seed and the nine after
-it (the published run had 25). That the neurons serve the delay of theta (points) was chosen
-on seeds 100 to 103, LIF: NRMSE 0.135, for the whole window 0.18.
+delay of 1 ms, 5 s (the published runs with a delay are of order 6, see spiking_synapses).
+nrmse_linear is that of an exact memory. Mean and worst of ten seeds, --seed and the nine
+after it (the published run had 25). To optimize the neurons for the delay of theta (points)
+was decided on seeds 100 to 103, LIF: NRMSE 0.135, against 0.18 for the whole window.
 """
 
 import click
@@ -33,7 +33,7 @@ REFERENCE = {"nrmse_lif_as_published": 0.387}
 
 
 def memory(neuron_type, rms, n_neurons=1000, synapse=0.1):
-    """Memory for noise of a level."""
+    """Build the realization for noise of a given rms."""
     return lmu_nengo.Spiking(
         n_neurons,
         neuron_type,
@@ -79,7 +79,7 @@ def main(quick, seed, out):
 
 
 def draw(traces, path):
-    """Draw the end of the first seed's run, as published and ours."""
+    """Draw the last second of the first seed's run, as published and ours."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")

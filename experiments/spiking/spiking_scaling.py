@@ -1,20 +1,21 @@
 """How the error of a spiking memory falls with neurons and grows with the order.
 
 Neurons: white noise of rms 0.3 up to 1 Hz, theta 1 s, order 6, synapses of 0.1 s, steps of
-1 ms, 20 s, 100 to 10,000 neurons; a lowpass of 0.1 s on everything compared. The excess is
-the normalized root mean square error (NRMSE) of the spiking memory's delayed signal
-against the exact memory's; the exponent is that of its mean over the seeds, by least
-squares in the logarithms, over all numbers of neurons.
+1 ms, 20 s, 100 to 10,000 neurons; a lowpass of 0.1 s on all signals that are compared. The
+excess is the normalized root mean square error (NRMSE) of the spiking memory's delayed
+signal against that of an exact memory. The exponent is fitted to its mean over the seeds,
+by least squares in the logarithms, over all numbers of neurons.
 
-Independent noise falls with the exponent -1/2. Neurons that integrate and fire reach -1 if
-their phases stay evenly spread: all alike and staggered, the default, here with intercepts
-of -3, so that the first second, which is beyond the expected range, does not count (with
-the default -1.5, the fall ends at 2.5e-4 from 5,000 neurons on). "Varied" ones, with
-rates of 200 to 400 Hz, intercepts from -1.5 to 0.9 and random first voltages, drift apart.
-LIF levels off at what its leak does to a changing current.
+Independent noise falls with the exponent -1/2. Integrate-and-fire neurons reach -1 if
+their phases stay evenly spread, as by default (all alike, staggered). They have intercepts
+of -3 here, so that the first second, which is beyond the expected range, does not count:
+with the default of -1.5 the excess stays at 2.5e-4 from 5,000 neurons on, and the exponent
+is -0.50. "Varied" ones, with rates of 200 to 400 Hz, intercepts from -1.5 to 0.9 and random
+initial voltages, drift apart. With LIF neurons the error levels off, because of what
+their leak does to a changing current.
 
-Order: orders 2 to 12, 1,000 neurons, noise up to order / (6 theta) Hz, the NRMSE against
-the signal itself, beside the exact memory's.
+Order: orders 2 to 12, 1,000 neurons, noise up to order / (6 theta) Hz; the NRMSE against
+the signal itself, beside that of an exact memory.
 
 Ten seeds, --seed and the nine after it.
 """
@@ -56,14 +57,14 @@ ORDER_KINDS = ("lif", "spiking_rectified_linear")
 
 
 def excess(realization, seed, task, exact):
-    """Error of `run_delay` against the exact memory's output."""
+    """Error of `run_delay` against the output of an exact memory."""
     output, _ = run_delay(realization, seed, **task)
     return lmu_nengo.signal.nrmse(output, exact)
 
 
 def by_neurons(sizes, seeds, task):
     """
-    Excess by kind of neuron and their number.
+    Excess by kind and number of neurons.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def by_neurons(sizes, seeds, task):
     Returns
     -------
     errors : dict of {str: ndarray of shape (n_sizes, n_seeds)}
-        For each kind.
+        By kind.
     """
     jobs = [(lmu_nengo.Linear(), seed, *task.values()) for seed in seeds]
     exact = [output for output, _ in run_many(run_delay, jobs, "exact")]
@@ -137,7 +138,7 @@ def main(quick, seed, out):
 
 
 def draw(sizes, orders, fits, figures, path):
-    """Draw excess by neurons with the fitted lines, and error by order."""
+    """Draw the excess with the fitted lines, and the error by order."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -149,18 +150,20 @@ def draw(sizes, orders, fits, figures, path):
         label = f"{name(kind)}: {slope:.2f}"
         left.plot(n, np.exp(level) * n**slope, lw=1, color=colors[kind])
         left.plot(n, values, "o", ms=4, color=colors[kind], label=label)
-    left.set(xscale="log", yscale="log", xlabel="neurons", ylabel="NRMSE, exact memory")
-    left.set_title("excess, order 6; exponents in the legend")
+    left.set(
+        xscale="log", yscale="log", xlabel="neurons", ylabel="NRMSE against exact memory"
+    )
+    left.set_title("excess error, order 6 (legend: exponents)")
     for kind in (*ORDER_KINDS, "linear"):
         values = [figures[f"nrmse_{kind}_order{order}"] for order in orders]
         label = "exact memory" if kind == "linear" else None
         right.plot(orders, values, "o-", ms=4, color=colors[kind], label=label)
-    right.set(yscale="log", xlabel="order", ylabel="NRMSE, delayed signal")
-    right.set(title="order / 6 cycles in the window, 1,000 neurons", xticks=orders)
+    right.set(yscale="log", xlabel="order", ylabel="NRMSE of delayed signal")
+    right.set(title="order / 6 cycles per window, 1,000 neurons", xticks=orders)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
     figure.savefig(path, dpi=150)
 
 
 def name(kind):
-    """Kind of neuron as words."""
+    """Kind of neuron in words."""
     return kind.replace("_", " ").replace("lif", "LIF")

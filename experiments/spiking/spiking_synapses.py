@@ -1,18 +1,18 @@
-"""Spiking memories through many synapses: Principle 3 takes each into account.
+"""Spiking memories with many synapses: Principle 3 takes each into account.
 
 As published: white noise of rms 0.5 up to 15 Hz, theta 0.1 s, order 6, 2,000 LIF neurons,
 steps of 10 us, 1 s; a lowpass of 20 ms on delayed signal and target. Synapses: a lowpass
 of 10 ms; a double exponential of 10 and 2 ms; a lowpass of 10 ms after a delay of 10 ms.
-Order 6 itself errs at this task; nrmse_published_linear is the exact memory's.
+Order 6 itself has an error in this task: nrmse_published_linear is that of an exact memory.
 
 Slow: white noise of rms 0.3 up to 1 Hz, theta 1 s, order 6, 1,000 LIF neurons, steps of
 1 ms, 20 s; a lowpass of 0.1 s on both. Synapses: lowpasses of 0.1 s and 0.02 s; a double
 exponential of 0.1 and 0.005 s; alpha of 0.05 s; a lowpass of 0.1 s after a delay of 10 ms;
-and one lowpass for each dimension, from 0.15 s for the first down to 0.05 s for the last.
+and a different lowpass for each dimension, from 0.15 s for the first to 0.05 s for the
+last.
 
 Normalized root mean square error (NRMSE) over the whole run; mean and worst of ten seeds,
---seed and the nine after it (the published run had one). --quick takes steps of 0.1 ms and
-0.3 s, and 3 s for the slow task.
+--seed and the nine after it (the published run had one).
 """
 
 import click
@@ -31,7 +31,7 @@ SLOW = dict(theta=1.0, order=6, high=1.0, rms=0.3, seconds=20.0, dt=0.001, filte
 
 
 def double_exponential(tau1, tau2):
-    """Lowpass of ``tau1`` followed by one of ``tau2``, in seconds."""
+    """Lowpass of ``tau1`` seconds followed by one of ``tau2`` seconds."""
     return nengo.LinearFilter([1], [tau1 * tau2, tau1 + tau2, 1])
 
 
@@ -95,7 +95,7 @@ def main(quick, seed, out):
 
 
 def draw(figures, groups, path):
-    """Draw mean and worst error by synapse."""
+    """Draw the mean and the worst error of each synapse."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4.5), layout="constrained")

@@ -1,20 +1,20 @@
 """Neurons of a spiking memory fire one after the other, like time cells.
 
-A rectangular pulse of height 1.5 and 1 s, from the start, enters a memory of theta
-4.784 s and order 6: 300 LIF neurons, 50 for each balanced dimension or thereabouts, with
-Nengo's own rates and intercepts, an alpha synapse of 0.1 s on the recurrence, steps of
-1 ms, 6 s. A cell's field is the mean and the standard deviation of its spike times after
-the end of the pulse, at time 0; cells with at least 90% of these spikes within 4.784 s
-are kept, and their spread is regressed on their time. That is the published analysis
-(called there a Gaussian fit), and its figures are beside ours.
+A rectangular pulse of height 1.5 and length 1 s, from the start, enters a memory of theta
+4.784 s and order 6: 300 LIF neurons, about 50 for each balanced dimension, with Nengo's
+default rates and intercepts, an alpha synapse of 0.1 s on the recurrence, steps of 1 ms,
+6 s. The field of a cell is the mean and the standard deviation of its spike times after
+the end of the pulse, which is time 0. Cells with at least 90% of these spikes within
+4.784 s are kept, and their standard deviation is regressed on their mean. This is the
+published analysis (called a Gaussian fit there); its figures stand beside ours.
 
-What differs: ours are the neurons of this library, whose intercepts and rates are evenly
-spread rather than drawn, so that seeds hardly matter, and whose ranges follow the pulse
-expected rather than a radius of 0.3. Our heat map shows the filtered spikes of the cells
-that were kept; the published one showed 73 imaginary cells, projections of the state
-upon random directions chosen to peak within the delay. Nothing was fitted to the figures,
-but many neurons fire more than once, or fall silent: they are no textbook time cells.
-nrmse_state is the error of the memory's whole state against the exact memory.
+What differs: the intercepts and rates of our neurons are evenly spaced rather than random,
+so that seeds hardly matter, and their ranges follow from the expected pulse rather than
+from a radius of 0.3. Our heat map shows the filtered spikes of the cells that were kept;
+the published one shows 73 virtual cells, projections of the state onto random directions
+that were selected for a peak within the delay. Nothing was fitted to the published figures.
+Many neurons fire more than once, or fall silent: they are not textbook time cells.
+nrmse_state is the error of the memory's whole state against an exact memory.
 
 Mean and worst of ten seeds, --seed and the nine after it (the published run had one).
 """
@@ -45,7 +45,7 @@ BRAIN = {"slope": 0.18, "intercept": 0.27, "correlation": 0.52}
 
 def run(seed):
     """
-    Run the memory.
+    Show the pulse to the memory.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def run(seed):
     t : ndarray of shape (n_steps,)
         Seconds after the end of the pulse.
     spikes : ndarray of bool of shape (n_steps, n_neurons)
-        Who fired.
+        Whether a neuron fired in a step.
     error : float
         Normalized root mean square error of the state.
     """
@@ -78,14 +78,14 @@ def run(seed):
 
 def fields(t, spikes):
     """
-    Time and spread of each cell's field.
+    Time and width of the field of each cell.
 
     Parameters
     ----------
     t : ndarray of shape (n_steps,)
         Seconds after the end of the pulse.
     spikes : ndarray of bool of shape (n_steps, n_neurons)
-        Who fired.
+        Whether a neuron fired in a step.
 
     Returns
     -------
@@ -104,8 +104,8 @@ def fields(t, spikes):
     return np.array(kept), np.array(centers), np.array(spreads)
 
 
-def analyse(seed):
-    """Figures of one seed."""
+def analyze(seed):
+    """Run one seed and return its figures."""
     t, spikes, error = run(seed)
     _, centers, spreads = fields(t, spikes)
     slope, intercept = np.polyfit(centers, spreads, 1)
@@ -124,7 +124,7 @@ def main(quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (2 if quick else 10))
     out.mkdir(parents=True, exist_ok=True)
-    results = run_many(analyse, [(s,) for s in seeds], "time cells")
+    results = run_many(analyze, [(s,) for s in seeds], "time cells")
     figures = {
         name: float(np.mean([result[name] for result in results])) for name in REFERENCE
     }
@@ -146,7 +146,7 @@ def main(quick, seed, out):
 
 
 def draw(t, spikes, path):
-    """Draw the first seed's cells sorted by peak, and the spread of their fields."""
+    """Draw the cells of the first seed, sorted by peak, and the widths of their fields."""
     from matplotlib.figure import Figure
 
     kept, centers, spreads = fields(t, spikes)
@@ -158,8 +158,8 @@ def draw(t, spikes, path):
     left, right = figure.subplots(1, 2)
     extent = (0, t[-1], len(kept) + 0.5, 0.5)
     image = left.imshow(cells, aspect="auto", extent=extent, interpolation="nearest")
-    figure.colorbar(image, ax=left, label="activity, each from 0 to 1")
-    left.set(xlabel="time after the pulse (s)", ylabel="cell, by time of its peak")
+    figure.colorbar(image, ax=left, label="activity (normalized for each cell)")
+    left.set(xlabel="time after the pulse (s)", ylabel="cell, sorted by time of its peak")
     right.plot(centers, spreads, ".", ms=4, color="tab:blue", label="cells")
     fit = dict(zip(("slope", "intercept"), np.polyfit(centers, spreads, 1), strict=True))
     lines = {
@@ -173,7 +173,7 @@ def draw(t, spikes, path):
         right.plot(
             x, line["intercept"] + line["slope"] * x, style, color=color, label=label
         )
-    right.set(xlabel="time of the field (s)", ylabel="spread of the field (s)")
+    right.set(xlabel="center of the field (s)", ylabel="width of the field (s)")
     right.set(xlim=(0, THETA), ylim=(0, None))
     figure.legend(
         *right.get_legend_handles_labels(),

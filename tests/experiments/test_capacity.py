@@ -18,7 +18,7 @@ def test_what_is_left_is_a_shift_of_one_step_at_the_end_of_the_window():
     shift = [np.mean(np.diff(x[:-1000]) ** 2) for x in stimuli(1000, 0, slice(100, 120))]
     errors = lmu_errors(1000, 20, seed=0)
     assert errors[-1] == pytest.approx(np.mean(shift), rel=0.1)
-    centred = lmu_errors(1000, 20, seed=0, centred=True)
+    centred = lmu_errors(1000, 20, seed=0, centered=True)
     assert np.all(centred[1:4] < 1e-4 * errors[1:4])
 
 

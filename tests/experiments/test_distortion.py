@@ -43,7 +43,7 @@ def test_distorted_images_keep_their_weight_and_follow_the_seed():
 def test_inputs_are_pushed_to_where_the_loss_grows():
     import tensorflow as tf
 
-    from lmu_nengo.training import nengo_dl  # noqa: F401  chooses Keras
+    from lmu_nengo.training import nengo_dl  # noqa: F401  selects Keras
 
     rng = np.random.RandomState(0)
     n, n_steps, distance = 8, 5, 0.3

@@ -44,7 +44,7 @@ def test_training_goes_on_and_keeps_its_best_epoch(tmp_path):
 
 def test_training_of_other_data_is_not_gone_on_with(tmp_path):
     fit(tmp_path, 1)
-    with pytest.raises(ValidationError, match="start without resuming"):
+    with pytest.raises(ValidationError, match="start without --resume"):
         fit(tmp_path, 2, data=X[:32], resume=True)
 
 
