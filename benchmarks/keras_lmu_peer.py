@@ -1,7 +1,7 @@
-"""What keras-lmu computes and how fast it trains; run by a Python that has it.
+"""What keras-lmu computes and how fast it trains; run by a Python that has it installed.
 
-keras-lmu's licence is non-commercial, so it stays in an environment of its own:
-`environment` makes one, and the two commands exchange numbers by files and by pipe::
+keras-lmu's license is non-commercial, so it stays in an environment of its own, which
+`environment` makes. Its two commands exchange numbers through files and pipes::
 
     PYTHON keras_lmu_peer.py values IN.npz OUT.npz
     PYTHON keras_lmu_peer.py train KIND BATCH STEPS ORDER HIDDEN N_BATCHES JIT
@@ -22,7 +22,7 @@ KINDS = ("last step", "all steps", "recurrent")
 
 def environment(python=None):
     """
-    Path of a Python that has keras-lmu, made with venv and pip if none is given.
+    Return the path of a Python that has keras-lmu; create one if none is given.
 
     Parameters
     ----------
@@ -32,7 +32,8 @@ def environment(python=None):
     Returns
     -------
     python : str
-        The path given, or that in a folder for temporary files, kept for the next time.
+        The given path, or that of an environment in the folder for temporary files, which
+        is kept for the next time.
     """
     if python:
         return python
@@ -75,7 +76,7 @@ def values(source, target):
     layer(x)
     cell = layer.layer.cell if "hidden_kernel" in given else layer
     hidden = cell.hidden_cell
-    # each of keras-lmu's weights, and which of the paper's paths stand in it, row by row
+    # each of keras-lmu's weights, and the paper's paths that it contains, row by row
     places = [
         (cell.kernel, ("input_encoders", "hidden_encoders")),
         (hidden.kernel, ("memory_kernel", "input_kernel")),
@@ -102,7 +103,7 @@ def values(source, target):
 
 
 def train(kind, batch, steps, order, hidden, n_batches, jit):
-    """Train on random digits; print milliseconds a digit for each line of the input."""
+    """Train on random digits; for each line of input print milliseconds per digit."""
     import keras
     import keras_lmu
 
@@ -145,18 +146,18 @@ def train(kind, batch, steps, order, hidden, n_batches, jit):
 
 def clock_of(keras):
     """
-    A callback that times batches.
+    Create a callback that times batches.
 
     Parameters
     ----------
     keras : module
-        The Keras that it is for.
+        Keras, or tf_keras.
 
     Returns
     -------
     clock : keras.callbacks.Callback
-        ``clock.milliseconds(batch)`` is the median time of a digit, from the second
-        batch of the last call on.
+        ``clock.milliseconds(batch)`` is the median time per digit in the last call,
+        without its first batch.
     """
 
     class Clock(keras.callbacks.Callback):

@@ -1,13 +1,14 @@
-"""Steps a second of a spiking memory, against two plainer ways to build its neurons.
+"""Speed of a spiking memory, against two simpler ways to build its neurons.
 
 The same 1,000 neurons, order 6, theta 1 s, steps of 1 ms, in Nengo:
 
+\b
 - ours: `lmu_nengo.Spiking`;
 - array: `nengo.networks.EnsembleArray` with one recurrent connection, Legendre coordinates;
 - single: one `nengo.Ensemble` of all dimensions with one recurrent connection.
 
-Turns are taken, round after round, so that a busy machine slows all three alike; the ratio
-is the median over the rounds of ours over the other's. Building is not counted.
+They take turns, round after round, so that a busy machine slows down all three alike; the
+ratio is the median over the rounds. The time to build is not included.
 """
 
 import time
@@ -22,12 +23,12 @@ THETA, TAU, DT = 1.0, 0.1, 0.001
 
 
 def signal():
-    """White noise of rms 0.3 up to 1 Hz."""
+    """Create white noise of rms 0.3 up to 1 Hz."""
     return nengo.Node(nengo.processes.WhiteSignal(20.0, high=1.0, rms=0.3, y0=0, seed=0))
 
 
 def ours(n_neurons, order, neuron_type):
-    """Our spiking memory."""
+    """Build our spiking memory."""
     with nengo.Network(seed=0) as network:
         memory = lmu_nengo.LegendreMemory(
             THETA, order, realization=lmu_nengo.Spiking(n_neurons, neuron_type, TAU)
@@ -45,7 +46,7 @@ def mapped(order):
 
 
 def array(n_neurons, order, neuron_type):
-    """An EnsembleArray with one recurrent connection."""
+    """Build an EnsembleArray with one recurrent connection."""
     recurrent, drive = mapped(order)
     with nengo.Network(seed=0) as network:
         state = nengo.networks.EnsembleArray(
@@ -58,7 +59,7 @@ def array(n_neurons, order, neuron_type):
 
 
 def single(n_neurons, order, neuron_type):
-    """One ensemble of all dimensions with one recurrent connection."""
+    """Build one ensemble of all dimensions with one recurrent connection."""
     recurrent, drive = mapped(order)
     with nengo.Network(seed=0) as network:
         state = nengo.Ensemble(n_neurons, order, neuron_type=neuron_type)
@@ -69,12 +70,12 @@ def single(n_neurons, order, neuron_type):
 
 
 @click.command(help=__doc__)
-@click.option("--neurons", default=1000, show_default=True, help="Neurons in all.")
+@click.option("--neurons", default=1000, show_default=True, help="Total number of neurons.")
 @click.option("--order", default=6, show_default=True, help="Order of the memory.")
 @click.option("--steps", default=2000, show_default=True, help="Steps in each turn.")
-@click.option("--rounds", default=11, show_default=True, help="Turns of each.")
+@click.option("--rounds", default=11, show_default=True, help="Number of rounds.")
 def main(neurons, order, steps, rounds):
-    """Take turns and print simulated seconds per second, and ratios."""
+    """Take turns; print simulated seconds per second, and ratios."""
     for neuron_type in (nengo.LIF(), nengo.SpikingRectifiedLinear()):
         sims = {
             build.__name__: nengo.Simulator(
@@ -93,7 +94,7 @@ def main(neurons, order, steps, rounds):
         for name, times in seconds.items():
             ratio = np.median(times / seconds["ours"])
             click.echo(
-                f"  {name:7s} {steps * DT / np.median(times):6.2f} simulated s a second; "
+                f"  {name:7s} {steps * DT / np.median(times):6.2f} simulated s per second; "
                 f"ours is {ratio:.2f} times as fast"
             )
         for sim in sims.values():

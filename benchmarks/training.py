@@ -1,23 +1,24 @@
-"""Milliseconds a digit in training, against keras-lmu and NengoDL's step-by-step loop.
+"""Milliseconds per digit in training, against keras-lmu and NengoDL's own loop.
 
 One machine, one run, the same number of threads; digits of 784 steps, order 256, 212
-hidden units, batches of 100, Adam. Ours and the peer's take turns, each in a process of its
-own that does nothing while the other is timed; medians over the rounds, ratios printed:
+hidden units, batches of 100, Adam. Ours and the peer take turns, each in a process of its
+own that is idle while the other is timed; medians over the rounds and ratios are printed:
 
+\b
 - last step: the memory of a whole digit, hidden rectified linear units, one read-out;
   against `LMUFeedforward`;
-- all steps: the same with a read-out at every step; against
+- all steps: the same with a read-out in every step; against
   ``LMUFeedforward(return_sequences=True)``;
 - recurrent: `lmu_nengo.LMUCell` with ``hidden_encoders``, ``memory_encoders``,
   ``input_kernel`` and ``hidden_kernel``; against `LMU` with ``hidden_to_memory``,
   ``memory_to_memory``, ``input_to_hidden`` and a SimpleRNNCell;
-- loop: the network of the last step by NengoDL's own loop, 16 steps unrolled.
+- loop: the network of "last step" in NengoDL's own loop, 16 steps unrolled.
 
-Each time is the median of the batches of a round; tracing and compilation are left out.
-keras-lmu runs with and without XLA, and the quicker counts; of all steps without only: it
-is the quicker there, and takes 18 GB or more; where that ends it, half the batch is
-tried. Then the
-exponents with which the cost of ours grows with the batch and with the steps.
+Each time is the median over the batches of a round, without tracing and compilation.
+keras-lmu runs with and without XLA, and the faster one counts. "all steps" runs without XLA
+only: that is the faster one there, and with XLA it takes 18 GB or more. If memory runs out,
+half the batch is tried. Finally, the exponents with which our cost grows with the batch and
+with the steps are printed.
 """
 
 import json
@@ -34,7 +35,7 @@ from keras_lmu_peer import __file__ as PEER
 
 STEPS, ORDER, HIDDEN, BATCH = 784, 256, 212, 100
 OPTIONS = {"jit_compile": True, "steps_per_execution": 50}
-# batches in a round: of ours, of keras-lmu's
+# batches in a round: ours, keras-lmu's
 N_BATCHES = {
     "last step": (250, 6),
     "all steps": (6, 3),
@@ -47,7 +48,7 @@ WITH_XLA = {"last step": (1, 0), "all steps": (0,), "recurrent": (1, 0)}  # kera
 
 
 def build(kind, steps):
-    """Build the network of ours; return it with its probe."""
+    """Build our network; return it with its probe."""
     import nengo
 
     import lmu_nengo
@@ -79,7 +80,7 @@ def build(kind, steps):
 
 
 def worker(kind, batch, steps, n_batches):
-    """Train ours; print milliseconds a digit for each line of the input."""
+    """Train ours; for each line of input print milliseconds per digit."""
     from lmu_nengo.training import Simulator
 
     import tensorflow as tf  # isort: skip
@@ -118,14 +119,14 @@ def worker(kind, batch, steps, n_batches):
 
 class Runner:
     """
-    A process that trains for one round whenever it is asked to.
+    A process that trains for one round on request.
 
     Parameters
     ----------
     command : list of str
-        How it is started.
+        Its command line.
     threads : int
-        Threads for TensorFlow.
+        Number of threads of TensorFlow.
     """
 
     def __init__(self, command, threads):
@@ -146,31 +147,31 @@ class Runner:
         self.times = []
         while not (line := self.process.stdout.readline()).startswith("ready"):
             if not line:
-                raise RuntimeError(f"{command} ended; run it alone to see why.")
+                raise RuntimeError(f"{command} ended early; run it by itself to see why.")
         self.about = line.strip()
 
     def round(self):
-        """Milliseconds a digit of one more round."""
+        """Run one more round; return milliseconds per digit."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         self.times.append(float(self.process.stdout.readline()))
         return self.times[-1]
 
     def close(self):
-        """End it; return the rest of what it prints."""
+        """End the process; return the rest of its output."""
         rest, _ = self.process.communicate()
         return rest.strip()
 
 
 def start_ours(kind, threads, batch=BATCH, steps=STEPS, n_batches=None):
-    """Start a `Runner` of ours."""
+    """Start our `Runner`."""
     n_batches = n_batches or N_BATCHES[kind][0]
     job = json.dumps([kind, batch, steps, n_batches])
     return Runner([sys.executable, __file__, "--worker", job], threads)
 
 
 def start_theirs(python, kind, xla, threads):
-    """Start a `Runner` of keras-lmu, with the largest batch that fits into memory."""
+    """Start the `Runner` of keras-lmu, with the largest batch that fits into memory."""
     for batch in (BATCH, BATCH // 2, BATCH // 4):
         size = [batch, STEPS, ORDER, HIDDEN, N_BATCHES[kind][1]]
         try:
@@ -179,11 +180,11 @@ def start_theirs(python, kind, xla, threads):
             return runner
         except RuntimeError as error:
             print(f"batch {batch}: {error}", flush=True)
-    raise RuntimeError(f"keras-lmu does not run {kind} here.")
+    raise RuntimeError(f"keras-lmu cannot run {kind!r} on this machine.")
 
 
 def exponent(kind, threads, rounds, batches, steps):
-    """Fitted exponent of the cost of one batch, in the batch or in the steps."""
+    """Fit the exponent of the cost of one batch, in the batch size or in the steps."""
     cost = []
     for batch in batches:
         for n in steps:
@@ -196,14 +197,21 @@ def exponent(kind, threads, rounds, batches, steps):
 
 
 @click.command(help=__doc__)
-@click.option("--peer", help="A Python that has keras-lmu; made by venv and pip if absent.")
-@click.option("--kinds", default=",".join([*KINDS, "loop"]), show_default=True)
-@click.option("--rounds", default=5, show_default=True)
-@click.option("--threads", default=os.cpu_count(), show_default=True)
-@click.option("--growth/--no-growth", default=True, help="Exponents too.")
+@click.option("--peer", help="A Python that has keras-lmu. Default: a new environment.")
+@click.option(
+    "--kinds",
+    default=",".join([*KINDS, "loop"]),
+    show_default=True,
+    help="What to time.",
+)
+@click.option("--rounds", default=5, show_default=True, help="Number of rounds.")
+@click.option(
+    "--threads", default=os.cpu_count(), show_default=True, help="Threads of TensorFlow."
+)
+@click.option("--growth/--no-growth", default=True, help="Also fit the exponents.")
 @click.option("--worker", "job", hidden=True)
 def main(peer, kinds, rounds, threads, growth, job):
-    """Take turns and print."""
+    """Take turns; print times and ratios."""
     if job:
         worker(*json.loads(job))
         return
@@ -241,7 +249,9 @@ def main(peer, kinds, rounds, threads, growth, job):
             ):
                 power, cost = exponent(kind, threads, rounds, *sizes)
                 text = ", ".join(f"{ms:.4g}" for ms in cost)
-                print(f"{kind}: cost ~ {name}^{power:.2f} (ms a batch: {text})", flush=True)
+                print(
+                    f"{kind}: cost ~ {name}^{power:.2f} (ms per batch: {text})", flush=True
+                )
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ what they look at passes by. The signal is a pulse every six seconds.
 
 Open it in Nengo GUI (``nengo networks/time_cells.py``) or draw it with
 ``python networks/time_cells.py --out time_cells.png``. `python -m experiments time_cells`
-analyses the memory's own neurons as a paper did.
+analyzes the memory's own neurons as in a published paper.
 """
 
 import nengo

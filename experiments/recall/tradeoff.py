@@ -24,7 +24,7 @@ from lmu_nengo.datasets import lorenz, mackey_glass
 ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 THETAS = (4, 8, 16, 32, 64, 128)  # steps
 SERIES = {"mackey_glass": (mackey_glass, 15), "lorenz": (lorenz, 5)}
-N_SERIES, NEIGHBOURS, TOLERANCE, POWER = 8, 8, 0.1, 0.999
+N_SERIES, NEIGHBORS, TOLERANCE, POWER = 8, 8, 0.1, 0.999
 
 
 def highest_frequency(series):
@@ -103,7 +103,7 @@ def predict(states, target):
     from sklearn.neighbors import KNeighborsRegressor
 
     half, size = len(states) // 2, states.shape[-1]
-    model = KNeighborsRegressor(NEIGHBOURS, weights="distance")
+    model = KNeighborsRegressor(NEIGHBORS, weights="distance")
     model.fit(states[:half].reshape(-1, size), target[:half].ravel())
     found = model.predict(states[half:, ::5].reshape(-1, size))
     return lmu_nengo.signal.nrmse(found, target[half:, ::5].ravel())
@@ -132,7 +132,7 @@ def main(quick, seed, out):
                 for q, value in zip(orders, row, strict=True):
                     figures[f"{name}_{kind}_theta{t}_order{q}"] = float(value)
     figures = shown | figures
-    settings = {"n_series": N_SERIES, "n_steps": n_steps, "neighbors": NEIGHBOURS}
+    settings = {"n_series": N_SERIES, "n_steps": n_steps, "neighbors": NEIGHBORS}
     settings |= {"power": POWER, "tolerance": TOLERANCE}
     path = report("tradeoff", seed, quick, figures, {}, out, settings, shown)
     draw(orders, thetas, maps, theory, path.with_suffix(".png"))

@@ -33,7 +33,7 @@ def test_distorted_images_keep_their_weight_and_follow_the_seed():
     assert first.dtype == np.float32 and first.min() >= 0 and first.max() <= 1
     # factors along the axes have a geometric mean of 1
     assert np.median(first.sum(axis=1)) == pytest.approx(blob.sum(), rel=0.02)
-    # the centre of mass moves by shift and bend: shift^2 / 3 + some of bend^2
+    # the center of mass moves by shift and bend: shift^2 / 3 + some of bend^2
     weights = first / first.sum(axis=1, keepdims=True)
     rows = weights @ np.repeat(offset, side)
     low = SHIFT**2 / 3
