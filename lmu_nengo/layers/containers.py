@@ -1,23 +1,30 @@
-"""Networks made of layers: one after another, side by side, forwards and backwards."""
+"""Networks made of layers: stacked, in parallel, in both directions, encoder-decoder."""
+
+import itertools
+from collections.abc import Iterable
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._nengo import plain_config
+from lmu_nengo._validation import check_integer
+from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.processes.regularization import Dropout
-from lmu_nengo.processes.sequence import Reverse
+from lmu_nengo.processes.sequence import Only, Reverse
 
 
 class Layers(nengo.Network):
     """
     The base of networks made of layers, which move into it.
 
+    Subclasses check all that can be refused before they call this constructor, so that a
+    refused network leaves its layers where they are.
+
     Parameters
     ----------
     layers : list of nengo.Network
-        Networks that have nodes ``.input`` and ``.output``: `lmu_nengo.LMUCell`,
-        `lmu_nengo.LSTM`, `lmu_nengo.LegendreMemory`, and all those of this module.
+        Layers that `check_layers` has passed.
     label : str, optional
         Name of the network.
     seed : int, optional
@@ -27,25 +34,6 @@ class Layers(nengo.Network):
     """
 
     def __init__(self, layers, label=None, seed=None, add_to_container=None):
-        layers = list(layers)
-        if not layers:
-            raise ValidationError("got no layer, expected at least one.", "layers", self)
-        for layer in layers:
-            ends = [getattr(layer, name, None) for name in ("input", "output")]
-            if not all(isinstance(end, nengo.Node) for end in ends):
-                raise ValidationError(
-                    f"got {layer!r}, expected a network with nodes .input and .output, "
-                    "such as LMUCell, LSTM, LegendreMemory or Stack.",
-                    attr="layers",
-                    obj=type(self),
-                )
-        if len({id(layer) for layer in layers}) < len(layers):
-            raise ValidationError(
-                "got the same network twice, expected a network of its own for each "
-                "layer. Weights are not shared: build another one.",
-                attr="layers",
-                obj=type(self),
-            )
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         for network in nengo.Network.context:
             network.networks[:] = [
@@ -53,15 +41,6 @@ class Layers(nengo.Network):
             ]
         self.networks.extend(layers)
         self.layers = layers
-
-    def check_sizes(self, sizes, expected, what, fix):
-        """Raise ValidationError if the sizes of two layers do not fit."""
-        if sizes != expected:
-            raise ValidationError(
-                f"{what} {sizes}, expected {expected}. {fix}",
-                attr="layers",
-                obj=type(self),
-            )
 
 
 class Stack(Layers):
@@ -71,14 +50,15 @@ class Stack(Layers):
     Parameters
     ----------
     layers : list of nengo.Network
-        Networks that have nodes ``.input`` and ``.output``, such as `lmu_nengo.LMUCell`,
+        Any networks with nodes ``.input`` and ``.output``, such as `lmu_nengo.LMUCell`,
         `lmu_nengo.LSTM`, `lmu_nengo.LegendreMemory`, `Parallel` or `Bidirectional`. They
-        move into the stack.
+        become subnetworks of the stack.
     residual : bool or list of bool
         Whether a layer's input is added to its output; both must have the same size. One
         for all layers, or one each.
     dropout : float
-        Share of each layer's output, but the last one's, that is dropped in training.
+        Probability with which a value of a layer's output is dropped in training, in
+        [0, 1); the last layer's output is not.
     label : str, optional
         Name of the network.
     seed : int, optional
@@ -98,56 +78,82 @@ class Stack(Layers):
     ValidationError
         If there is no layer, something is not a layer, or sizes do not fit.
 
+    See Also
+    --------
+    Parallel : Layers side by side.
+    Bidirectional : One layer for each direction of time.
+
     Notes
     -----
     A hybrid is a stack of LMU and LSTM layers. `lmu_nengo.training.Simulator` chooses
-    for each layer whether all steps are taken at once.
+    for each layer whether all steps are computed at once.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LSTM, LMUCell, Stack
+    >>> with nengo.Network(seed=0) as model:
+    ...     cell = LMUCell(2, memory_d=1, theta=0.1, order=6, hidden_d=10)
+    ...     hybrid = Stack([cell, LSTM(10, 4)], dropout=0.2)
+    >>> hybrid.input.size_in, hybrid.output.size_out
+    (2, 4)
     """
 
     def __init__(
         self,
-        layers,
-        residual=False,
-        dropout=0.0,
-        label=None,
-        seed=None,
-        add_to_container=None,
+        layers: Iterable[nengo.Network],
+        residual: bool | Iterable[bool] = False,
+        dropout: float = 0.0,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
     ):
-        super().__init__(layers, label, seed, add_to_container)
+        layers = check_layers(layers, type(self))
         if isinstance(residual, (bool, np.bool_)):
-            residual = [residual] * len(self.layers)
-        self.check_sizes(
-            len(list(residual)), len(self.layers), "number of values in residual:", ""
-        )
-        for below, above in zip(self.layers, self.layers[1:], strict=False):
-            self.check_sizes(
-                above.input.size_in,
-                below.output.size_out,
-                f"{above} takes",
-                f"Give it the size that {below} puts out.",
+            residual = [residual] * len(layers)
+        residual = list(residual)
+        if len(residual) != len(layers):
+            raise ValidationError(
+                f"must be one bool or one for each of {len(layers)} layers, got "
+                f"{len(residual)}.",
+                attr="residual",
+                obj=type(self),
             )
+        for below, above in itertools.pairwise(layers):
+            check_sizes(
+                f"the input of {above}",
+                above.input.size_in,
+                f"the output of {below}",
+                below.output.size_out,
+                type(self),
+            )
+        for layer, is_residual in zip(layers, residual, strict=True):
+            if is_residual:
+                check_sizes(
+                    f"the output of {layer}, which is residual,",
+                    layer.output.size_out,
+                    "its input",
+                    layer.input.size_in,
+                    type(self),
+                )
+        drops = []
+        if dropout:
+            drops = [Dropout(dropout, layer.output.size_out) for layer in layers[:-1]]
+
+        super().__init__(layers, label, seed, add_to_container)
         with plain_config(), self:
-            self.input = nengo.Node(size_in=self.layers[0].input.size_in, label="input")
+            self.input = nengo.Node(size_in=layers[0].input.size_in, label="input")
             below = self.input
-            for i, (layer, is_residual) in enumerate(
-                zip(self.layers, residual, strict=True)
-            ):
+            for i, (layer, is_residual) in enumerate(zip(layers, residual, strict=True)):
                 nengo.Connection(below, layer.input, synapse=None)
                 above = layer.output
                 if is_residual:
-                    self.check_sizes(
-                        above.size_out,
-                        below.size_out,
-                        f"residual layer {layer} puts out",
-                        "Give it an output of the size of its input, or leave out its "
-                        "residual connection.",
-                    )
                     total = nengo.Node(size_in=above.size_out, label=f"residual{i}")
                     nengo.Connection(below, total, synapse=None)
                     nengo.Connection(above, total, synapse=None)
                     above = total
-                if dropout and layer is not self.layers[-1]:
-                    drop = nengo.Node(Dropout(dropout, above.size_out), label=f"dropout{i}")
+                if i < len(drops):
+                    drop = nengo.Node(drops[i], label=f"dropout{i}")
                     nengo.Connection(above, drop, synapse=None)
                     above = drop
                 below = above
@@ -157,14 +163,14 @@ class Stack(Layers):
 
 class Parallel(Layers):
     """
-    Layers side by side: all get the same input, their outputs stand one after another.
+    Layers side by side: all get the same input, and their outputs are concatenated.
 
-    Memories with different ``theta`` see the input at several time scales.
+    Memories with different ``theta`` see the input on several time scales.
 
     Parameters
     ----------
     layers : list of nengo.Network
-        Networks as for `Stack`, with inputs of one size.
+        Networks as for `Stack`, with inputs of the same size.
     label : str, optional
         Name of the network.
     seed : int, optional
@@ -175,7 +181,7 @@ class Parallel(Layers):
     Attributes
     ----------
     input : nengo.Node
-        Goes to every layer.
+        Feeds every layer.
     output : nengo.Node
         The layers' outputs in their order.
     layers : list of nengo.Network
@@ -185,30 +191,46 @@ class Parallel(Layers):
     ------
     ValidationError
         If there is no layer, something is not a layer, or sizes differ.
+
+    See Also
+    --------
+    Stack : Layers one after another.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Parallel
+    >>> with nengo.Network() as model:
+    ...     scales = Parallel([LegendreMemory(theta, order=4) for theta in (0.1, 1.0)])
+    >>> scales.input.size_in, scales.output.size_out
+    (1, 8)
     """
 
-    def __init__(self, layers, label=None, seed=None, add_to_container=None):
+    def __init__(
+        self,
+        layers: Iterable[nengo.Network],
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
+    ):
+        layers = check_layers(layers, type(self))
+        check_inputs(layers, type(self))
         super().__init__(layers, label, seed, add_to_container)
-        size = self.layers[0].input.size_in
-        for layer in self.layers:
-            self.check_sizes(
-                layer.input.size_in, size, f"{layer} takes", "All get the same input."
-            )
         with plain_config(), self:
-            self.input = nengo.Node(size_in=size, label="input")
-            for layer in self.layers:
+            self.input = nengo.Node(size_in=layers[0].input.size_in, label="input")
+            for layer in layers:
                 nengo.Connection(self.input, layer.input, synapse=None)
-            self.output = joined([layer.output for layer in self.layers], "output")
+            self.output = joined([layer.output for layer in layers], "output")
 
 
 class Bidirectional(Layers):
     """
-    Two layers, of which one reads the sequence backwards. For whole sequences only.
+    Two layers, one of which reads the sequence backwards. For whole sequences only.
 
     Parameters
     ----------
     forward, backward : nengo.Network
-        Networks as for `Stack`, with inputs of one size.
+        Networks as for `Stack`, with inputs of the same size.
     label : str, optional
         Name of the network.
     seed : int, optional
@@ -221,30 +243,45 @@ class Bidirectional(Layers):
     input : nengo.Node
         The sequence.
     output : nengo.Node
-        What both put out for each step of the sequence: the first has seen all up to that
-        step, the second all from that step on.
+        Both outputs for each step of the sequence: the first layer has seen everything up
+        to that step, the second everything from that step on.
     last : nengo.Node
-        At the last step only: what both put out after they have seen the whole sequence.
+        Valid at the last step only: both outputs after the whole sequence.
     layers : list of nengo.Network
         The two layers.
 
     Raises
     ------
     ValidationError
-        If something is not a layer, or sizes differ. When it is simulated step by step:
-        it cannot know what comes.
+        If something is not a layer, or sizes differ. When it is simulated step by step,
+        as the backward layer needs the future.
 
     Notes
     -----
     Realize its memories as ``Windowed`` and run it in `lmu_nengo.training.Simulator`.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LSTM, Bidirectional
+    >>> with nengo.Network(seed=0) as model:
+    ...     both = Bidirectional(LSTM(3, 5), LSTM(3, 5))
+    >>> both.input.size_in, both.output.size_out, both.last.size_out
+    (3, 10, 10)
     """
 
-    def __init__(self, forward, backward, label=None, seed=None, add_to_container=None):
-        super().__init__([forward, backward], label, seed, add_to_container)
+    def __init__(
+        self,
+        forward: nengo.Network,
+        backward: nengo.Network,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
+    ):
+        layers = check_layers([forward, backward], type(self))
+        check_inputs(layers, type(self))
+        super().__init__(layers, label, seed, add_to_container)
         size = forward.input.size_in
-        self.check_sizes(
-            backward.input.size_in, size, f"{backward} takes", "Both get the same input."
-        )
         with plain_config(), self:
             self.input = nengo.Node(size_in=size, label="input")
             nengo.Connection(self.input, forward.input, synapse=None)
@@ -255,6 +292,165 @@ class Bidirectional(Layers):
             nengo.Connection(backward.output, again, synapse=None)
             self.output = joined([forward.output, again], "output")
             self.last = joined([forward.output, backward.output], "last")
+
+
+class EncoderDecoder(Layers):
+    """
+    A cell encodes a sequence; its final memory initializes a decoder.
+
+    Both share one run: the encoder reads the first ``n_source`` steps; at the last of them
+    its memory is added to the decoder's; from the next step on the decoder generates the
+    output sequence.
+
+    Parameters
+    ----------
+    encoder : LMUCell
+        Reads the source.
+    decoder : LMUCell
+        Made with ``start=True`` and a memory of the encoder's size.
+    n_source : int
+        Steps of the source, at least 1.
+    label : str, optional
+        Name of the network.
+    seed : int, optional
+        Seed of the network.
+    add_to_container : bool, optional
+        As for `nengo.Network`.
+
+    Attributes
+    ----------
+    input : nengo.Node
+        The source; what comes after ``n_source`` steps is ignored.
+    decoder_input : nengo.Node
+        The decoder's own input, ignored in the first ``n_source`` steps. It may stay
+        unconnected; for teacher forcing, connect the target, delayed by one step.
+    output : nengo.Node
+        The decoder's output; zero in the first ``n_source`` steps.
+    layers : list of LMUCell
+        Encoder and decoder.
+
+    Raises
+    ------
+    ValidationError
+        If one of them is not an LMUCell, the decoder was made without ``start=True``, or
+        their memories differ in size.
+
+    Notes
+    -----
+    The decoder runs from the first step. If it feeds its hidden state back into its
+    memory (``hidden_encoders``), its memory may not be zero when the encoder's is added.
+
+    References
+    ----------
+    Sutskever, Vinyals and Le, "Sequence to Sequence Learning with Neural Networks",
+    NeurIPS 2014.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import EncoderDecoder, LMUCell
+    >>> memory = dict(memory_d=1, theta=0.1, order=6)
+    >>> with nengo.Network(seed=0) as model:
+    ...     encoder = LMUCell(2, hidden_d=10, **memory)
+    ...     decoder = LMUCell(1, hidden_d=3, start=True, **memory)
+    ...     translate = EncoderDecoder(encoder, decoder, n_source=50)
+    >>> translate.input.size_in, translate.output.size_out
+    (2, 3)
+    """
+
+    def __init__(
+        self,
+        encoder: LMUCell,
+        decoder: LMUCell,
+        n_source: int,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
+    ):
+        n_source = check_integer(n_source, "n_source", obj=type(self))
+        for attr, cell in (("encoder", encoder), ("decoder", decoder)):
+            if not isinstance(cell, LMUCell):
+                raise ValidationError(
+                    f"must be an LMUCell, got {cell!r}.", attr=attr, obj=type(self)
+                )
+        if decoder.start is None:
+            raise ValidationError(
+                "must be made with LMUCell(..., start=True): its memory has to be set.",
+                attr="decoder",
+                obj=type(self),
+            )
+        if encoder.m.size_in != decoder.m.size_in:
+            raise ValidationError(
+                f"must have a memory of {encoder.m.size_in} values, as the encoder has, "
+                f"got {decoder.m.size_in}. Give both the same memory_d and order.",
+                attr="decoder",
+                obj=type(self),
+            )
+        layers = check_layers([encoder, decoder], type(self))
+        super().__init__(layers, label, seed, add_to_container)
+        with plain_config(), self:
+
+            def only(start, stop, pre, post, label):
+                node = nengo.Node(Only(start, stop, pre.size_out), label=label)
+                nengo.Connection(pre, node, synapse=None)
+                nengo.Connection(node, post, synapse=None)
+
+            self.input = nengo.Node(size_in=encoder.input.size_in, label="input")
+            self.decoder_input = nengo.Node(
+                size_in=decoder.input.size_in, label="decoder input"
+            )
+            self.output = nengo.Node(size_in=decoder.output.size_out, label="output")
+            only(0, n_source, self.input, encoder.input, "source")
+            only(n_source - 1, n_source, encoder.m, decoder.start, "handing over")
+            only(n_source, None, self.decoder_input, decoder.input, "target")
+            only(n_source, None, decoder.output, self.output, "decoded")
+
+
+def check_layers(layers, obj):
+    """The layers as a list, or ValidationError if something is not a layer of its own."""
+    layers = list(layers)
+    if not layers:
+        raise ValidationError("must hold at least one layer, got none.", "layers", obj)
+    for layer in layers:
+        ends = [getattr(layer, name, None) for name in ("input", "output")]
+        if not all(isinstance(end, nengo.Node) for end in ends):
+            raise ValidationError(
+                "must be networks with nodes .input and .output, such as LMUCell, LSTM, "
+                f"LegendreMemory or Stack, got {layer!r}.",
+                attr="layers",
+                obj=obj,
+            )
+    if len({id(layer) for layer in layers}) < len(layers):
+        raise ValidationError(
+            "must be different networks, got the same network twice. Layers cannot share "
+            "weights: build one network for each layer.",
+            attr="layers",
+            obj=obj,
+        )
+    return layers
+
+
+def check_sizes(what, size, other, expected, obj):
+    """Raise ValidationError if two sizes differ."""
+    if size != expected:
+        raise ValidationError(
+            f"{what} has size {size}, but {other} has size {expected}. Both must be equal.",
+            attr="layers",
+            obj=obj,
+        )
+
+
+def check_inputs(layers, obj):
+    """Raise ValidationError if layers that share their input differ in its size."""
+    first = layers[0]
+    for layer in layers[1:]:
+        check_sizes(
+            f"the input of {layer}",
+            layer.input.size_in,
+            f"the input of {first}",
+            first.input.size_in,
+            obj,
+        )
 
 
 def joined(nodes, label):

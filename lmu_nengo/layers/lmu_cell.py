@@ -1,40 +1,34 @@
 """The paper's recurrent cell: a Legendre memory and a hidden state that may feed back."""
 
+from collections.abc import Callable, Iterable, Mapping
+
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam, Default
+from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_integer
-from lmu_nengo.layers.initializers import Glorot, check_weights, seed_of
-from lmu_nengo.layers.lmu_cell_sequence import STATE_SPACE, CellSequence
-from lmu_nengo.memory.exact import Windowed
+from lmu_nengo.layers.initializers import Glorot, check_weights, make_weights
 from lmu_nengo.memory.network import LegendreMemory
-from lmu_nengo.memory.realization import RealizableNetwork
+from lmu_nengo.memory.realization import RealizableNetwork, Realization
 from lmu_nengo.processes.tensor_function import TensorFunction
 
-PATHS = (
-    "input_encoders",
-    "hidden_encoders",
-    "memory_encoders",
-    "input_kernel",
-    "hidden_kernel",
-    "memory_kernel",
-    "bias",
-)
 FEEDBACK = ("hidden_encoders", "memory_encoders", "hidden_kernel")
+STATE_SPACE = ("theta", "A", "B")
+Weights = ArrayLike | nengo.dists.Distribution | None
 
 
 class LMUCell(RealizableNetwork):
     """
     The Legendre Memory Unit: a memory, a hidden state, and every path between them.
 
-    In each step, with input ``x``::
+    In step ``t``, with input ``x``::
 
-        u = e_x x + e_h h + e_m m          (h, m of the step before)
-        m = Ad m + Bd u
-        h = f(W_x x + W_h h + W_m m + b)   (h of the step before, m of this one)
+        u[t] = e_x x[t] + e_h h[t-1] + e_m m[t-1]
+        m[t] = Ad m[t-1] + Bd u[t]
+        h[t] = f(W_x x[t] + W_h h[t-1] + W_m m[t] + b)
 
     Parameters
     ----------
@@ -61,14 +55,14 @@ class LMUCell(RealizableNetwork):
         ``f``: a Nengo neuron type, or a function of a TensorFlow tensor such as
         ``tf.nn.gelu``. By default tanh, ``nengo.Tanh(tau_ref=1)``.
     trainable : iterable of str, optional
-        Which are trained, by the names above; besides them ``"theta"``, ``"A"`` and
-        ``"B"``. By default all paths that are there, and none of these three.
+        Which of the above are trained, by name; besides them ``"theta"``, ``"A"`` and
+        ``"B"``. By default all paths that are present, and none of these three.
     start : bool
-        Whether there is a node ``.start``; what it gets is added to ``m``.
+        Whether there is a node ``.start``, whose input is added to ``m``.
     realization : Linear or Windowed or Spiking, optional
         How the memory is computed; ``None`` is ``Linear()``.
     dt : float
-        Step in seconds for which the cell is made.
+        Simulation step in seconds for which the cell is made.
     label : str, optional
         Name of the network.
     seed : int, optional
@@ -85,58 +79,81 @@ class LMUCell(RealizableNetwork):
     start : nengo.Node or None
         Added to the memory; of size memory_d * order.
     memory : LegendreMemory
-        The memory, realized step by step.
+        The memory; its realization is that of the cell.
     hidden : nengo.Ensemble or nengo.Node
-        What computes ``f``.
+        Computes ``f``.
     activity : nengo.Connection
         From there to ``h``.
-    weights : dict of {str: ndarray}
-        All paths that are there, ``theta``, and ``A`` and ``B`` (of ``theta`` = 1 s).
+    paths : dict of {str: nengo.Connection}
+        The connections with weights, by name.
 
     Raises
     ------
     ValidationError
         If an argument is out of range, or an array's shape is wrong.
 
+    See Also
+    --------
+    lmu_nengo.LegendreMemory : The memory alone.
+    lmu_nengo.Stack : Layers one after another.
+
     Notes
     -----
     With ``Windowed`` all steps are computed at once where nothing feeds back; where
     ``e_h``, ``e_m`` or ``W_h`` do, or ``theta``, ``A`` or ``B`` are trained, one operator
-    goes through the steps. ``lmu_nengo.training.Simulator.path_reason`` says which.
+    iterates over the steps. ``lmu_nengo.training.Simulator.path_reason`` says which. The
+    bias ``b`` is not in the paper's equations.
 
     References
     ----------
     Voelker, Kajić and Eliasmith, "Legendre Memory Units: Continuous-Time
     Representation in Recurrent Neural Networks", NeurIPS 2019, equations 5 to 7.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LMUCell
+    >>> with nengo.Network(seed=0) as model:
+    ...     x = nengo.Node([1, 0])
+    ...     cell = LMUCell(2, memory_d=1, theta=0.1, order=6, hidden_d=10)
+    ...     connection = nengo.Connection(x, cell.input, synapse=None)
+    ...     probe = nengo.Probe(cell.output)
+    >>> with nengo.Simulator(model, progress_bar=False) as sim:
+    ...     sim.run(0.05)
+    >>> sim.data[probe].shape
+    (50, 10)
+    >>> {name: weights.shape for name, weights in cell.weights.items()}
+    {'input_encoders': (1, 2), 'memory_kernel': (10, 6), 'bias': (10,), 'theta': (1,), \
+'A': (6, 6), 'B': (6, 1)}
     """
 
     def __init__(
         self,
-        input_d,
+        input_d: int,
         *,
-        memory_d,
-        theta,
-        order,
-        hidden_d,
-        input_encoders=Default,
-        hidden_encoders=None,
-        memory_encoders=None,
-        input_kernel=None,
-        hidden_kernel=None,
-        memory_kernel=Default,
-        bias=Default,
-        hidden_type=None,
-        trainable=None,
-        start=False,
-        realization=None,
-        dt=0.001,
-        label=None,
-        seed=None,
-        add_to_container=None,
+        memory_d: int,
+        theta: float,
+        order: int,
+        hidden_d: int,
+        input_encoders: Weights = Default,
+        hidden_encoders: Weights = None,
+        memory_encoders: Weights = None,
+        input_kernel: Weights = None,
+        hidden_kernel: Weights = None,
+        memory_kernel: Weights = Default,
+        bias: Weights = Default,
+        hidden_type: nengo.neurons.NeuronType | Callable | None = None,
+        trainable: Iterable[str] | None = None,
+        start: bool = False,
+        realization: Realization | None = None,
+        dt: float = 0.001,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
     ):
+        # all that can be refused comes before anything is added to a network
         input_d = check_integer(input_d, "input_d", obj=type(self))
         hidden_d = check_integer(hidden_d, "hidden_d", obj=type(self))
-        rng = np.random.RandomState(seed_of(seed))
         with plain_config():
             memory = LegendreMemory(
                 theta, order, memory_d, dt=dt, start=start, add_to_container=False
@@ -151,23 +168,26 @@ class LMUCell(RealizableNetwork):
             "memory_kernel": memory_kernel,
             "bias": np.zeros(hidden_d) if bias is Default else bias,
         }
-        weights = {}
+        present = {}
         for path, value in given.items():
             pre, _, kind = path.partition("_")
             rows = memory.memory_d if kind == "encoders" else hidden_d
             shape = (rows,) if path == "bias" else (rows, sizes[pre])
-            value = Glorot() if value is Default else value
             if value is not None:
-                weights[path] = check_weights(value, shape, path, rng, obj=type(self))
-        self.trainable = check_trainable(trainable, weights, type(self))
+                present[path] = (Glorot() if value is Default else value, shape)
+        self.trainable = check_trainable(trainable, present, type(self))
         hidden_type = nengo.Tanh(tau_ref=1) if hidden_type is None else hidden_type
         if not (isinstance(hidden_type, nengo.neurons.NeuronType) or callable(hidden_type)):
             raise ValidationError(
-                f"got {hidden_type!r}, expected a Nengo neuron type or a function of a "
-                "TensorFlow tensor.",
+                "must be a Nengo neuron type or a function of a TensorFlow tensor, got "
+                f"{hidden_type!r}.",
                 attr="hidden_type",
                 obj=type(self),
             )
+        if realization is not None:
+            check_trained_state_space(self.trainable, realization, type(self))
+            memory.realize(realization)
+        weights = make_weights(present, seed, obj=type(self))
 
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         self.input_d = input_d
@@ -175,7 +195,7 @@ class LMUCell(RealizableNetwork):
         self.hidden_type = hidden_type
         self.memory = memory
         self.dt = memory.dt
-        with self:
+        with plain_config(), self:
             self.input = nengo.Node(size_in=input_d, label="input")
             self.u = nengo.Node(size_in=memory.memory_d, label="u")
             self.m = nengo.Node(size_in=memory.output.size_in, label="m")
@@ -185,18 +205,13 @@ class LMUCell(RealizableNetwork):
             if start:
                 self.start = nengo.Node(size_in=memory.output.size_in, label="start")
             nengo.Connection(self.h, self.output, synapse=None)
-        self._kept = {kind: list(objects) for kind, objects in self.objects.items()}
-        self._sequence = None
-        self._read = ("u", "m", "h")
-        with plain_config(), nengo.Network(add_to_container=False) as self._steps:
-            self._add_steps(weights)
-        self.realization = None
-        self.realize(memory.realization if realization is None else realization)
+            self.networks.append(memory)
+            self._connect(weights)
+        self._configure_training()
 
-    def _add_steps(self, weights):
-        """Add all that computes the cell step by step."""
+    def _connect(self, weights):
+        """Add the hidden layer, and connect it and the memory."""
         self._has_bias = "bias" in weights
-        nengo.Network.context[-1].networks.append(self.memory)
         is_neurons = isinstance(self.hidden_type, nengo.neurons.NeuronType)
         if is_neurons:
             self.hidden = nengo.Ensemble(
@@ -235,6 +250,9 @@ class LMUCell(RealizableNetwork):
         self.activity = nengo.Connection(activity, self.h, synapse=None)
         if self.start is not None:
             nengo.Connection(self.start, self.memory.start, synapse=None)
+
+    def _configure_training(self):
+        """Tell NengoDL what is not trained."""
         for kind in (nengo.Connection, nengo.Ensemble, nengo.ensemble.Neurons):
             if kind not in self.config.params:
                 self.config.configures(kind)
@@ -244,19 +262,28 @@ class LMUCell(RealizableNetwork):
         for name, conn in self.paths.items():
             if name not in self.trainable:
                 self.config[conn].trainable = False
-        if is_neurons and "bias" not in self.trainable:
+        if isinstance(self.hidden, nengo.Ensemble) and "bias" not in self.trainable:
             self.config[self.hidden].trainable = False
 
     @property
-    def set_aside(self):
-        """Networks of the single steps while one operator goes through all of them."""
-        return () if self._sequence is None else (self._steps,)
+    def realization(self) -> Realization:
+        """The present realization, which is that of the memory."""
+        return self.memory.realization
+
+    def _make(self, realization):
+        check_trained_state_space(self.trainable, realization, self)
+        return self.memory._make(realization)
+
+    def _swap(self, realization, inside):
+        self.memory._swap(realization, inside)
 
     @property
-    def weights(self):
-        """Present value of each path, of ``theta``, ``A`` and ``B``."""
-        if self._sequence is not None:
-            return dict(self._sequence.parameters)
+    def weights(self) -> dict[str, np.ndarray]:
+        """
+        Present value of each path, of ``theta``, and of ``A`` and ``B`` (``theta`` = 1 s).
+
+        To change them, assign a dictionary with the same names and shapes.
+        """
         weights = {}
         for name, conn in self.paths.items():
             shape = (conn.post_obj.size_in, conn.pre_obj.size_out)
@@ -271,98 +298,63 @@ class LMUCell(RealizableNetwork):
         return {**weights, "theta": np.array([self.memory.theta]), "A": A, "B": B}
 
     @weights.setter
-    def weights(self, weights):
-        expected = self.weights
-        if weights.keys() != expected.keys():
+    def weights(self, weights: Mapping[str, ArrayLike]) -> None:
+        present = self.weights
+        if weights.keys() != present.keys():
             raise ValidationError(
-                f"got {sorted(weights)}, expected {sorted(expected)}.",
+                f"must have the names {sorted(present)}, got {sorted(weights)}.",
                 attr="weights",
                 obj=self,
             )
         weights = {
-            name: check_weights(value, expected[name].shape, name, None, obj=self)
+            name: check_weights(value, present[name].shape, name, obj=self)
             for name, value in weights.items()
         }
-        if self._sequence is not None:
-            self._sequence.parameters = weights
-        self._put_into_steps(weights)
-        self.realize(self.realization)
-
-    def _put_into_steps(self, weights):
         for name, conn in self.paths.items():
             conn.transform = weights[name].reshape(conn.post_obj.size_in, -1)
         if isinstance(self.hidden, nengo.Ensemble) and self._has_bias:
             self.hidden.bias = weights["bias"] * self.hidden.gain
-        self.memory.set_state_space(weights["theta"], weights["A"], weights["B"])
+        if not all(np.array_equal(weights[name], present[name]) for name in STATE_SPACE):
+            self.memory.set_state_space(*(weights[name] for name in STATE_SPACE))
+            self.memory.realize(self.memory.realization)
 
     @property
-    def feedback(self):
-        """Why the cell has to go through the steps one by one, or an empty string."""
-        reasons = [name for name in FEEDBACK if name in self.paths]
-        text = f"{', '.join(reasons)} feed back" if reasons else ""
+    def feedback(self) -> str:
+        """Why the steps must be computed one after another; empty if they need not."""
+        names = [name for name in FEEDBACK if name in self.paths]
+        reasons = [f"{', '.join(names)} feed back"] if names else []
         trained = [name for name in STATE_SPACE if name in self.trainable]
         if trained:
-            text += f"{' and ' if text else ''}{', '.join(trained)} trained"
+            reasons.append(f"{', '.join(trained)} trained")
         if self.start is not None:
-            text += f"{' and ' if text else ''}its memory is started from outside"
-        return text
-
-    def _make(self, realization):
-        self._put_into_steps(self.weights)
-        if not (isinstance(realization, Windowed) and self.feedback):
-            return self.memory._make(realization)
-        with plain_config(), nengo.Network(add_to_container=False) as inside:
-            process = CellSequence(self, realization, self._read)
-            node = nengo.Node(process, label="all steps")
-            nengo.Connection(self.input, node[: self.input_d], synapse=None)
-            if self.start is not None:
-                nengo.Connection(self.start, node[self.input_d :], synapse=None)
-            end = 0
-            for part in (getattr(self, name) for name in self._read):
-                begin, end = end, end + part.size_in
-                nengo.Connection(node[begin:end], part, synapse=None)
-        return inside
-
-    def leave_out_unread(self, network):
-        """
-        Compute only what is read; `lmu_nengo.training.Simulator` calls this.
-
-        The memory of all steps, for one, is as much work as all else together.
-
-        Parameters
-        ----------
-        network : nengo.Network
-            The network that is going to be run.
-        """
-        read = {conn.pre_obj for conn in network.all_connections}
-        read |= {probe.obj for probe in network.all_probes}
-        names = tuple(name for name in "umh" if name == "h" or getattr(self, name) in read)
-        if self._sequence is not None and names != self._read:
-            self._read = names
-            self.realize(self.realization)
-
-    def _swap(self, realization, inside):
-        outputs = [node.output for node in inside.nodes]
-        self._sequence = next((x for x in outputs if isinstance(x, CellSequence)), None)
-        if self._sequence is None:
-            self.memory._swap(realization, inside)
-            inside = self._steps
-        for kind, objects in self.objects.items():
-            objects[:] = [*self._kept[kind], *inside.objects[kind]]
-        self.realization = realization
+            reasons.append("its memory is started from outside")
+        return " and ".join(reasons)
 
 
-def check_trainable(trainable, weights, obj):
+def check_trainable(trainable, paths, obj):
     """Names of what is trained, checked; all paths by default."""
-    allowed = [*weights, *STATE_SPACE]
+    allowed = [*paths, *STATE_SPACE]
     if trainable is None:
-        return frozenset(weights)
+        return frozenset(paths)
     for name in (names := frozenset(trainable)):
         if name not in allowed:
             raise ValidationError(
-                f"got {name!r}, expected some of {allowed}. A path that is None is not "
-                "there to be trained.",
+                f"must name some of {allowed}, got {name!r}. A path that is None cannot be "
+                "trained.",
                 attr="trainable",
                 obj=obj,
             )
     return names
+
+
+def check_trained_state_space(trainable, realization, obj):
+    """Raise ValidationError unless theta, A and B can be trained in a realization."""
+    trained = [name for name in STATE_SPACE if name in trainable]
+    is_windowed = isinstance(realization, Realization) and realization.is_windowed
+    if trained and is_windowed and realization.discretizer != "zoh":
+        raise ValidationError(
+            f"must be 'zoh' where {', '.join(trained)} are trained, got "
+            f"{realization.discretizer!r}.",
+            attr="discretizer",
+            obj=obj,
+        )

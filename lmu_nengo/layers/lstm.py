@@ -1,14 +1,18 @@
 """A long short-term memory, for hybrids and for comparison."""
 
+from collections.abc import Mapping
+
 import nengo
 import numpy as np
+from nengo.exceptions import ValidationError
 from nengo.params import Default
+from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_choice, check_integer
-from lmu_nengo.layers.initializers import Glorot, check_weights, seed_of
+from lmu_nengo._validation import check_integer
+from lmu_nengo.layers.initializers import Glorot, check_weights, make_weights
 from lmu_nengo.memory.exact import Linear
-from lmu_nengo.memory.realization import RealizableNetwork
+from lmu_nengo.memory.realization import RealizableNetwork, Realization
 from lmu_nengo.processes.sequence import Sequence
 
 
@@ -16,11 +20,12 @@ class LSTM(RealizableNetwork):
     """
     A layer of long short-term memory cells.
 
-    In each step, with input ``x`` and the gates' four parts in the order i, f, g, o::
+    In step ``t``, with input ``x``; the rows of ``W``, ``U`` and ``b`` belong to the gates
+    i, f, g, o in this order::
 
-        i, f, g, o = W x + U h + b         (h of the step before)
-        c = sigmoid(f) c + sigmoid(i) tanh(g)
-        h = sigmoid(o) tanh(c)
+        i, f, g, o = W x[t] + U h[t-1] + b
+        c[t] = sigmoid(f) c[t-1] + sigmoid(i) tanh(g)
+        h[t] = sigmoid(o) tanh(c[t])
 
     Parameters
     ----------
@@ -34,7 +39,8 @@ class LSTM(RealizableNetwork):
     bias : array or Distribution, optional
         ``b`` of shape (4 * hidden_d,); by default 1 for the forget gate, else 0.
     realization : Linear or Windowed, optional
-        ``Windowed`` for training; ``None`` is ``Linear()``, step by step.
+        ``Windowed`` for training; ``None`` is ``Linear()``, step by step. `Spiking` leaves
+        it step by step as well: an LSTM has no memory that neurons could hold.
     label : str, optional
         Name of the network.
     seed : int, optional
@@ -55,6 +61,10 @@ class LSTM(RealizableNetwork):
     ValidationError
         If an argument is out of range, or an array's shape is wrong.
 
+    See Also
+    --------
+    LMUCell : The Legendre Memory Unit.
+
     Notes
     -----
     NengoDL trains it in the ``Windowed`` realization only.
@@ -63,23 +73,34 @@ class LSTM(RealizableNetwork):
     ----------
     Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 1997; forget
     gates after Gers, Schmidhuber and Cummins, 2000.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LSTM
+    >>> with nengo.Network(seed=0) as model:
+    ...     lstm = LSTM(2, 5)
+    >>> lstm.input.size_in, lstm.output.size_out
+    (2, 5)
+    >>> {name: weights.shape for name, weights in lstm.weights.items()}
+    {'kernel': (20, 2), 'recurrent_kernel': (20, 5), 'bias': (20,)}
     """
 
     def __init__(
         self,
-        input_d,
-        hidden_d,
-        kernel=Default,
-        recurrent_kernel=Default,
-        bias=Default,
-        realization=None,
-        label=None,
-        seed=None,
-        add_to_container=None,
+        input_d: int,
+        hidden_d: int,
+        kernel: ArrayLike | nengo.dists.Distribution = Default,
+        recurrent_kernel: ArrayLike | nengo.dists.Distribution = Default,
+        bias: ArrayLike | nengo.dists.Distribution = Default,
+        realization: Realization | None = None,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
     ):
         input_d = check_integer(input_d, "input_d", obj=type(self))
         hidden_d = check_integer(hidden_d, "hidden_d", obj=type(self))
-        rng = np.random.RandomState(seed_of(seed))
+        realization = self._make(Linear() if realization is None else realization)
         n_gates = 4 * hidden_d
         if bias is Default:
             bias = np.repeat([0, 1, 0, 0], hidden_d)
@@ -88,12 +109,11 @@ class LSTM(RealizableNetwork):
             "recurrent_kernel": (recurrent_kernel, (n_gates, hidden_d)),
             "bias": (bias, (n_gates,)),
         }
-        weights = {
-            path: check_weights(
-                Glorot() if v is Default else v, shape, path, rng, obj=type(self)
-            )
-            for path, (v, shape) in given.items()
+        given = {
+            name: (Glorot() if value is Default else value, shape)
+            for name, (value, shape) in given.items()
         }
+        weights = make_weights(given, seed, obj=type(self))
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         self.sequence = LSTMSequence(weights)
         with plain_config(), self:
@@ -102,29 +122,43 @@ class LSTM(RealizableNetwork):
             cells = nengo.Node(self.sequence, label="lstm")
             nengo.Connection(self.input, cells, synapse=None)
             nengo.Connection(cells, self.output, synapse=None)
-        self.realize(Linear() if realization is None else realization)
+        self.realization = realization
 
     @property
-    def weights(self):
-        """Present value of each weight."""
+    def weights(self) -> dict[str, np.ndarray]:
+        """
+        Present value of each weight.
+
+        To change them, assign a dictionary with the same names and shapes.
+        """
         return dict(self.sequence.parameters)
 
     @weights.setter
-    def weights(self, weights):
-        expected = self.weights
-        check_choice(sorted(weights), [sorted(expected)], "weights", obj=self)
+    def weights(self, weights: Mapping[str, ArrayLike]) -> None:
+        present = self.weights
+        if weights.keys() != present.keys():
+            raise ValidationError(
+                f"must have the names {sorted(present)}, got {sorted(weights)}.",
+                attr="weights",
+                obj=self,
+            )
         self.sequence.parameters = {
-            name: check_weights(value, expected[name].shape, name, None, obj=self)
+            name: check_weights(value, present[name].shape, name, obj=self)
             for name, value in weights.items()
         }
 
     def _make(self, realization):
-        kind = type(realization).__name__
-        check_choice(kind, ("Linear", "Windowed"), "realization", obj=self)
-        return realization
+        if not isinstance(realization, Realization):
+            raise ValidationError(
+                f"must be Linear(), Windowed(n_steps) or Spiking(), got {realization!r}.",
+                attr="realization",
+                obj=type(self),
+            )
+        # there is nothing in it that neurons could hold
+        return realization if realization.is_windowed else Linear()
 
     def _swap(self, realization, inside):
-        self.realization = realization
+        self.realization = inside
 
 
 class LSTMSequence(Sequence):

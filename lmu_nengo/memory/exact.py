@@ -7,7 +7,7 @@ import nengo
 import numpy as np
 
 from lmu_nengo._validation import check_choice, check_integer
-from lmu_nengo.memory.realization import Realization, refuse_start
+from lmu_nengo.memory.realization import Realization
 from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.signal.discretization import DISCRETIZERS, impulse_response
 
@@ -118,14 +118,18 @@ class Windowed(Realization):
 
     def make(self, memory):
         """Add the objects that compute a memory to the current network."""
-        refuse_start(memory, self)
-        window = nengo.Node(
-            WindowResponse(
-                *memory.discrete(self.discretizer), memory.memory_d, self.n_steps
-            ),
-            label="window",
+        process = WindowResponse(
+            *memory.discrete(self.discretizer),
+            memory.memory_d,
+            self.n_steps,
+            start=memory.start is not None,
         )
-        nengo.Connection(memory.input, window, synapse=None)
+        window = nengo.Node(process, label="window")
+        if memory.start is None:
+            nengo.Connection(memory.input, window, synapse=None)
+        else:
+            nengo.Connection(memory.input, window[: memory.memory_d], synapse=None)
+            nengo.Connection(memory.start, window[memory.memory_d :], synapse=None)
         nengo.Connection(window, memory.output, synapse=None)
 
     def step_by_step(self):
@@ -145,6 +149,8 @@ class WindowResponse(Sequence):
         Number of channels, which all have the same state space.
     n_steps : int
         Steps in each sequence.
+    start : bool
+        Whether the input is followed by what is added to the state in each step.
 
     Attributes
     ----------
@@ -152,11 +158,13 @@ class WindowResponse(Sequence):
         ``Ad`` and ``Bd``.
     """
 
-    def __init__(self, Ad, Bd, memory_d, n_steps):
-        super().__init__(memory_d, memory_d * len(Ad))
+    def __init__(self, Ad, Bd, memory_d, n_steps, start=False):
+        state_d = memory_d * len(Ad)
+        super().__init__(memory_d + (state_d if start else 0), state_d)
         self.discrete = (Ad, Bd)
+        self.memory_d = memory_d
         self.n_steps = n_steps
-        self.state_d = memory_d * len(Ad)
+        self.state_d = state_d
 
     @cached_property
     def response(self):

@@ -146,7 +146,7 @@ def refuse_start(memory, realization):
     if memory.start is not None:
         raise ValidationError(
             f"{type(realization).__name__} cannot realize {memory}, which was made with "
-            "start=True. Use Linear(), or an LMUCell(..., start=True) for training.",
+            "start=True. Use Linear() or Windowed().",
             attr="start",
             obj=realization,
         )

@@ -1,4 +1,4 @@
-"""Node processes that training treats in a way of their own."""
+"""Node processes: whole sequences, dropout and noise, functions of tensors."""
 
 from lmu_nengo.processes.regularization import Dropout, GaussianNoise
 from lmu_nengo.processes.sequence import Only, Reverse, Sequence

@@ -17,7 +17,7 @@ class TrainingOnly(nengo.Process):
         Number of values.
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int):
         size = check_integer(size, "size", obj=type(self))
         super().__init__(default_size_in=size, default_size_out=size)
 
@@ -25,8 +25,9 @@ class TrainingOnly(nengo.Process):
         """Pass the input on."""
         if shape_in != shape_out:
             raise ValidationError(
-                f"got a node of {shape_in[0]} inputs and {shape_out[0]} outputs, "
-                "expected the same. Leave the node's size_in and size_out out.",
+                "input and output must have the same size, got a node with size_in="
+                f"{shape_in[0]} and size_out={shape_out[0]}. Leave out the node's size_in "
+                "and size_out.",
                 attr="size",
                 obj=self,
             )
@@ -37,14 +38,14 @@ class Dropout(TrainingOnly):
     """
     Zero each value with probability ``rate`` during training; do nothing otherwise.
 
-    Use as the output of a node, ``nengo.Node(Dropout(0.5, size=n))``. NengoDL's
-    training drops values and divides the others by ``1 - rate``; everywhere else, and
-    in every other simulator, the node passes its input on.
+    Use it as the output of a node, ``nengo.Node(Dropout(0.5, size=n))``. During training in
+    NengoDL the values that are kept are divided by ``1 - rate``; outside training, and in
+    every other simulator, the node passes its input on.
 
     Parameters
     ----------
     rate : float
-        Share of values to drop, in [0, 1).
+        Probability with which a value is dropped, in [0, 1).
     size : int
         Number of values.
 
@@ -53,15 +54,33 @@ class Dropout(TrainingOnly):
     ValidationError
         If ``rate`` is outside [0, 1), or ``size`` is not an integer of at least 1.
 
+    See Also
+    --------
+    GaussianNoise : Adds noise instead.
+
     References
     ----------
     Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from
     Overfitting", JMLR 2014.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.processes import Dropout
+    >>> with nengo.Network() as model:
+    ...     source = nengo.Node([1, 2, 3])
+    ...     dropout = nengo.Node(Dropout(0.5, size=3))
+    ...     connection = nengo.Connection(source, dropout, synapse=None)
+    ...     probe = nengo.Probe(dropout)
+    >>> with nengo.Simulator(model, progress_bar=False) as sim:  # not training
+    ...     sim.run_steps(1)
+    >>> sim.data[probe]
+    array([[1., 2., 3.]])
     """
 
     rate = NumberParam("rate", low=0, high=1, high_open=True)
 
-    def __init__(self, rate, size):
+    def __init__(self, rate: float, size: int):
         super().__init__(size)
         self.rate = rate
 
@@ -70,8 +89,8 @@ class GaussianNoise(TrainingOnly):
     """
     Add Gaussian noise to each value during training; do nothing otherwise.
 
-    Use as the output of a node, ``nengo.Node(GaussianNoise(0.1, size=n))``: what is trained
-    behind it learns to bear what spiking neurons before it will add.
+    Use it as the output of a node, ``nengo.Node(GaussianNoise(0.1, size=n))``: the layers
+    above it become robust to the noise that spiking neurons below will add.
 
     Parameters
     ----------
@@ -84,10 +103,28 @@ class GaussianNoise(TrainingOnly):
     ------
     ValidationError
         If ``std`` is negative, or ``size`` is not an integer of at least 1.
+
+    See Also
+    --------
+    Dropout : Zeros values instead.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.processes import GaussianNoise
+    >>> with nengo.Network() as model:
+    ...     source = nengo.Node([1, 2, 3])
+    ...     noise = nengo.Node(GaussianNoise(0.1, size=3))
+    ...     connection = nengo.Connection(source, noise, synapse=None)
+    ...     probe = nengo.Probe(noise)
+    >>> with nengo.Simulator(model, progress_bar=False) as sim:  # not training
+    ...     sim.run_steps(1)
+    >>> sim.data[probe]
+    array([[1., 2., 3.]])
     """
 
     std = NumberParam("std", low=0)
 
-    def __init__(self, std, size):
+    def __init__(self, std: float, size: int):
         super().__init__(size)
         self.std = std

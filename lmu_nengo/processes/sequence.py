@@ -1,18 +1,22 @@
-"""Node processes that NengoDL applies to whole sequences, with parameters to train."""
+"""Processes that know whole sequences, with parameters to train."""
+
+from collections.abc import Iterable, Mapping
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_integer
 
 
 class Sequence(nengo.Process):
     """
-    What a node does to a whole sequence; the base of all such processes.
+    The base of processes that are computed for all time steps of a sequence at once.
 
-    `lmu_nengo.training.Simulator` applies it to all steps at once and trains its
-    parameters; `lmu_nengo.training.backend.sequences` has the TensorFlow function of each.
+    `lmu_nengo.training.Simulator` applies such a process to whole sequences, if the network
+    has a `Windowed` memory, and trains its parameters. All other simulators call its
+    ``make_step``, which subclasses implement where the process can run step by step.
 
     Parameters
     ----------
@@ -21,29 +25,48 @@ class Sequence(nengo.Process):
     parameters : dict of {str: ndarray}, optional
         Arrays that the process needs; training writes its results here.
     trainable : iterable of str, optional
-        Names of those that are trained.
+        Names of the parameters that are trained.
 
     Attributes
     ----------
     state_d : int or None
-        Size of the state that goes on from one sequence to the next; ``None`` if the
-        process cannot go on.
+        Size of the state that is carried from one sequence to the next; ``None`` if the
+        process cannot continue from an earlier sequence.
+
+    Notes
+    -----
+    A subclass needs a TensorFlow function, registered with
+    ``lmu_nengo.training.backend.sequences.apply``.
+
+    Examples
+    --------
+    >>> from lmu_nengo.processes import Reverse, Sequence
+    >>> issubclass(Reverse, Sequence)
+    True
+    >>> Reverse(2).parameters
+    {}
     """
 
-    state_d = None
+    state_d: int | None = None
 
-    def __init__(self, size_in, size_out, parameters=None, trainable=()):
+    def __init__(
+        self,
+        size_in: int,
+        size_out: int,
+        parameters: Mapping[str, np.ndarray] | None = None,
+        trainable: Iterable[str] = (),
+    ):
         super().__init__(default_size_in=size_in, default_size_out=size_out)
-        self.parameters = parameters or {}
+        self.parameters = dict(parameters or {})
         self.trainable = frozenset(trainable)
 
     # Nengo's processes are equal if their settings are; these are trained one by one
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def update(self, trained):
+    def update(self, trained: Mapping[str, ArrayLike]) -> None:
         """
-        Take the results of training.
+        Store trained values.
 
         Parameters
         ----------
@@ -53,12 +76,14 @@ class Sequence(nengo.Process):
         self.parameters.update({k: np.array(v, dtype=float) for k, v in trained.items()})
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Refuse to be run one step at a time."""
+        """Refuse to run one step at a time; subclasses that can do so override this."""
         raise ValidationError(
-            f"{type(self).__name__} takes all time steps at once and cannot run step by "
-            "step. Train it with lmu_nengo.training.Simulator, or call "
-            "lmu_nengo.realize(network, lmu_nengo.Linear()) first.",
+            f"{type(self).__name__} computes all time steps at once and cannot run step by "
+            "step. Run the network in lmu_nengo.training.Simulator, or call "
+            "lmu_nengo.realize(network, lmu_nengo.Linear()) first if this is a Windowed "
+            "memory.",
             attr="realization",
+            obj=self,
         )
 
 
@@ -70,19 +95,35 @@ class Reverse(Sequence):
     ----------
     size : int
         Size of input and output.
+
+    Raises
+    ------
+    ValidationError
+        If ``size`` is not an integer of at least 1; when it is simulated step by step, as
+        the first output is the last input.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.processes import Reverse
+    >>> with nengo.Network():
+    ...     backwards = nengo.Node(Reverse(3))
+    >>> backwards.size_in, backwards.size_out
+    (3, 3)
     """
 
-    def __init__(self, size):
+    def __init__(self, size: int):
         size = check_integer(size, "size", obj=type(self))
         super().__init__(size, size)
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Refuse to be run one step at a time."""
+        """Refuse to run one step at a time."""
         raise ValidationError(
             "a Bidirectional network needs the whole sequence before its first output, "
             "so it cannot be streamed. Run it with Windowed memories in "
             "lmu_nengo.training.Simulator, or use the forward network only.",
             attr="realization",
+            obj=self,
         )
 
 
@@ -98,16 +139,35 @@ class Only(Sequence):
         The step after the last one that passes; ``None`` is the end.
     size : int
         Size of input and output.
+
+    Raises
+    ------
+    ValidationError
+        If ``size`` is not an integer of at least 1.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.processes import Only
+    >>> with nengo.Network() as model:
+    ...     ones = nengo.Node([1])
+    ...     third_and_fourth = nengo.Node(Only(2, 4, size=1))
+    ...     connection = nengo.Connection(ones, third_and_fourth, synapse=None)
+    ...     probe = nengo.Probe(third_and_fourth)
+    >>> with nengo.Simulator(model, progress_bar=False) as sim:
+    ...     sim.run_steps(6)
+    >>> sim.data[probe].ravel()
+    array([0., 0., 1., 1., 0., 0.])
     """
 
-    def __init__(self, start, stop, size):
+    def __init__(self, start: int, stop: int | None, size: int):
         size = check_integer(size, "size", obj=type(self))
         super().__init__(size, size)
         self.start = start
         self.stop = stop
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Pass the input on, or not."""
+        """Pass the input on, or zeros."""
         stop = np.inf if self.stop is None else self.stop
 
         def step(t, x):

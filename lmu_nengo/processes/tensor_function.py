@@ -1,5 +1,7 @@
 """A function of TensorFlow tensors as a Nengo process."""
 
+from collections.abc import Callable
+
 import nengo
 
 from lmu_nengo._validation import check_integer
@@ -9,17 +11,35 @@ class TensorFunction(nengo.Process):
     """
     Applies a function of a TensorFlow tensor to its input, element by element.
 
-    NengoDL trains through it; other simulators call TensorFlow at every step.
+    NengoDL trains through it; other simulators call TensorFlow at every step, which is
+    slow.
 
     Parameters
     ----------
     function : callable
-        Takes and gives a tensor of shape (rows, size).
+        Maps a tensor of shape (rows, size) to one of the same shape, such as
+        ``tf.nn.gelu``.
     size : int
         Number of values.
+
+    Raises
+    ------
+    ValidationError
+        If ``size`` is not an integer of at least 1.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.processes import TensorFunction
+    >>> def squared(x):
+    ...     return x**2
+    >>> with nengo.Network():
+    ...     node = nengo.Node(TensorFunction(squared, size=3))
+    >>> node.size_in, node.size_out
+    (3, 3)
     """
 
-    def __init__(self, function, size):
+    def __init__(self, function: Callable, size: int):
         size = check_integer(size, "size", obj=type(self))
         super().__init__(default_size_in=size, default_size_out=size)
         self.function = function

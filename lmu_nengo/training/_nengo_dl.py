@@ -1,4 +1,4 @@
-"""Makes published NengoDL import on current TensorFlow; gives ``nengo_dl``.
+"""Everything that needs NengoDL's private side, and its import on current TensorFlow.
 
 NengoDL 3.6.0 asks for ``keras.engine.functional`` and for two names of
 ``keras.layers`` that Keras moved or dropped in TensorFlow 2.13. Both still exist in the
@@ -9,11 +9,24 @@ NengoDL is imported, and only then, the two names stand for the legacy ones.
 import importlib
 import importlib.util
 import os
+import re
 import sys
+import tempfile
 import warnings
 from contextlib import contextmanager
 
+import nengo
+
 ALIASES = ("engine.functional", "layers")
+LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+# what TensorFlow writes when it starts on a machine without a GPU
+NOISE = re.compile(
+    rb"All log messages before absl::InitializeLog"
+    rb"|oneDNN custom operations are on"
+    rb"|Could not find cuda drivers"
+    rb"|TensorFlow binary is optimized|To enable the following instructions"
+    rb"|failed call to cuInit: .*(\(303\)|CUDA_ERROR_NO_DEVICE)"
+)
 
 
 def import_nengo_dl():
@@ -40,6 +53,12 @@ def import_nengo_dl():
             )
     if importlib.util.find_spec("tf_keras") is not None:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    with without_startup_noise():
+        return import_both()
+
+
+def import_both():
+    """Import TensorFlow, check its Keras, and import NengoDL."""
     import tensorflow as tf
 
     keras, is_legacy, _ = tf.keras.Model.__module__.partition(".engine.")
@@ -54,7 +73,40 @@ def import_nengo_dl():
     with stand_in(keras), warnings.catch_warnings():
         # it was: see the pins in pyproject.toml
         warnings.filterwarnings("ignore", "This version of NengoDL has not been tested")
-        return importlib.import_module("nengo_dl")
+        nengo_dl = importlib.import_module("nengo_dl")
+    if not nengo_dl.utils.tf_gpu_installed:
+        tf.config.list_physical_devices("GPU")  # it complains the first time
+    tf.get_logger().addFilter(is_no_retracing_of_keras)
+    return nengo_dl
+
+
+@contextmanager
+def without_startup_noise():
+    """Drop `NOISE` from standard error, unless the user chose what TensorFlow logs."""
+    if LOG_LEVEL in os.environ:
+        yield
+        return
+    os.environ[LOG_LEVEL] = "1"  # later, and in the process that NengoDL starts
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as log:
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            log.seek(0)
+            for line in log:
+                if not NOISE.search(line):
+                    os.write(2, line)
+
+
+def is_no_retracing_of_keras(record):
+    """False for the warning that a new simulator's Keras function was traced."""
+    text = record.getMessage()
+    return not ("tf.function retracing" in text and "<function Model." in text)
 
 
 @contextmanager
@@ -73,3 +125,85 @@ def stand_in(keras):
 
 
 nengo_dl = import_nengo_dl()
+
+import tensorflow as tf  # noqa: E402  only now
+
+
+@contextmanager
+def replaced(**classes):
+    """Let NengoDL's simulator call others in the place of some classes it makes."""
+    module = nengo_dl.simulator
+    saved = {name: getattr(module, name) for name in classes}
+    vars(module).update(classes)
+    try:
+        yield
+    finally:
+        vars(module).update(saved)
+
+
+class Simulator(nengo_dl.Simulator):
+    """
+    NengoDL's simulator, with named hooks in the place of its private methods.
+
+    Parameters
+    ----------
+    *args, **kwargs
+        As for `nengo_dl.Simulator`.
+    make_model : callable, optional
+        Called in the place of `nengo_dl.builder.NengoModel`.
+    make_graph : callable, optional
+        Called in the place of `nengo_dl.tensor_graph.TensorGraph`.
+    """
+
+    def __init__(self, *args, make_model, make_graph, **kwargs):
+        precision = nengo.rc.get("precision", "bits")
+        try:
+            with (
+                replaced(NengoModel=make_model, TensorGraph=make_graph),
+                warnings.catch_warnings(),
+            ):
+                warnings.filterwarnings("ignore", "No GPU support detected")
+                super().__init__(*args, **kwargs)
+        finally:
+            # NengoDL leaves core Nengo in single precision if it cannot build
+            nengo.rc.set("precision", "bits", precision)
+
+    def check_data(self, data, n_steps, is_input):
+        """
+        Check inputs or targets before NengoDL does; a hook.
+
+        Parameters
+        ----------
+        data : dict of {str: array}
+            By the names of nodes or probes.
+        n_steps : int or None
+            Number of steps, if the data do not give it.
+        is_input : bool
+            Whether these are inputs, not targets.
+
+        Returns
+        -------
+        n_steps : int or None
+            What NengoDL shall check.
+        """
+        return n_steps
+
+    def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
+        n_steps = self.check_data(data, n_steps, nodes)
+        super()._check_data(data, batch_size=batch_size, n_steps=n_steps, nodes=nodes)
+
+    @nengo_dl.simulator.with_self
+    def _build_keras(self, progress=None):
+        """As NengoDL's own, but with `make_keras_model`."""
+        graph = self.tensor_graph
+        self.node_inputs, n_steps = graph.build_inputs()
+        inputs = [*self.node_inputs.values(), n_steps]
+        outputs = graph(inputs, stateful=self.stateful, progress=progress)
+        self.keras_model = self.make_keras_model(inputs, outputs)
+        names = [graph.io_names[probe] for probe in self.model.probes]
+        self.keras_model.output_names = [*names, "steps_run"]
+        graph.build_post()
+
+    def make_keras_model(self, inputs, outputs):
+        """Make the Keras model that trains the graph."""
+        return tf.keras.Model(inputs=inputs, outputs=outputs, name="keras_model")

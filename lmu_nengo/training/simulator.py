@@ -1,45 +1,28 @@
 """NengoDL's simulator, with windowed memories applied to whole sequences."""
 
-from collections import defaultdict
+from functools import partial
 
 import nengo
+import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.layers.lmu_cell import LMUCell
-from lmu_nengo.layers.lmu_cell_sequence import CellSequence
-from lmu_nengo.memory.exact import Windowed
-from lmu_nengo.memory.network import find_memories
-from lmu_nengo.memory.realization import find_realizable
+from lmu_nengo.layers.lmu_cell import STATE_SPACE
+from lmu_nengo.training import _nengo_dl
 from lmu_nengo.training._nengo_dl import nengo_dl
-from lmu_nengo.training.backend.checks import (
-    check_carried,
-    check_finite,
-    check_replicas,
-    check_size,
-    find_obstacle,
-    find_sequences,
-    refuse_loop,
-    refuse_state,
-)
+from lmu_nengo.training.backend.checks import check_finite, check_replicas, check_size
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
-from lmu_nengo.training.backend.operators import (
-    SimRandom,
-    SimSequence,
-    SimWindow,
-    windowed_networks,
-)
-from lmu_nengo.training.backend.spikes import INTEGRATING, use_spikes
+from lmu_nengo.training.backend.operators import Model
+from lmu_nengo.training.backend.plan import make_plan
 from lmu_nengo.training.shuffling import fit_in_order
 
 
-class Simulator(nengo_dl.Simulator):
+class Simulator(_nengo_dl.Simulator):
     """
     `nengo_dl.Simulator` that also runs `lmu_nengo.Windowed` memories.
 
-    Use it just as NengoDL's. It chooses how to treat time, and prints which way and why
-    (unless ``progress_bar=False``). Inputs and targets keep their shape (batch, steps,
-    size).
-    With windowed memories every batch is one simulation step, taken in one of two ways:
+    Use it just as NengoDL's. Inputs and targets keep their shape (batch, steps, size). It
+    chooses how to treat time and prints its choice, unless ``progress_bar=False``. With
+    windowed memories every batch is one simulation step, computed in one of two ways:
 
     - ``"last step"``, the faster: if no probe keeps its history
       (``nengo_dl.configure_settings(keep_history=False)``) and only linear connections
@@ -52,11 +35,12 @@ class Simulator(nengo_dl.Simulator):
     Parameters
     ----------
     network : nengo.Network
-        The network. With windowed memories, nothing else in it may have a state:
-        synapses, leaky neurons that spike, learning rules and nodes that read the time
-        are refused by name. SpikingRectifiedLinear and RegularSpiking neurons are not.
+        The network; building the simulator does not change it. With windowed memories,
+        nothing else in it may have a state: synapses, leaky neurons that spike, learning
+        rules and nodes that read the time are refused by name. SpikingRectifiedLinear and
+        RegularSpiking neurons are allowed.
     dt : float
-        Step in seconds.
+        Simulation step in seconds.
     seed : int, optional
         Seed of everything random.
     minibatch_size : int, optional
@@ -64,7 +48,7 @@ class Simulator(nengo_dl.Simulator):
         replicas together, and a multiple of their number.
     spikes_in_training : bool
         Whether spiking neurons fire on the forward pass of training. If not, their rates
-        are taken, as in NengoDL. The backward pass takes the rates in either case.
+        are used, as in NengoDL. The backward pass uses the rates in either case.
     **kwargs
         As for `nengo_dl.Simulator`.
 
@@ -82,145 +66,110 @@ class Simulator(nengo_dl.Simulator):
         network has a state, steps are to be unrolled, or the batch cannot be divided
         among replicas; in training, if the data have
         another number of steps or another size, or hold a NaN.
+
+    See Also
+    --------
+    Checkpoint : Resumes interrupted training.
+
+    Examples
+    --------
+    A memory learns to give back its input of 20 steps before:
+
+    >>> import nengo
+    >>> import numpy as np
+    >>> import lmu_nengo
+    >>> from lmu_nengo.training import Simulator
+    >>> with nengo.Network(seed=0) as model:
+    ...     u = nengo.Node([0])
+    ...     memory = lmu_nengo.LegendreMemory(theta=0.02, order=6)
+    ...     connection = nengo.Connection(u, memory.input, synapse=None)
+    ...     delayed = nengo.Node(size_in=1)
+    ...     readout = nengo.Connection(
+    ...         memory.output, delayed, transform=np.zeros((1, 6)), synapse=None
+    ...     )
+    ...     probe = nengo.Probe(delayed)
+    >>> signal = nengo.processes.WhiteSignal(1.0, high=20, rms=0.5, y0=0, seed=0)
+    >>> x = signal.run(1.0).reshape(1, 1000, 1)
+    >>> y = np.roll(x, 20, axis=1)
+    >>> lmu_nengo.realize(model, lmu_nengo.Windowed(n_steps=1000))
+    >>> with Simulator(model, seed=0, progress_bar=False) as sim:
+    ...     sim.compile("sgd", loss={probe: "mse"})
+    ...     before = sim.evaluate(x, {probe: y}, verbose=0)["loss"]
+    ...     history = sim.fit(x, {probe: y}, epochs=20, verbose=0)
+    ...     sim.freeze_params(model)
+    >>> history.history["loss"][-1] < before
+    True
+    >>> lmu_nengo.realize(model, lmu_nengo.Linear())  # now it runs anywhere
     """
 
     def __init__(
         self,
-        network,
-        dt=0.001,
-        seed=None,
-        minibatch_size=None,
-        spikes_in_training=False,
+        network: nengo.Network,
+        dt: float = 0.001,
+        seed: int | None = None,
+        minibatch_size: int | None = None,
+        spikes_in_training: bool = False,
         **kwargs,
     ):
         self.closed = None  # NengoDL looks it up at every other attribute
         self.spikes_in_training = spikes_in_training
-        self.windows = [
-            part
-            for part in find_realizable(network)
-            if isinstance(part.realization, Windowed)
-        ]
-        for part in self.windows:
-            if isinstance(part, LMUCell):
-                part.leave_out_unread(network)
-        self.batch_size = minibatch_size or 1
-        self.window_steps = self._window_steps()
-        self.path, self.path_reason, self._incoming = self._choose_path(network)
-        if kwargs.get("progress_bar", True):
-            print(f"Time is treated {self.path}: {self.path_reason}.")
+        self.plan = make_plan(network)
         unroll = kwargs.get("unroll_simulation", 1)
-        if self.windows and unroll != 1:
+        if self.plan.n_steps is not None and unroll != 1:
             raise ValidationError(
-                f"got {unroll}, expected 1: with a Windowed memory each batch is one "
-                "simulation step. Leave it out, or realize(network, Linear()).",
+                "must be 1 with a Windowed memory, as each batch is one simulation step, "
+                f"got {unroll}. Leave it out, or call realize(network, Linear()).",
                 attr="unroll_simulation",
                 obj=type(self),
             )
-        rows = minibatch_size
         n_replicas = count_replicas()
         if n_replicas > 1:
-            check_replicas(self.batch_size, n_replicas, seed, network)
-            rows = self.batch_size // n_replicas
-        if self.path == "all steps":
-            rows = self.batch_size // n_replicas * self.window_steps
-        if self.windows:
-            windowed_networks.add(network)
-        precision = nengo.rc.get("precision", "bits")
-        try:
-            super().__init__(network, dt=dt, seed=seed, minibatch_size=rows, **kwargs)
-        finally:
-            windowed_networks.discard(network)
-            # NengoDL leaves core Nengo in single precision if it cannot build
-            nengo.rc.set("precision", "bits", precision)
-        self.data.minibatched = minibatch_size is not None
+            check_replicas(minibatch_size or 1, n_replicas, seed, network)
+        if kwargs.get("progress_bar", True):
+            print(f"Training path: {self.path} ({self.path_reason}).")
+        super().__init__(
+            network,
+            dt=dt,
+            seed=seed,
+            minibatch_size=minibatch_size,
+            make_model=partial(Model, plan=self.plan),
+            make_graph=self._make_graph,
+            **kwargs,
+        )
 
-    def _window_steps(self):
-        steps = {memory.realization.n_steps for memory in self.windows}
-        if len(steps) > 1:
-            raise ValidationError(
-                f"windowed memories for {sorted(steps)} steps in one network, expected "
-                "one number. Give each Windowed(n_steps) the length of the sequences.",
-                attr="n_steps",
-                obj=self.windows[0],
-            )
-        return steps.pop() if steps else None
+    @property
+    def path(self) -> str:
+        """How time is treated."""
+        return self.plan.path
 
-    def _choose_path(self, network):
-        """Choose how time is treated; return path, reason and what leads to what."""
-        if not self.windows:
-            return "step by step", "no memory is Windowed", None
-        refuse_loop(network)
-        sequences = find_sequences(network)
-        for node in sequences:
-            if isinstance(node.output, CellSequence):
-                node.output.check_hidden_type()
-        loops = [
-            f"{part.feedback} in {part}"
-            for part in self.windows
-            if isinstance(part, LMUCell) and part.feedback
-        ]
-        if loops:
-            reason = f"step by step inside one operator: {'; '.join(loops)}"
-            return "all steps", reason, None
-        if sequences:
-            return "all steps", f"{sequences[0]} takes whole sequences", None
-        for ensemble in network.all_ensembles:
-            if type(ensemble.neuron_type) in INTEGRATING:
-                return "all steps", f"{ensemble} integrates", None
-        for probe in network.all_probes:
-            if nengo_dl.config.get_setting(network, "keep_history", True, probe):
-                return "all steps", f"{probe} keeps its history", None
-        incoming = defaultdict(list)
-        for conn in network.all_connections:
-            incoming[conn.post_obj].append(conn)
-        for memory in find_memories(network):
-            obstacle = find_obstacle(memory.input, incoming)
-            if obstacle is not None:
-                return "all steps", f"{obstacle} leads to {memory}", None
-        reason = "no probe keeps its history, memories are fed linearly"
-        return "last step", reason, incoming
+    @property
+    def path_reason(self) -> str:
+        """Why time is treated in this way."""
+        return self.plan.reason
 
-    @nengo_dl.simulator.with_self
-    def _build_keras(self, progress=None):
-        graph = self.tensor_graph
-        # NengoDL makes the graph itself; here is the first chance to make it ours
-        graph.__class__ = WindowedGraph if self.windows else Graph
-        graph.prepare(self.batch_size, self._iterations)
-        if self.windows or graph.n_replicas > 1:
-            self.minibatch_size = self.batch_size
+    def _make_graph(self, *args):
+        """Make NengoDL's graph, or the one for whole sequences."""
+        options = dict(
+            iterations=self._iterations, spikes_in_training=self.spikes_in_training
+        )
+        is_windowed = self.plan.n_steps is not None
+        if is_windowed or count_replicas() > 1:
             stateful = nengo_dl.config.get_setting(self.model, "stateful", False)
-            self.stateful = stateful and graph.n_replicas == 1
-        if self.windows:
-            refuse_state(graph.plan)
-            sequences = [
-                op
-                for op in self.model.operators
-                if isinstance(op, (SimWindow, SimSequence)) and self.stateful
-            ]
-            graph.prepare_windows(self.window_steps, self.path, check_carried(sequences))
-        nodes = {self.model.sig[n]["out"]: n for n in self.model.toplevel.all_nodes}
-        for place, op in enumerate(self.model.operators):
-            if isinstance(op, SimWindow):
-                op.graph = graph
-                op.node = nodes[op.output]
-                op.incoming = self._incoming
-            elif isinstance(op, SimSequence):
-                op.n_steps = self.window_steps
-            elif isinstance(op, SimRandom):
-                op.graph = graph
-                op.place = place
-        n_steps = self.window_steps if self.path == "all steps" else None
-        use_spikes(graph.op_builder, n_steps, self.spikes_in_training)
-        super()._build_keras(progress)
-        fit = self.keras_model.fit  # NengoDL checks the data before it calls it
-        self.keras_model.fit = lambda **kwargs: fit_in_order(fit, self.seed, **kwargs)
+            self.stateful = stateful and count_replicas() == 1
+        if is_windowed:
+            return WindowedGraph(*args, stateful=self.stateful, **options)
+        return Graph(*args, **options)
 
     def _iterations(self):
         """Batches trained so far; ``None`` before ``compile``."""
         optimizer = getattr(self.keras_model, "optimizer", None)
         return None if optimizer is None else optimizer.iterations
 
-    def freeze_params(self, objs):
+    def make_keras_model(self, inputs, outputs):
+        """Make the Keras model, which shuffles arrays in an order that can be repeated."""
+        return KerasModel(inputs=inputs, outputs=outputs, name="keras_model")
+
+    def freeze_params(self, objs) -> None:
         """
         Write the trained parameters back into the network.
 
@@ -230,31 +179,55 @@ class Simulator(nengo_dl.Simulator):
             What to write to, as for `nengo_dl.Simulator.freeze_params`.
         """
         super().freeze_params(objs)
-        for obj in objs if isinstance(objs, (list, tuple)) else [objs]:
-            for node in find_sequences(obj) if isinstance(obj, nengo.Network) else []:
-                names = sorted(node.output.trainable)
-                values = self.data.get_params(*((node.output, name) for name in names))
-                node.output.update(dict(zip(names, values, strict=True)))
+        objs = objs if isinstance(objs, (list, tuple)) else [objs]
+        networks = [obj for obj in objs if isinstance(obj, nengo.Network)]
+        for network in networks:
+            nodes = set(network.all_nodes)
+            for process, node in self.plan.nodes.items():
+                if node in nodes and process.trainable:
+                    process.update(self._trained(process, process.trainable))
+            cells = {network, *network.all_networks} & self.plan.cells.keys()
+            for cell in cells:
+                # its paths are connections, which NengoDL has frozen
+                trained = self._trained(cell, cell.trainable.intersection(STATE_SPACE))
+                cell.weights = {**cell.weights, **trained}
 
-    def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
+    def _trained(self, owner, names):
+        """Present values of parameters that are not those of connections or neurons."""
+        names = sorted(names)
+        values = self.data.get_params(*((owner, name) for name in names))
+        return dict(zip(names, values, strict=True))
+
+    def check_data(self, data, n_steps, is_input):
+        """Check sizes, and that numbers are finite."""
+        is_windowed = self.plan.n_steps is not None
         if isinstance(data, dict):
             sizes = {self.get_name(node): node.size_out for node in self.node_inputs}
             for name, x in data.items():
                 check_finite(name, x)
-                if nodes and name in sizes and len(x.shape) == 3:
+                if is_input and name in sizes and len(x.shape) == 3:
                     check_size(name, x.shape[2], sizes[name])
-                    if self.windows:
+                    if is_windowed:
                         self._check_steps(x.shape[1], name)
-        if self.windows and n_steps is not None:
+        if is_windowed and n_steps is not None:
             self._check_steps(n_steps, "n_steps")
-            n_steps = None
-        super()._check_data(data, batch_size=batch_size, n_steps=n_steps, nodes=nodes)
+            return None
+        return n_steps
 
     def _check_steps(self, steps, name):
-        if steps != self.window_steps:
+        if steps != self.plan.n_steps:
             raise ValidationError(
-                f"got {steps} steps, expected {self.window_steps}, for which the memory "
-                "was built. Use Windowed(n_steps) with the length of the sequences, or "
-                "realize(network, Linear()) for any length.",
+                f"the data must have {self.plan.n_steps} steps, for which the memory was "
+                f"built, got {steps}. Use Windowed(n_steps) with the length of the "
+                "sequences, or realize(network, Linear()) for any length.",
                 attr=name,
             )
+
+
+class KerasModel(tf.keras.Model):
+    """The Keras model of a simulator; its order of the data follows from the seed."""
+
+    def fit(self, **kwargs):
+        """Train; NengoDL has checked the data."""
+        seed = self.get_layer("TensorGraph").seed
+        return fit_in_order(super().fit, seed, **kwargs)

@@ -254,29 +254,29 @@ def test_every_kind_of_network_learns(kind):
 
 def test_layers_that_do_not_fit_are_refused():
     with nengo.Network():
-        with pytest.raises(ValidationError, match="takes 4, expected 3"):
+        with pytest.raises(ValidationError, match="has size 4.*has size 3"):
             Stack([cell(), cell(4)])
-        with pytest.raises(ValidationError, match="puts out 3, expected 2"):
+        with pytest.raises(ValidationError, match="residual, has size 3.*size 2"):
             Stack([cell()], residual=True)
-        with pytest.raises(ValidationError, match="no layer"):
+        with pytest.raises(ValidationError, match="at least one layer"):
             Stack([])
         with pytest.raises(ValidationError, match=r"\.input and \.output"):
             Stack([nengo.Ensemble(10, 1)])
         with pytest.raises(ValidationError, match="same network twice"):
             Stack([same := LSTM(2, 2), same])
-        with pytest.raises(ValidationError, match="takes 3, expected 2"):
+        with pytest.raises(ValidationError, match="has size 3.*has size 2"):
             Parallel([cell(), cell(3)])
-        with pytest.raises(ValidationError, match="takes 3, expected 2"):
+        with pytest.raises(ValidationError, match="has size 3.*has size 2"):
             Bidirectional(cell(), cell(3))
         with pytest.raises(ValidationError, match="start=True"):
             EncoderDecoder(cell(), cell(), 5)
-        with pytest.raises(ValidationError, match="got a memory of 6 values, expected 4"):
+        with pytest.raises(ValidationError, match="memory of 4 values.*got 6"):
             EncoderDecoder(
                 cell(),
                 LMUCell(1, memory_d=2, theta=0.01, order=3, hidden_d=3, start=True),
                 5,
             )
-        with pytest.raises(ValidationError, match="expected an LMUCell"):
+        with pytest.raises(ValidationError, match="must be an LMUCell"):
             EncoderDecoder(cell(), LSTM(2, 2), 5)
 
 

@@ -8,6 +8,7 @@ from scipy.linalg import block_diag
 import lmu_nengo
 from lmu_nengo import Linear, LMUCell, Windowed
 from lmu_nengo.training import Simulator, nengo_dl
+from lmu_nengo.training.backend.cell_steps import CellSteps
 from lmu_nengo.training.backend.sequences import apply
 from lmu_nengo.training.kernels.blocks import cell_blocks
 
@@ -148,11 +149,9 @@ def test_every_combination_of_paths_without_the_others_in_all_steps(
     got, right = [], []
     for cell, values in zip(network.networks, expected, strict=True):
         if cell.feedback:  # else plain connections around a LegendreMemory compute it
-            (process,) = (n.output for n in cell.all_nodes if n.output is not None)
-            x = tf.constant(X, tf.float32)
-            y, _ = apply(process, x, process.parameters, None)
-            y = y.numpy()
-            got.append(np.split(y, np.cumsum([CHANNELS, CHANNELS * ORDER]), axis=-1))
+            process = CellSteps.of(cell, ("u", "m", "h"))
+            outputs, _ = apply(process, tf.constant(X, tf.float32), cell.weights, None)
+            got.append([y.numpy() for y in outputs])
             right.append(values)
     assert len(got) == 7 * 2**4
     assert_equal(got, right, 1e-5)

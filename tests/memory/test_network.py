@@ -275,7 +275,7 @@ def test_importing_is_light():
     "make",
     [
         lambda: LegendreMemory(1.0, 6, realization=Spiking(3)),
-        lambda: LegendreMemory(1.0, 6, start=True, realization=Windowed(10)),
+        lambda: LegendreMemory(1.0, 6, start=True, realization=Spiking(100)),
         lambda: WindowFunction(
             LegendreMemory(1.0, 6, add_to_container=False), np.max, [0.5], 10, solver=3
         ),

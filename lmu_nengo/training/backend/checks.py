@@ -1,4 +1,4 @@
-"""What a simulator refuses, and why."""
+"""What the simulator refuses, and why."""
 
 import graphlib
 
@@ -9,55 +9,44 @@ from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.memory.exact import WindowResponse
-from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.training._nengo_dl import nengo_dl
+from lmu_nengo.training.backend.sequences import ACTIVATIONS
 from lmu_nengo.training.backend.spikes import INTEGRATING
 
 
-def find_sequences(network):
-    """Nodes that hold a `Sequence`."""
-    return [
-        node
-        for node in network.all_nodes
-        if isinstance(node.output, Sequence) and not isinstance(node.output, WindowResponse)
-    ]
+def check_hidden_type(cell):
+    """Raise ValidationError if a cell's ``f`` cannot be computed in one operator."""
+    is_neurons = isinstance(cell.hidden_type, nengo.neurons.NeuronType)
+    if is_neurons and type(cell.hidden_type) not in ACTIVATIONS:
+        names = ", ".join(kind.__name__ for kind in ACTIVATIONS)
+        raise ValidationError(
+            f"must be {names} or a TensorFlow function in a cell that feeds back and is "
+            f"Windowed, got {cell.hidden_type!r}. Train with the rate type and call "
+            "to_spiking afterwards, or realize(network, Linear()).",
+            attr="hidden_type",
+            obj=cell,
+        )
 
 
-def find_obstacle(node, incoming):
-    """What keeps a memory's input from being a linear function of input nodes, if any."""
-    if node.size_in == 0:
-        return None
-    if not isinstance(node, nengo.Node) or node.output is not None:
-        return node
-    for conn in incoming[node]:
-        plain = isinstance(
-            conn.transform, (nengo.Dense, nengo.transforms.NoTransform)
-        ) and isinstance(conn.pre_obj, nengo.Node)
-        if not plain or conn.synapse or conn.function or conn.learning_rule:
-            return conn
-        obstacle = find_obstacle(conn.pre_obj, incoming)
-        if obstacle is not None:
-            return obstacle
-    return None
-
-
-def refuse_loop(network):
-    """Raise ValidationError if connections lead from an object back to it."""
+def refuse_loop(network, cells):
+    """Raise ValidationError if connections lead back to an object; a cell is one object."""
+    of = {obj: cell for cell in cells for obj in cell.all_objects}
+    inside = {conn for cell in cells for conn in cell.all_connections}
     after = {}
     for conn in network.all_connections:
         pre, post = (getattr(x, "ensemble", x) for x in (conn.pre_obj, conn.post_obj))
-        is_state = pre is post and conn.synapse is not None  # told by refuse_state
-        if not (is_state or isinstance(post, nengo.connection.LearningRule)):
-            after.setdefault(post, set()).add(pre)
+        is_state = pre is post and conn.synapse is not None  # refuse_state names it
+        is_rule = isinstance(post, nengo.connection.LearningRule)
+        if conn not in inside and not is_state and not is_rule:
+            after.setdefault(of.get(post, post), set()).add(of.get(pre, pre))
     try:
         graphlib.TopologicalSorter(after).prepare()
     except graphlib.CycleError as error:
         loop = " -> ".join(map(str, error.args[1]))
         raise ValidationError(
-            f"{loop} is a loop. Beside Windowed memories nothing may feed back, except "
-            "within an LMUCell (hidden_encoders, memory_encoders, hidden_kernel). Use "
-            "one, or realize(network, Linear()) to go step by step.",
+            f"{loop} is a loop. In a network with Windowed memories only an LMUCell may "
+            "feed back (hidden_encoders, memory_encoders, hidden_kernel). Use one, or call "
+            "realize(network, Linear()) to go step by step.",
             attr="network",
         ) from None
 
@@ -73,10 +62,10 @@ def refuse_state(plan):
         else:
             continue
         raise ValidationError(
-            f"{op} {reason}, so it cannot run for all time steps at once beside a "
-            "Windowed memory. Use synapse=None, rate or integrate-and-fire neurons and "
-            "Windowed memories for training, or realize(network, Linear()) to go step by "
-            "step.",
+            f"{op} {reason}, but a network with Windowed memories is computed for all time "
+            "steps at once. Use synapse=None, rate or integrate-and-fire neurons and "
+            "Windowed memories for training, or call realize(network, Linear()) to go step "
+            "by step.",
             attr="network",
         )
 
@@ -92,23 +81,23 @@ def has_state(op):
 
 
 def check_carried(operators):
-    """Return operators whose state can go on in a next call, or raise ValidationError."""
+    """Raise ValidationError if an operator cannot continue from an earlier call."""
     for op in operators:
-        if op.state_d is None:
+        if op.process.state_d is None:
             raise ValidationError(
-                f"{op.process} needs whole sequences and cannot go on from an earlier "
-                "call. Leave out nengo_dl.configure_settings(stateful=True).",
+                f"must be False for {op.process}, which needs whole sequences and cannot "
+                "continue from an earlier call. Leave out "
+                "nengo_dl.configure_settings(stateful=True).",
                 attr="stateful",
             )
-    return operators
 
 
 def check_size(name, size, expected):
     """Raise ValidationError if an input node gets data of another size."""
     if size != expected:
         raise ValidationError(
-            f"got {size} dimensions, expected {expected}, the size of the node. The "
-            "shape of data is (batch, steps, size).",
+            f"the data must have {expected} dimensions, as the node has, got {size}. The "
+            "shape of arrays is (batch, steps, size).",
             attr=name,
         )
 
@@ -118,8 +107,8 @@ def check_finite(name, x):
     if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
         raise ValidationError(
-            f"got {x[first]} at {first} (sequence, step, dimension), expected finite "
-            "numbers. Clean the data before training.",
+            f"the data must be finite, got {x[first]} at {first} (sequence, step, "
+            "dimension). Remove or replace such values before training.",
             attr=name,
         )
 
@@ -128,13 +117,14 @@ def check_replicas(batch_size, n_replicas, seed, network):
     """Raise ValidationError if a batch cannot be shared among replicas."""
     if batch_size % n_replicas:
         raise ValidationError(
-            f"got {batch_size}, expected a multiple of {n_replicas}, the replicas of the "
-            "tf.distribute strategy. minibatch_size counts the sequences of all replicas.",
+            f"must be a multiple of {n_replicas}, the number of replicas of the "
+            f"tf.distribute strategy, got {batch_size}. It counts the sequences of all "
+            "replicas together.",
             attr="minibatch_size",
         )
     if seed is None and network.seed is None:
         raise ValidationError(
-            f"got None, expected a number, the same in each of {n_replicas} replicas, so "
-            "that all take the data in the same order. Give Simulator(seed=...).",
+            f"must be given with {n_replicas} replicas, so that all take the data in the "
+            "same order, got None. Use Simulator(..., seed=...).",
             attr="seed",
         )

@@ -3,28 +3,65 @@
 import tensorflow as tf
 
 from lmu_nengo.training._nengo_dl import nengo_dl
-from lmu_nengo.training.backend.operators import RowsDotBuilder
+from lmu_nengo.training.backend.checks import check_carried, refuse_state
+from lmu_nengo.training.backend.operators import (
+    RowsDotBuilder,
+    SimLastStep,
+    SimRandom,
+    SimSequence,
+)
+from lmu_nengo.training.backend.spikes import use_spikes
 
 
 class Graph(nengo_dl.tensor_graph.TensorGraph):
-    """NengoDL's graph for one replica, with random numbers that can be repeated."""
+    """
+    NengoDL's graph for one replica, with random numbers that can be repeated.
 
-    def prepare(self, batch_size, iterations):
-        """
-        Set what NengoDL's graph does not know; before the graph is built.
+    Parameters
+    ----------
+    model : Model
+        What is computed.
+    dt : float
+        Simulation step in seconds.
+    unroll : int
+        Steps that are unrolled.
+    batch_size : int
+        Sequences in a batch of all replicas.
+    device, progress, seed
+        As for NengoDL's.
+    iterations : callable
+        Gives the number of batches trained so far, or ``None``.
+    spikes_in_training : bool
+        Whether spiking neurons fire on the forward pass of training.
+    """
 
-        Parameters
-        ----------
-        batch_size : int
-            Sequences in a batch of all replicas.
-        iterations : callable
-            Gives the number of batches trained so far, or ``None``.
-        """
+    def __init__(
+        self,
+        model,
+        dt,
+        unroll,
+        batch_size,
+        device,
+        progress,
+        seed,
+        iterations,
+        spikes_in_training,
+    ):
+        n_replicas = count_replicas()
+        all_steps = model.plan.path == "all steps"
+        steps = model.plan.n_steps if all_steps else None
+        rows = batch_size // n_replicas * (steps or 1)
+        super().__init__(model, dt, unroll, rows, device, progress, seed)
         self.batch_size = batch_size
-        self.n_replicas = count_replicas()
-        self.replica_batch = batch_size // self.n_replicas
+        self.n_replicas = n_replicas
+        self.replica_batch = batch_size // n_replicas
         self.iterations = iterations
         self.in_training_step = False
+        for place, op in enumerate(model.operators):
+            if isinstance(op, (SimRandom, SimLastStep)):
+                op.graph = self
+                op.place = place
+        use_spikes(self.op_builder, steps, spikes_in_training)
 
     def build_inputs(self):
         """Keras inputs; Keras divides the batch that it is given by the replicas."""
@@ -82,24 +119,43 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
 
 
 class WindowedGraph(Graph):
-    """The graph run for one step on rows made of whole sequences."""
+    """
+    The graph run for one step on rows made of whole sequences.
 
-    def prepare_windows(self, n_steps, path, carried):
-        """Set how rows are made, and whose states are kept; before the graph is built."""
-        self.carried = carried
-        self.n_steps = n_steps
-        self.path = path
+    Parameters
+    ----------
+    *args, **kwargs
+        As for `Graph`.
+    stateful : bool
+        Whether states are carried from one call to the next.
+    """
+
+    def __init__(self, *args, stateful, **kwargs):
+        super().__init__(*args, **kwargs)
+        refuse_state(self.plan)
+        plan = self.model.plan
+        self.n_steps = plan.n_steps
+        self.path = plan.path
         self.use_loop = False
-        for builder in self.op_builder.op_builds.values():
+        self.carried = []
+        if stateful:
+            kinds = (SimSequence, SimLastStep)
+            self.carried = [op for op in self.model.operators if isinstance(op, kinds)]
+            check_carried(self.carried)
+        for cell in plan.cells:  # the operator of the cell knows their values
+            for node in cell.nodes:
+                self.invariant_inputs.pop(node, None)
+        builders = self.op_builder.op_builds
+        for ops, builder in builders.items():
             if type(builder) is nengo_dl.op_builders.DotIncBuilder:
-                builder.__class__ = RowsDotBuilder
+                builders[ops] = RowsDotBuilder(ops)
 
     def build(self, input_shape=None):
         """Make NengoDL's variables, and those for the states that sequences leave."""
         super().build(input_shape)
         for op in self.carried:
             self.saved_state[op] = tf.Variable(
-                tf.zeros((self.batch_size, op.state_d), self.dtype), trainable=False
+                tf.zeros((self.batch_size, op.process.state_d), self.dtype), trainable=False
             )
             self.initial_values[op] = tf.zeros
 

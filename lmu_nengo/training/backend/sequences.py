@@ -1,4 +1,4 @@
-"""What each `lmu_nengo.processes.sequence.Sequence` does, in TensorFlow."""
+"""What is computed for whole sequences, in TensorFlow."""
 
 from functools import singledispatch
 
@@ -6,15 +6,16 @@ import nengo
 import numpy as np
 import tensorflow as tf
 
-from lmu_nengo.layers.lmu_cell_sequence import CellSequence
 from lmu_nengo.layers.lstm import LSTMSequence
+from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.sequence import Only, Reverse
 from lmu_nengo.signal.discretization import impulse_response
+from lmu_nengo.training.backend.cell_steps import CellSteps
 from lmu_nengo.training.kernels.blocks import cell_blocks
 from lmu_nengo.training.kernels.recurrence import recurrence
 
 BLOCK = 28  # steps; the cost is flat from 14 to 56
-# f of a rate neuron type with gain 1 and bias 0
+# f of a rate neuron type with gain 1 and bias 0, where a cell feeds it back
 ACTIVATIONS = {
     nengo.RectifiedLinear: lambda kind: lambda j: kind.amplitude * tf.nn.relu(j),
     nengo.Sigmoid: lambda kind: lambda j: tf.nn.sigmoid(j) / kind.tau_ref,
@@ -30,8 +31,8 @@ def apply(process, x, parameters, state):
 
     Parameters
     ----------
-    process : Sequence
-        What to do.
+    process : Sequence or CellSteps
+        What to compute.
     x : tf.Tensor of shape (batch, n_steps, size_in)
         Its input.
     parameters : dict of {str: tf.Tensor or ndarray}
@@ -41,8 +42,8 @@ def apply(process, x, parameters, state):
 
     Returns
     -------
-    y : tf.Tensor of shape (batch, n_steps, size_out)
-        Its output.
+    outputs : list of tf.Tensor of shape (batch, n_steps, size)
+        Its outputs, one for each signal.
     state : tf.Tensor of shape (batch, state_d) or None
         Its state after the last step, if it has any.
     """
@@ -52,7 +53,7 @@ def apply(process, x, parameters, state):
 @apply.register
 def reverse(process: Reverse, x, parameters, state):
     """Last step first."""
-    return tf.reverse(x, [1]), None
+    return [tf.reverse(x, [1])], None
 
 
 @apply.register
@@ -61,12 +62,28 @@ def only(process: Only, x, parameters, state):
     steps = np.arange(x.shape[1])
     stop = x.shape[1] if process.stop is None else process.stop
     inside = (process.start <= steps) & (steps < stop)
-    return x * tf.constant(inside[:, None], x.dtype), None
+    return [x * tf.constant(inside[:, None], x.dtype)], None
 
 
 @apply.register
-def cell(process: CellSequence, x, parameters, state):
-    """`lmu_nengo.LMUCell`: what is wanted of ``u``, ``m`` and ``h`` of all steps."""
+def window(process: WindowResponse, x, parameters, state):
+    """The memory after every step."""
+    u, started = x[..., : process.memory_d], x[..., process.memory_d :]
+    m = all_steps(u, *process.discrete, state)
+    if started.shape[-1]:
+        Ad = tf.constant(process.discrete[0], x.dtype)
+        drive = tf.reshape(started, (*x.shape[:2], process.memory_d, -1))
+        drive = tf.reshape(tf.transpose(drive, (1, 0, 2, 3)), (x.shape[1], -1, len(Ad)))
+        moved = recurrence(Ad, drive, tf.identity, len(Ad))
+        moved = tf.reshape(moved, (x.shape[1], x.shape[0], process.memory_d, -1))
+        m += tf.transpose(moved, (1, 0, 2, 3))
+    m = tf.reshape(m, (*x.shape[:2], process.state_d))
+    return [m], m[:, -1]
+
+
+@apply.register
+def cell(process: CellSteps, x, parameters, state):
+    """An `lmu_nengo.LMUCell` that feeds back."""
     p = {k: tf.convert_to_tensor(v, x.dtype) for k, v in parameters.items()}
     f = activation_of(process.hidden_type)
     Ad, Bd = state_matrices(process, parameters, x.dtype)
@@ -77,13 +94,16 @@ def cell(process: CellSequence, x, parameters, state):
     size = process.state_d - hidden_d
 
     def path(name, rows, columns):
-        return p[name] if name in p else tf.zeros((rows, columns), x.dtype)
+        if name not in p:
+            return tf.zeros((rows, columns), x.dtype)
+        return tf.reshape(p[name], (rows, columns))
 
     def through(x, weights):
         return tf.linalg.matmul(x, weights, transpose_b=True)
 
+    bias = tf.reshape(p["bias"], (hidden_d,)) if "bias" in p else 0
     ux = through(x, path("input_encoders", memory_d, input_d))
-    jx = through(x, path("input_kernel", hidden_d, input_d)) + p.get("bias", 0)
+    jx = through(x, path("input_kernel", hidden_d, input_d)) + bias
     e_h = path("hidden_encoders", memory_d, hidden_d)
     W_h = path("hidden_kernel", hidden_d, hidden_d)
     e_m = path("memory_encoders", memory_d, size)
@@ -126,9 +146,9 @@ def cell(process: CellSequence, x, parameters, state):
         u, h_all = (tf.concat(parts, axis=1) for parts in zip(*results, strict=True))
         m_all = all_memory(u) if has_state or "m" in process.outputs else None
     result = {"u": u, "m": m_all, "h": h_all}
-    y = tf.concat([result[name] for name in process.outputs], axis=-1)
+    outputs = [tf.transpose(result[name], (1, 0, 2)) for name in process.outputs]
     last = tf.concat([m_all[-1], h_all[-1]], axis=-1) if has_state else None
-    return tf.transpose(y, (1, 0, 2)), last
+    return outputs, last
 
 
 @apply.register
@@ -150,7 +170,7 @@ def lstm(process: LSTMSequence, x, parameters, state):
     first = tf.split(state, 2, axis=-1)
     _, h, last = tf.keras.backend.rnn(step, drive, first, input_length=x.shape[1])
     h = tf.reshape(h, (x.shape[0], x.shape[1], process.default_size_out))
-    return h, tf.concat(last, axis=-1)
+    return [h], tf.concat(last, axis=-1)
 
 
 def all_steps(u, Ad, Bd, m=None):
