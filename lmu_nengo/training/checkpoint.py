@@ -1,4 +1,4 @@
-"""Checkpoints: interrupted training goes on, and the best epoch is kept."""
+"""Checkpoints: interrupted training resumes, and the best epoch is kept."""
 
 import json
 import math
@@ -11,39 +11,40 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice
 from lmu_nengo.io.archive import read_archive, write_archive
+from lmu_nengo.training.simulator import Simulator
 
 FORMAT = "lmu_nengo checkpoint"
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
     """
-    Keras callback that keeps all that training needs in one file.
+    Keras callback that keeps everything that training needs in one file.
 
     The file holds the parameters, the optimizer's state, the seed, the history, and the
     parameters of the epoch with the best value of ``monitor``. It is written after each
     epoch, and once before the first, so that an interruption costs one epoch at most.
-    The file of the epoch before stays beside it, as ``NAME.previous.npz``, and is used,
-    with a warning, if the newest cannot be read.
+    The file of the previous epoch is kept as ``NAME.previous.npz``, and is used, with a
+    warning, if the newest cannot be read.
 
-    Training on arrays goes on as if it had not been interrupted, to the last bit,
-    shuffling and `lmu_nengo.processes.Dropout` included; data that shuffle themselves
-    (``tf.data``) do as they do.
+    Training on arrays resumes as if it had not been interrupted, to the last bit,
+    shuffling and `lmu_nengo.processes.Dropout` included. Self-shuffling datasets
+    (``tf.data``) pass through unchanged.
 
     Parameters
     ----------
     sim : lmu_nengo.training.Simulator
-        Simulator to be trained, compiled.
+        The simulator; ``sim.compile`` must have been called.
     path : str or Path
         The file, ending in ``.npz``.
     monitor : str
         Name of a value in the history; the epoch where it is best is kept.
     resume : bool
-        Go on from the file. Where there is none, start anew.
+        Whether to resume from the file. If there is none, training starts anew.
     settings : dict, optional
-        What else the training depends on (data, batch size...), for JSON. A file that
-        was made with other settings is refused.
+        What else the training depends on (data, batch size and so on), for JSON. A file
+        that was written with other settings is refused.
     mode : {"max", "min"}
-        Whether the largest or the smallest value is the best: ``"min"`` for a loss.
+        Whether the largest or the smallest value is the best; ``"min"`` for a loss.
 
     Attributes
     ----------
@@ -56,16 +57,56 @@ class Checkpoint(tf.keras.callbacks.Callback):
     ------
     ValidationError
         If the file belongs to another network, optimizer or other settings, or neither
-        it nor the one before can be read; in training, if ``monitor`` is not in the
-        history, or ``initial_epoch`` is not ``epoch``.
+        it nor that of the previous epoch can be read; in training, if ``monitor`` is not
+        in the history, or ``initial_epoch`` is not ``epoch``.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo.training import Checkpoint, Simulator
+    >>> with nengo.Network(seed=0) as model:
+    ...     u = nengo.Node([0])
+    ...     y = nengo.Node(size_in=1)
+    ...     connection = nengo.Connection(u, y, synapse=None)
+    ...     probe = nengo.Probe(y)
+    >>> x = np.ones((4, 1, 1))
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> with Simulator(model, seed=0, progress_bar=False) as sim:
+    ...     sim.compile("sgd", loss={probe: "mse"})
+    ...     checkpoint = Checkpoint(
+    ...         sim, f"{folder.name}/model.npz", "loss", resume=True, mode="min"
+    ...     )
+    ...     history = sim.fit(
+    ...         x,
+    ...         {probe: 2 * x},
+    ...         epochs=3,
+    ...         initial_epoch=checkpoint.epoch,
+    ...         callbacks=[checkpoint],
+    ...         verbose=0,
+    ...     )
+    ...     best = checkpoint.restore_best()
+    >>> checkpoint.epoch, best == min(checkpoint.history["loss"])
+    (3, True)
+    >>> folder.cleanup()
     """
 
-    def __init__(self, sim, path, monitor, resume=False, settings=None, mode="max"):
+    def __init__(
+        self,
+        sim: Simulator,
+        path: str | Path,
+        monitor: str,
+        resume: bool = False,
+        settings: dict | None = None,
+        mode: str = "max",
+    ):
         super().__init__()
         self.sim = sim
         self.path = Path(path)
         self.monitor = monitor
-        self.best = {"max": max, "min": min}[check_choice(mode, ("max", "min"), "mode")]
+        check_choice(mode, ("max", "min"), "mode", obj=type(self))
+        self.best = {"max": max, "min": min}[mode]
         self.settings = json.loads(json.dumps(settings))
         self.epoch = 0
         self.history = {}
@@ -74,8 +115,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
             self._load()
 
     @property
-    def previous(self):
-        """The file of the epoch before."""
+    def previous(self) -> Path:
+        """The file of the previous epoch."""
         return self.path.with_suffix(".previous.npz")
 
     @property
@@ -90,7 +131,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         return self.sim.keras_model.distribute_strategy.extended.should_checkpoint
 
     def _read(self):
-        """Content of the newest file, or else of the one before."""
+        """Content of the newest file, or else of the previous one."""
         if not self.path.is_file():
             return read_archive(self.previous, FORMAT)
         try:
@@ -100,11 +141,15 @@ class Checkpoint(tf.keras.callbacks.Callback):
                 saved = read_archive(self.previous, FORMAT)
             except ValidationError as other:
                 raise ValidationError(
-                    f"{error} Nor is there one of the epoch before: {other} Start without "
-                    "resuming.",
+                    f"{error} The file of the previous epoch cannot be used either: "
+                    f"{other} Start without resuming.",
                     attr="path",
+                    obj=type(self),
                 ) from error
-            warnings.warn(f"{error} Going on from {self.previous}.", stacklevel=4)
+            warnings.warn(
+                f"{error} Training resumes from {self.previous}, one epoch earlier.",
+                stacklevel=4,
+            )
             if self._writes:  # the next save must not replace it
                 os.replace(self.previous, self.path)
             return saved
@@ -113,10 +158,11 @@ class Checkpoint(tf.keras.callbacks.Callback):
         header, saved = self._read()
         if header["settings"] != self.settings:
             raise ValidationError(
-                f"{self.path} was made with {header['settings']}, expected "
-                f"{self.settings}. Give the options it was made with, or start "
-                "without resuming.",
-                attr="path",
+                f"{self.path} was written with the settings {header['settings']}, but they "
+                f"are {self.settings} now. Use the same settings, or start without "
+                "resuming.",
+                attr="settings",
+                obj=type(self),
             )
         variables = self._variables
         values = {group: numbered(saved, group) for group in variables}
@@ -124,11 +170,11 @@ class Checkpoint(tf.keras.callbacks.Callback):
             shapes = [tuple(v.shape) for v in parts]
             if [v.shape for v in values[group]] != shapes:
                 raise ValidationError(
-                    f"{self.path} holds {group} of shapes "
-                    f"{[v.shape for v in values[group]]}, expected {shapes}. It is from "
-                    "another network: give the options it was made with, or start "
-                    "without resuming.",
+                    f"{self.path} is from another network: its {group} have the shapes "
+                    f"{[v.shape for v in values[group]]}, but the network needs {shapes}. "
+                    "Build the network that was saved, or start without resuming.",
                     attr="path",
+                    obj=type(self),
                 )
         for group, parts in variables.items():
             for variable, value in zip(parts, values[group], strict=True):
@@ -138,9 +184,9 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.epoch = header["epoch"]
         self.history = header["history"]
 
-    def save(self):
+    def save(self) -> None:
         """
-        Write the file, in one stroke; the one before stays as ``previous``.
+        Write the file atomically; the last one is kept as ``previous``.
 
         Of several workers of a ``tf.distribute`` strategy, the chief writes.
         """
@@ -163,13 +209,25 @@ class Checkpoint(tf.keras.callbacks.Callback):
         values = self.history.get(self.monitor, [])
         return self.best((v for v in values if not math.isnan(v)), default=None)
 
-    def restore_best(self):
-        """Give the network the parameters of the best epoch; return its value."""
+    def restore_best(self) -> float:
+        """
+        Give the network the parameters of the best epoch.
+
+        Returns
+        -------
+        value : float
+            The value of ``monitor`` in that epoch.
+
+        Raises
+        ------
+        ValidationError
+            If no epoch has been trained yet.
+        """
         if self.best_weights is None:
             raise ValidationError(
-                f"no epoch with a value of {self.monitor} so far, expected at least one. "
-                "Train first.",
+                f"there is no epoch with a value of {self.monitor!r} yet. Train first.",
                 attr="monitor",
+                obj=type(self),
             )
         variables = self.sim.keras_model.weights
         for variable, value in zip(variables, self.best_weights, strict=True):
@@ -185,9 +243,10 @@ class Checkpoint(tf.keras.callbacks.Callback):
         """Refuse to count an epoch twice."""
         if epoch != self.epoch:
             raise ValidationError(
-                f"got {epoch}, expected {self.epoch}, the epochs done so far. Use "
-                "fit(initial_epoch=checkpoint.epoch).",
+                f"must be {self.epoch}, the number of epochs done so far, got {epoch}. Use "
+                "fit(..., initial_epoch=checkpoint.epoch).",
                 attr="initial_epoch",
+                obj=type(self),
             )
 
     def on_epoch_end(self, epoch, logs=None):
@@ -195,7 +254,9 @@ class Checkpoint(tf.keras.callbacks.Callback):
         logs = logs or {}
         if self.monitor not in logs:
             raise ValidationError(
-                f"got {self.monitor!r}, expected one of {sorted(logs)}.", attr="monitor"
+                f"must be one of {sorted(logs)}, got {self.monitor!r}.",
+                attr="monitor",
+                obj=type(self),
             )
         for name, value in logs.items():
             self.history.setdefault(name, []).append(float(value))

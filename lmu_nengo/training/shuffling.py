@@ -1,4 +1,4 @@
-"""The order of the data in training, which follows from the seed and the epoch."""
+"""The order of the data in training, which is determined by the seed and the epoch."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,10 +6,10 @@ import tensorflow as tf
 
 def fit_in_order(fit, seed, x=None, y=None, batch_size=None, **kwargs):
     """
-    Train on arrays in an order that follows from ``(seed, epoch)`` alone.
+    Train on arrays in an order that is determined by ``(seed, epoch)`` alone.
 
-    Keras draws a new order in each call, so that training which is interrupted after some
-    epochs would go on in another order. Everything but shuffled arrays is left to Keras.
+    Keras draws a new order in each call, so that interrupted training would resume in
+    another order. Everything but shuffled arrays is left to Keras.
 
     Parameters
     ----------
@@ -20,14 +20,14 @@ def fit_in_order(fit, seed, x=None, y=None, batch_size=None, **kwargs):
     x, y : dict of {str: ndarray}
         Inputs and targets.
     batch_size : int
-        Rows in a batch; divides the number of rows.
+        Rows in a batch; must divide the number of rows.
     **kwargs
         As for ``fit``.
 
     Returns
     -------
     history : tf.keras.callbacks.History
-        What ``fit`` gives.
+        As returned by ``fit``.
     """
     if not isinstance(x, dict) or kwargs.get("shuffle", True) is not True:
         return fit(x=x, y=y, batch_size=batch_size, **kwargs)
@@ -50,7 +50,7 @@ def fit_in_order(fit, seed, x=None, y=None, batch_size=None, **kwargs):
 
 def batches(data, n_rows, batch_size, seed, done):
     """
-    Endless batches, each pass over the data in another order.
+    Endless batches; each pass over the data has another order.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def batches(data, n_rows, batch_size, seed, done):
     seed : int
         Seed of the order.
     done : int
-        Batches to leave out at the start.
+        Batches to skip at the start.
 
     Returns
     -------
@@ -88,7 +88,7 @@ def batches(data, n_rows, batch_size, seed, done):
     dataset = rows.map(gather, num_parallel_calls=tf.data.AUTOTUNE)
     options = tf.data.Options()
     options.experimental_optimization.apply_default_optimizations = False  # cost more
-    # for each worker its part of every batch, whatever the files
+    # every worker takes its part of each batch, however the data are stored
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.DATA
     )
@@ -96,6 +96,6 @@ def batches(data, n_rows, batch_size, seed, done):
 
 
 def to_tensor(x):
-    """As Keras does: floating-point numbers in the precision of the network."""
+    """Convert floating-point numbers to the network's precision, as Keras does."""
     x = tf.convert_to_tensor(x)
     return tf.cast(x, tf.keras.backend.floatx()) if x.dtype.is_floating else x

@@ -5,12 +5,14 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo import (
     LSTM,
+    Band,
     Bidirectional,
     EncoderDecoder,
     LegendreMemory,
     Linear,
     LMUCell,
     Parallel,
+    Spiking,
     Stack,
     Windowed,
     realize,
@@ -285,6 +287,21 @@ def test_layers_move_into_the_stack():
         layers = [cell(), cell(3)]
         stack = Stack(layers)
     assert network.networks == [stack] and stack.networks == layers
+
+
+def test_a_hybrid_runs_with_its_memories_in_neurons():
+    network = wired(lambda: Stack([cell(), LSTM(3, 3, seed=1)]))
+    realize(network, Spiking(100, expected_input=Band(50.0, 1.0)))
+    memory, lstm = network.part.layers
+    assert (
+        memory.realization
+        == memory.memory.realization
+        == Spiking(100, expected_input=Band(50.0, 1.0))
+    )
+    assert lstm.realization == Linear()  # nothing in it can be neurons
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run_steps(3)
+    assert np.all(np.isfinite(sim.data[network.probe]))
 
 
 def test_equal_layers_are_trained_apart():

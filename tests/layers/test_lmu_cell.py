@@ -6,7 +6,8 @@ import pytest
 from scipy.linalg import block_diag
 
 import lmu_nengo
-from lmu_nengo import Linear, LMUCell, Windowed
+from lmu_nengo import Linear, LMUCell, Windowed, targets
+from lmu_nengo.memory.network import find_memories
 from lmu_nengo.training import Simulator, nengo_dl
 from lmu_nengo.training.backend.cell_steps import CellSteps
 from lmu_nengo.training.backend.sequences import apply
@@ -165,6 +166,35 @@ def test_paths_left_out_in_nengo_dl(realization):
     lmu_nengo.realize(network, realization)
     right = [formula(random_weights(names), X) for names in some]
     assert_equal(run_in_nengo_dl(network, probes, X), right, 1e-5)
+
+
+@pytest.mark.parametrize("name", [None, "hidden_kernel", "theta"])
+def test_a_cell_has_the_same_parts_in_every_realization(name):
+    weights = {name: random_weights()[name]} if name in SHAPES else {}
+    trainable = None if name in weights or name is None else [name]
+    with nengo.Network(seed=0) as network:
+        cell = LMUCell(
+            INPUT,
+            memory_d=CHANNELS,
+            theta=THETA,
+            order=ORDER,
+            hidden_d=HIDDEN,
+            trainable=trainable,
+            dt=0.002,
+            **weights,
+        )
+    outside = set(cell.all_objects) - set(cell.memory.all_objects)
+    for realization in (Windowed(STEPS), Linear("euler"), Windowed(STEPS)):
+        if name == "theta" and not realization.is_windowed:
+            realization = Linear()
+        lmu_nengo.realize(network, realization)
+        assert cell.realization == cell.memory.realization == realization
+        assert set(cell.all_objects) - set(cell.memory.all_objects) == outside
+        assert network.all_ensembles == [cell.hidden]
+        assert find_memories(network) == [cell.memory]
+        # so targets and conversion see its neurons and its time step
+        assert "Tanh" in {limit.value for limit in targets.check(network, "ocl", 0.002)}
+        assert targets.check(network, "core", 0.001)[0].name == "step"
 
 
 @pytest.mark.parametrize("block", [1, 3, 14])

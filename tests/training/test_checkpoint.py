@@ -130,16 +130,16 @@ def test_wrong_use_is_refused(regressor, sequences, tmp_path):
     with Simulator(net.network, minibatch_size=4, seed=0, progress_bar=False) as sim:
         sim.compile("sgd", loss={net.probe: "mse"})
         path = tmp_path / "g.npz"
-        with pytest.raises(ValidationError, match="mode: got 'auto'"):
+        with pytest.raises(ValidationError, match="mode: must be one of .* got 'auto'"):
             Checkpoint(sim, path, "loss", mode="auto")
         keeper = Checkpoint(sim, path, "accuracy")
-        with pytest.raises(ValidationError, match="no epoch with a value of accuracy"):
+        with pytest.raises(ValidationError, match="no epoch with a value of 'accuracy'"):
             keeper.restore_best()
-        with pytest.raises(ValidationError, match=r"'accuracy', expected one of \['loss'"):
+        with pytest.raises(ValidationError, match=r"one of \['loss'.*got 'accuracy'"):
             sim.fit(x, {net.probe: y}, callbacks=[keeper], verbose=0)
         keeper = Checkpoint(sim, path, "loss", mode="min")
         sim.fit(x, {net.probe: y}, callbacks=[keeper], verbose=0)
-        with pytest.raises(ValidationError, match="initial_epoch: got 0, expected 1"):
+        with pytest.raises(ValidationError, match="initial_epoch: must be 1, .*got 0"):
             sim.fit(x, {net.probe: y}, callbacks=[keeper], verbose=0)
 
 
@@ -160,5 +160,5 @@ def test_a_checkpoint_with_other_settings_is_refused(regressor, tmp_path):
         path = tmp_path / "f.npz"
         Checkpoint(sim, path, "loss", settings={"seed": 1}).save()
         assert Checkpoint(sim, path, "loss", True, settings={"seed": 1}).epoch == 0
-        with pytest.raises(ValidationError, match=r"'seed': 1.*expected .*'seed': 2"):
+        with pytest.raises(ValidationError, match=r"'seed': 1.*are .*'seed': 2"):
             Checkpoint(sim, path, "loss", True, settings={"seed": 2})

@@ -223,6 +223,94 @@ def test_the_memory_of_a_cell_can_be_made_of_neurons():
     assert many < 0.02 * np.abs(exact).max() and many < few
 
 
+@pytest.mark.parametrize("simulator", [nengo.Simulator, Simulator])
+def test_a_windowed_cell_refuses_another_time_step(simulator):
+    network, *_ = build(Windowed(STEPS), dt=0.005, **ALL)
+    with pytest.raises(ValidationError, match=r"dt=0\.001 s.*dt=0\.005 s"):
+        simulator(network, dt=0.001, progress_bar=False)
+
+
+def test_building_a_simulator_does_not_change_the_cell():
+    network, cell, probe = build(Windowed(STEPS), trainable=[*ALL, "theta"], **ALL)
+    objects, weights = set(network.all_objects), cell.weights
+
+    def is_unchanged():
+        names = [name for name in weights if np.any(weights[name] != cell.weights[name])]
+        return set(network.all_objects) == objects and not names
+
+    with Simulator(network, minibatch_size=3, **quiet) as first:
+        first.compile(tf.optimizers.SGD(0.2), loss={probe: "mse"})
+        first.fit(X, {probe: Y}, verbose=0)
+        trained = first.predict(X, verbose=0)[probe]
+        with network:  # what is read differs now
+            probes = [nengo.Probe(part) for part in (cell.u, cell.m, cell.h)]
+        objects.update(probes)
+        with Simulator(network, minibatch_size=3, **quiet) as second:
+            values = second.predict(X, verbose=0)
+        assert [values[p].shape[-1] for p in probes] == [1, ORDER, HIDDEN]
+        assert is_unchanged()
+        first.freeze_params(network)
+    assert not is_unchanged()
+    with Simulator(network, minibatch_size=3, **quiet) as sim:
+        assert np.abs(sim.predict(X, verbose=0)[probe] - trained).max() < 1e-6
+
+
+def test_trained_weights_can_be_read_as_of_any_connection():
+    network, cell, probe = build(Windowed(STEPS), **ALL)
+    path = cell.paths["hidden_kernel"]
+    with Simulator(network, minibatch_size=3, **quiet) as sim:
+        before = sim.data[path].weights
+        sim.compile(tf.optimizers.SGD(0.2), loss={probe: "mse"})
+        sim.fit(X, {probe: Y}, verbose=0)
+        after = sim.data[path].weights
+        sim.freeze_params(network)
+    assert np.abs(before - ALL["hidden_kernel"]).max() < 1e-7
+    assert np.abs(after - before).max() > 1e-4
+    assert np.array_equal(cell.weights["hidden_kernel"], after)
+
+
+@pytest.mark.parametrize("hidden_type", [None, tf.tanh], ids=["neurons", "function"])
+def test_parts_of_a_cell_can_be_read_in_all_ways(hidden_type):
+    network, cell, _ = build(hidden_type=hidden_type, **ALL)
+    hidden = getattr(cell.hidden, "neurons", cell.hidden)
+    parts = (cell.u, cell.memory.input, cell.m, cell.memory.output, cell.h, hidden)
+    with network:
+        probes = [nengo.Probe(part) for part in parts]
+        copy = nengo.Node(size_in=HIDDEN)
+        nengo.Connection(hidden, copy, synapse=None)
+        probes.append(nengo.Probe(copy))
+    results = []
+    for realization in (Linear(), Windowed(STEPS)):
+        realize(network, realization)
+        with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
+            values = sim.predict(X, verbose=0)
+        results.append([values[p] for p in probes])
+    for linear, windowed in zip(*results, strict=True):
+        assert np.abs(linear).max() > 0.1
+        assert np.abs(linear - windowed).max() < 1e-5
+
+
+def into_u(network, cell):
+    nengo.Connection(network.nodes[0][0], cell.u, synapse=None)
+
+
+def input_current(network, cell):
+    nengo.Probe(cell.hidden.neurons, "input")
+
+
+def inside_the_memory(network, cell):
+    nengo.Probe(cell.memory.nodes[-1])
+
+
+@pytest.mark.parametrize("change", [into_u, input_current, inside_the_memory])
+def test_what_one_operator_does_not_have_is_refused(change):
+    network, cell, _ = build(Windowed(STEPS), **ALL)
+    with network:
+        change(network, cell)
+    with pytest.raises(ValidationError, match="from outside, but one operator"):
+        Simulator(network, **quiet)
+
+
 def test_reasons_are_told():
     def path(keep_history=False, **kwargs):
         network, *_ = build(Windowed(STEPS), **kwargs)
@@ -233,7 +321,7 @@ def test_reasons_are_told():
 
     assert path()[0] == "last step"
     assert path(True)[0] == "all steps"
-    one_by_one = "step by step inside one operator"
+    one_by_one = "one operator iterates over the steps"
     for kwargs, reason in (
         (ALL, "hidden_encoders, memory_encoders, hidden_kernel feed back"),
         ({"trainable": ["theta"]}, "theta trained"),
@@ -250,7 +338,7 @@ def test_reasons_are_told():
         ({"hidden_kernel": "big"}, "got 'big'.*nengo distribution"),
         ({"trainable": ["hidden_kernel"]}, "must name some of .*got 'hidden_kernel'"),
         ({"hidden_type": 3}, "must be a Nengo neuron type.*got 3"),
-        ({"realization": 3}, "got 3, expected a Linear"),
+        ({"realization": 3}, "must be Linear.*got 3"),
     ],
 )
 def test_wrong_arguments_are_refused(kwargs, message):

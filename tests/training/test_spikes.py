@@ -275,5 +275,5 @@ def test_firing_rates_loss_is_that_computed_by_hand(target, rates, loss):
 
 @pytest.mark.parametrize("target", [0, -1, (3, 2), (1, 2, 3), (0, 0)])
 def test_a_target_out_of_range_is_refused(target):
-    with pytest.raises(ValidationError, match="expected a rate above 0"):
+    with pytest.raises(ValidationError, match="one rate above 0"):
         FiringRates(target)

@@ -104,21 +104,24 @@ def test_training_isolates_batches_unless_told_otherwise():
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-def test_a_memory_starts_from_a_given_state():
+@pytest.mark.parametrize("realization", [Linear(), Windowed(STEPS)])
+def test_a_memory_starts_from_a_given_state(realization):
     with nengo.Network(seed=0) as network:
         source, start = nengo.Node(np.zeros(SIZE)), nengo.Node(np.zeros(8))
         memory = LegendreMemory(0.01, 4, SIZE, start=True)
         nengo.Connection(source, memory.input, synapse=None)
         nengo.Connection(start, memory.start, synapse=None)
         probe = nengo.Probe(memory.output)
-    zero = np.zeros((BATCH, STEPS, 8), np.float32)
+    given = np.zeros((BATCH, 2 * STEPS, 8), np.float32)
+    inputs = {source: X, start: given}
+    realize(network, Linear())
     with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
-        whole = sim.predict({source: X, start: np.repeat(zero, 2, axis=1)}, verbose=0)[
-            probe
-        ]
-        given = zero.copy()
-        given[:, 0] = memory.going_on_from(whole[:, STEPS - 1])
-        rest = sim.predict({source: X[:, STEPS:], start: given}, verbose=0)[probe]
+        whole = sim.predict(inputs, verbose=0)[probe]
+    realize(network, realization)
+    given[:, STEPS] = memory.going_on_from(whole[:, STEPS - 1])
+    with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
+        second = {node: x[:, STEPS:] for node, x in inputs.items()}
+        rest = sim.predict(second, verbose=0)[probe]
     assert np.abs(rest - whole[:, STEPS:]).max() < 1e-5
 
 

@@ -1,44 +1,64 @@
+"""Dropout and noise: random in training, and only there."""
+
 import nengo
 import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
 from lmu_nengo import LegendreMemory, Linear, Windowed
-from lmu_nengo.processes import Dropout
+from lmu_nengo.processes import Dropout, GaussianNoise
 from lmu_nengo.training import Simulator, nengo_dl
 
 tf = pytest.importorskip("tensorflow")
 
 
-def test_dropout_drops_in_training_only():
-    n, rate = 2000, 0.3
+def check_dropout(values, rate=0.3):
+    n = len(values)
+    assert np.allclose(np.unique(values), [0, 1 / (1 - rate)])
+    # 4 standard deviations of a binomial share
+    error = 4 * np.sqrt(rate * (1 - rate) / n)
+    assert np.mean(values == 0) == pytest.approx(rate, abs=error)
+
+
+def check_noise(values, std=0.3):
+    n = len(values)  # 4 standard errors
+    assert np.mean(values) == pytest.approx(1, abs=4 * std / np.sqrt(n))
+    assert np.std(values) == pytest.approx(std, abs=4 * std / np.sqrt(2 * n))
+
+
+def test_values_change_in_training_only():
+    n = 4000
+    processes = {Dropout(0.3, n): check_dropout, GaussianNoise(0.3, n): check_noise}
     with nengo.Network() as network:
         source = nengo.Node(np.ones(n))
-        dropout = nengo.Node(Dropout(rate, n))
-        nengo.Connection(source, dropout, synapse=None)
-        probe = nengo.Probe(dropout)
+        probes = []
+        for process in processes:
+            node = nengo.Node(process)
+            nengo.Connection(source, node, synapse=None)
+            probes.append(nengo.Probe(node))
 
     def run(learning_phase):
         with network:
             nengo_dl.configure_settings(learning_phase=learning_phase)
         with Simulator(network, progress_bar=False, seed=0) as sim:
-            return sim.predict(n_steps=1, verbose=0)[probe].ravel()
+            values = sim.predict(n_steps=1, verbose=0)
+        return [values[probe].ravel() for probe in probes]
 
-    trained = run(True)
-    assert np.allclose(np.unique(trained), [0, 1 / (1 - rate)])
-    # 4 standard deviations of a binomial share
-    assert np.mean(trained == 0) == pytest.approx(
-        rate, abs=4 * np.sqrt(rate * (1 - rate) / n)
-    )
-    assert np.all(run(False) == 1)
+    for check, values in zip(processes.values(), run(True), strict=True):
+        check(values)
+    assert np.all(np.array(run(False)) == 1)
     with nengo.Simulator(network, progress_bar=False) as sim:
         sim.run_steps(2)
-    assert np.all(sim.data[probe] == 1)
+    assert all(np.all(sim.data[probe] == 1) for probe in probes)
 
 
 @pytest.mark.parametrize(
     "realization, compiled",
-    [(Windowed(3), False), (Windowed(3), True), (Linear(), False)],
+    [
+        (Windowed(3), False),
+        pytest.param(Windowed(3), True, marks=pytest.mark.slow),
+        (Linear(), False),
+    ],
     ids=["windowed", "compiled", "step by step"],
 )
 def test_masks_differ_by_place_batch_and_step_and_come_again(realization, compiled):
@@ -68,16 +88,22 @@ def test_masks_differ_by_place_batch_and_step_and_come_again(realization, compil
                 values.append([p.numpy() == 0 for p in probed])
         return np.array(values)
 
-    first = masks(seed=1, batches=(0, 1))
-    assert np.array_equal(first[::-1], masks(seed=1, batches=(1, 0)))
-    parts = [*first.reshape(-1, n), *masks(seed=2, batches=(0,)).reshape(-1, n)]
+    first = masks(seed=1, batches=(0, 1, 0))
+    assert np.array_equal(first[0], first[2])
+    parts = [*first[:2].reshape(-1, n), *masks(seed=2, batches=(0,)).reshape(-1, n)]
     assert len(parts) == 2 * 2 * 2 * 3 + 2 * 2 * 3
     shares = [np.mean(a == b) for i, a in enumerate(parts) for b in parts[:i]]
     # 5 standard deviations of a binomial share
     assert np.allclose(shares, 0.5, atol=5 * 0.5 / np.sqrt(n))
 
 
-@pytest.mark.parametrize("rate, size", [(1, 5), (-0.1, 5), (0.5, 0), (0.5, 2.5)])
-def test_bad_dropout_is_refused(rate, size):
+@pytest.mark.parametrize("kind", [Dropout, GaussianNoise])
+@pytest.mark.parametrize("value, size", [(-0.1, 5), (0.5, 0), (0.5, 2.5)])
+def test_wrong_arguments_are_refused(kind, value, size):
     with pytest.raises(ValidationError):
-        Dropout(rate, size)
+        kind(value, size)
+
+
+def test_dropping_everything_is_refused():
+    with pytest.raises(ValidationError):
+        Dropout(1, 5)
