@@ -184,7 +184,7 @@ def test_a_cell_has_the_same_parts_in_every_realization(name):
             **weights,
         )
     outside = set(cell.all_objects) - set(cell.memory.all_objects)
-    for realization in (Windowed(STEPS), Linear("euler"), Windowed(STEPS)):
+    for realization in (Windowed(STEPS), Linear("bilinear"), Windowed(STEPS)):
         if name == "theta" and not realization.is_windowed:
             realization = Linear()
         lmu_nengo.realize(network, realization)
