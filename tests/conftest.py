@@ -8,12 +8,12 @@ import lmu_nengo
 
 
 def heed_interrupts():
-    """For ``Popen(preexec_fn=...)``: a shell's background jobs ignore SIGINT."""
+    """Let a subprocess react to SIGINT, which background jobs of a shell ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Regressor:
-    """A memory, a hidden layer and a read-out; ``build`` makes it anew each time."""
+    """A network for regression: a memory, a hidden layer and a read-out."""
 
     def __init__(self, keep_history, n_steps=30, order=6, memory_d=2, dt=0.001):
         from lmu_nengo.training import nengo_dl
@@ -39,12 +39,12 @@ class Regressor:
                 weights = rng.randn(post.size_in, pre.size_out) / np.sqrt(pre.size_out)
                 return nengo.Connection(pre, post, transform=weights, synapse=None)
 
-            # no reversed slices: NengoDL 3.6.0 takes [::-1] for [:]
+            # no reversed slices: NengoDL 3.6.0 treats [::-1] as [:]
             connect(self.source, self.mixed)
             nengo.Connection(self.source[1], self.mixed[-1], transform=0.5, synapse=None)
             nengo.Connection(self.mixed, self.memory.input, synapse=None)
             connect(self.memory.output, self.hidden.neurons)
-            connect(self.source[1:], self.hidden.neurons)  # around the memory
+            connect(self.source[1:], self.hidden.neurons)  # bypasses the memory
             connect(self.hidden.neurons, self.readout)
             self.probe = nengo.Probe(self.readout, label="readout")
             self.memory_probe = nengo.Probe(self.memory.output, label="memory")
