@@ -2,7 +2,9 @@
 
 import nengo
 import numpy as np
+import scipy.sparse
 from nengo.exceptions import ValidationError
+from nengo.transforms import SparseMatrix
 
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.processes.regularization import TrainingOnly
@@ -53,7 +55,7 @@ def rate_operations(network: nengo.Network) -> int:
         if conn not in inside:
             total += count(weights_of(conn))
     encoded = [ens for ens in network.all_ensembles if ens not in inside]
-    return total + encoding(network, encoded) + sequences(network)
+    return total + encoding(network, encoded) + sequences(network, inside)
 
 
 def remaining_operations(network: nengo.Network) -> int:
@@ -156,7 +158,7 @@ def fan_out(network: nengo.Network, ensemble: nengo.Ensemble) -> np.ndarray:
             if not is_linear(conn):  # the spike has to reach the function
                 each = 1
             elif weights.ndim == 2:
-                each = np.count_nonzero(weights, axis=0)
+                each = nonzero(weights).sum(axis=0)
             elif not passes_on(post) or post not in outgoing:
                 each = weights != 0
             elif post not in path:
@@ -183,9 +185,9 @@ def find_values(network):
             source, post = ends(conn)
             if not passes_on(post):
                 continue
-            new = weights_of(conn) != 0
+            new = nonzero(weights_of(conn))
             if new.ndim == 2:
-                new = new.any(axis=1)
+                new = new.sum(axis=1) > 0
             elif is_linear(conn):
                 new = new & values[source][columns(conn)]
             old = values[post].copy()
@@ -235,7 +237,7 @@ def rows(conn):
 
 
 def weights_of(conn):
-    """Weights of shape (size_out, columns); a vector if they lead from one to one."""
+    """Weights of shape (size_out, columns), dense or sparse; a vector if one to one."""
     transform, size = conn.transform, conn.size_mid
     if isinstance(transform, nengo.transforms.NoTransform):
         weights = np.ones(size)
@@ -244,7 +246,10 @@ def weights_of(conn):
         if isinstance(weights, nengo.dists.Distribution):
             weights = np.ones(transform.init_shape)
     elif isinstance(transform, nengo.Sparse):
-        weights = transform.sample(rng=np.random.RandomState(0)).toarray()
+        weights = transform.sample(rng=np.random.RandomState(0))
+        if isinstance(weights, SparseMatrix):  # Nengo's own, rather than SciPy's
+            weights = weights.allocate()
+        weights = scipy.sparse.csc_array(weights)
     else:
         raise ValidationError(
             f"the operations of {transform!r} cannot be counted, only those of Dense and "
@@ -264,14 +269,19 @@ def weights_of(conn):
         values = conn.solver.values
         decoders = np.zeros_like(decoders) if values is None else np.transpose(values)
     weights = np.diag(weights) if weights.ndim == 1 else weights
-    return np.asarray((weights != 0).astype(int) @ (decoders != 0))  # only zeros matter
+    return np.asarray(nonzero(weights).astype(int) @ (decoders != 0))  # only zeros matter
+
+
+def nonzero(weights):
+    """Where weights are not zero; sparse if they are sparse."""
+    return weights.astype(bool)
 
 
 def count(weights):
     """Multiply-accumulates of weights; none for weights of 1 from one to one."""
     if weights.ndim == 1:
         return np.count_nonzero((weights != 0) & (weights != 1))
-    return np.count_nonzero(weights)
+    return int(nonzero(weights).sum())
 
 
 def encoding(network, ensembles):
@@ -291,8 +301,9 @@ def encoding(network, ensembles):
     return total
 
 
-def sequences(network):
-    """Multiply-accumulates inside nodes that hold a `Sequence` with weight matrices."""
-    found = [n.output for n in network.all_nodes if isinstance(n.output, Sequence)]
+def sequences(network, inside=()):
+    """Multiply-accumulates of `Sequence` processes with weight matrices, except inside."""
+    nodes = [node for node in network.all_nodes if node not in inside]
+    found = [node.output for node in nodes if isinstance(node.output, Sequence)]
     matrices = [p for sequence in found for p in sequence.parameters.values()]
     return sum(np.count_nonzero(matrix) for matrix in matrices if np.ndim(matrix) == 2)

@@ -4,17 +4,27 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.synapses import SynapseParam
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_positive
 from lmu_nengo.layers.lmu_cell import LMUCell
-from lmu_nengo.memory.exact import Windowed
 from lmu_nengo.memory.network import find_memories
-from lmu_nengo.memory.realization import realize
+from lmu_nengo.memory.realization import (
+    Realization,
+    find_ensembles,
+    find_networks,
+    realize,
+)
 
 
-def to_spiking(network, scale=1.0, synapse=None, memories=None):
+def to_spiking(
+    network: nengo.Network,
+    scale: float | dict = 1.0,
+    synapse: float | nengo.synapses.Synapse | dict | None = None,
+    memories: Realization | None = None,
+) -> None:
     """
-    Swap every rate ensemble for its spiking counterpart, in place.
+    Replace the neurons of every rate ensemble by their spiking counterpart, in place.
 
     ============================  ==============================  =======================
     rate neurons                  spiking neurons                 how rates are scaled
@@ -25,9 +35,9 @@ def to_spiking(network, scale=1.0, synapse=None, memories=None):
     ============================  ==============================  =======================
 
     The amplitude of a spike is divided by ``scale``, so that the mean output stays the
-    same: more spikes make it less noisy and cost more energy. A neuron with a negative
-    rate (Tanh) gives negative spikes. Ensembles inside memories are left alone, and so are
-    neurons that spike already.
+    same: more spikes make the output less noisy and cost more energy. A neuron with a
+    negative rate (Tanh) gives negative spikes. Ensembles inside memories, and neurons that
+    spike already, stay as they are.
 
     Parameters
     ----------
@@ -35,27 +45,47 @@ def to_spiking(network, scale=1.0, synapse=None, memories=None):
         Network with its trained parameters frozen into it
         (``sim.freeze_params(network)``).
     scale : float or dict of {nengo.Ensemble: float}
-        Factor for the firing rates, above 0; ensembles that a dictionary leaves out keep
-        theirs. See `scale_for`.
+        Factor for the firing rates, above 0. With a dictionary, all other ensembles keep
+        their rates. See `scale_for`.
     synapse : float or nengo.synapses.Synapse or dict, optional
-        Put on all connections that leave the converted neurons and have none; or, as a
-        dictionary {nengo.Connection: synapse}, on some of those that leave them.
+        Synapse for all connections from the converted neurons that have none; or a
+        dictionary {nengo.Connection: synapse} for some of the connections from them.
     memories : Linear or Spiking, optional
-        Realization given to every memory; ``None`` leaves them as they are.
+        Realization for every memory; ``None`` leaves them as they are.
 
     Raises
     ------
     ValidationError
-        If an ensemble's neuron type has no spiking counterpart, gain and bias are not
-        arrays yet, LIF neurons would fire more than once a step, or an argument does not
-        fit. Nothing is changed then.
+        If the type of an ensemble's neurons has no spiking counterpart, gain and bias are
+        not arrays yet, LIF neurons would have to fire more than once per step, or an
+        argument does not fit. Nothing is changed then.
+
+    See Also
+    --------
+    spiking_report : what the spiking network costs and achieves.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo import to_spiking
+    >>> with nengo.Network() as network:
+    ...     kind = nengo.RectifiedLinear()
+    ...     layer = nengo.Ensemble(
+    ...         5, 1, neuron_type=kind, gain=np.ones(5), bias=np.zeros(5)
+    ...     )
+    >>> to_spiking(network, scale=100)
+    >>> layer.neuron_type
+    SpikingRectifiedLinear(amplitude=0.01)
+    >>> layer.gain
+    array([100., 100., 100., 100., 100.])
     """
-    ensembles = rate_ensembles(network)
+    ensembles = _rate_ensembles(network)
     scales = dict.fromkeys(ensembles, 1.0 if isinstance(scale, dict) else scale)
-    scales.update(check_keys(scale, ensembles, "scale", "rate ensembles of the network"))
+    scales.update(_check_keys(scale, ensembles, "scale", "a rate ensemble of the network"))
     dt = min((memory.dt for memory in find_memories(network)), default=0.001)
-    changes = {ens: spiking_type(ens, scales[ens], dt) for ens in ensembles}
-    synapses = new_synapses(network, ensembles, synapse)
+    changes = {ens: _spiking_type(ens, scales[ens], dt) for ens in ensembles}
+    synapses = _new_synapses(network, ensembles, synapse)
     if memories is not None:
         realize(network, memories)
     for ens, (neuron_type, factor) in changes.items():
@@ -64,16 +94,13 @@ def to_spiking(network, scale=1.0, synapse=None, memories=None):
         ens.bias = ens.bias * factor
     for conn, value in synapses.items():
         conn.synapse = value
-    for cell in find_cells(network):
-        if cell.hidden in changes:
-            cell.hidden_type = cell.hidden.neuron_type
-            if isinstance(cell.realization, Windowed):  # which may hold the type as well
-                cell.realize(cell.realization)
+    for cell in _find_cells(network):
+        cell.hidden_type = cell.hidden.neuron_type
 
 
-def scale_for(rates, target, quantile=0.99) -> float:
+def scale_for(rates: ArrayLike, target: float, quantile: float = 0.99) -> float:
     """
-    Scale of the firing rates that makes the high ones as high as wanted.
+    Compute the scale of firing rates that brings the high ones to a target.
 
     Parameters
     ----------
@@ -81,9 +108,9 @@ def scale_for(rates, target, quantile=0.99) -> float:
         Firing rates in Hz of an ensemble's neurons in a run of the rate network, of any
         shape: a probe's values divided by the neurons' amplitude.
     target : float
-        Rate in Hz that the quantile shall have.
+        Wanted rate in Hz at the quantile.
     quantile : float
-        In (0, 1]; 1 is the highest rate of all, which may be a rare one.
+        In (0, 1]; 1 means the highest rate of all, which may be a rare one.
 
     Returns
     -------
@@ -94,50 +121,58 @@ def scale_for(rates, target, quantile=0.99) -> float:
     ------
     ValidationError
         If an argument is out of range, or the quantile of the rates is 0.
+
+    Examples
+    --------
+    >>> from lmu_nengo.conversion import scale_for
+    >>> scale_for([0.1, 0.5, 2.0], target=100, quantile=1)
+    50.0
     """
     target = check_positive(target, "target", unit="Hz")
-    if check_positive(quantile, "quantile", unit="share") > 1:
-        raise ValidationError(f"got {quantile}, expected at most 1.", attr="quantile")
+    if check_positive(quantile, "quantile", unit="") > 1:
+        raise ValidationError(f"must be at most 1, got {quantile}.", attr="quantile")
     high = np.quantile(np.abs(rates), quantile)
     if not high > 0:
         raise ValidationError(
-            f"the rates' {quantile:g} quantile is {high:g}, expected a number above 0. "
-            "Take a higher quantile, or other inputs for the run.",
+            f"their {quantile:g} quantile must be positive, got {high:g} Hz. Use a higher "
+            "quantile, or run the rate network on other inputs.",
             attr="rates",
         )
     return float(target / high)
 
 
-def find_cells(network):
+def _find_cells(network):
     """All `LMUCell` in ``network``, itself included."""
-    return [net for net in (network, *network.all_networks) if isinstance(net, LMUCell)]
+    return [net for net in find_networks(network) if isinstance(net, LMUCell)]
 
 
-def rate_ensembles(network):
-    """Rate ensembles outside memories, those that a windowed cell hides included."""
-    inside = {ens for memory in find_memories(network) for ens in memory.all_ensembles}
-    hidden = [cell.hidden for cell in find_cells(network)]
-    for cell, what in zip(find_cells(network), hidden, strict=True):
-        if not isinstance(what, nengo.Ensemble):
+def _rate_ensembles(network):
+    """Rate ensembles outside memories."""
+    for cell in _find_cells(network):
+        if not isinstance(cell.hidden, nengo.Ensemble):
             raise ValidationError(
-                f"the cell's function is {cell.hidden_type!r}, expected a Nengo neuron "
-                "type: only neurons can spike. Build and train the cell with "
-                "hidden_type=nengo.RectifiedLinear(), say.",
+                f"only neurons can spike, but the cell's hidden_type is the function "
+                f"{cell.hidden_type!r}. Build and train the cell with a Nengo neuron type "
+                "such as hidden_type=nengo.RectifiedLinear().",
                 attr="hidden_type",
                 obj=cell,
             )
-    found = dict.fromkeys([*network.all_ensembles, *hidden])
-    return [ens for ens in found if ens not in inside and not ens.neuron_type.spiking]
+    inside = {ens for memory in find_memories(network) for ens in memory.all_ensembles}
+    return [
+        ens
+        for ens in find_ensembles(network)
+        if ens not in inside and not ens.neuron_type.spiking
+    ]
 
 
-def spiking_type(ensemble, scale, dt):
+def _spiking_type(ensemble, scale, dt):
     """Spiking counterpart of a neuron type, and the factor for gain and bias."""
-    scale = check_positive(scale, "scale", unit="spikes per spike", obj=ensemble)
+    scale = check_positive(scale, "scale", unit="", obj=ensemble)
     kind = ensemble.neuron_type
     if not all(isinstance(x, np.ndarray) for x in (ensemble.gain, ensemble.bias)):
         raise ValidationError(
-            "gain and bias must be arrays. Freeze the trained parameters first: "
-            "sim.freeze_params(network).",
+            "gain and bias must be arrays. Freeze the trained parameters into the network "
+            "first: sim.freeze_params(network).",
             attr="gain",
             obj=ensemble,
         )
@@ -150,43 +185,43 @@ def spiking_type(ensemble, scale, dt):
         taus = kind.tau_rc / scale, kind.tau_ref / scale
         if taus[1] < dt * (1 - 1e-9):
             raise ValidationError(
-                f"got {scale:g}, expected at most tau_ref / dt = {kind.tau_ref / dt:g}: "
-                "LIF neurons fire once a step at most. Take a smaller scale, or "
-                "RectifiedLinear neurons.",
+                f"must be at most tau_ref / dt = {kind.tau_ref / dt:g}, because LIF "
+                f"neurons fire at most once per step, got {scale:g}. Use a smaller scale, "
+                "or RectifiedLinear neurons.",
                 attr="scale",
                 obj=ensemble,
             )
         return nengo.LIF(*taus, amplitude=kind.amplitude / scale), 1.0
     raise ValidationError(
-        f"got {kind!r}, expected RectifiedLinear, LIFRate, Sigmoid or Tanh. Set another "
-        "neuron_type by hand, nengo.RegularSpiking(rate_type) say, which gives whatever "
-        "rates in spikes.",
+        f"must be RectifiedLinear, LIFRate, Sigmoid or Tanh, got {kind!r}. Choose the "
+        "spiking type for other neurons yourself: nengo.RegularSpiking(rate_type), for "
+        "instance, turns the rates of any type into spikes.",
         attr="neuron_type",
         obj=ensemble,
     )
 
 
-def new_synapses(network, ensembles, synapse):
-    """Synapse for each connection that is to get one."""
+def _new_synapses(network, ensembles, synapse):
+    """Synapse of each connection that is to get one."""
     sources = {*ensembles, *(ens.neurons for ens in ensembles)}
-    connections = [*network.all_connections, *(c.activity for c in find_cells(network))]
+    connections = [conn for net in find_networks(network) for conn in net.connections]
     leaving = [conn for conn in connections if conn.pre_obj in sources]
     if isinstance(synapse, dict):
-        what = "connections that leave the rate neurons"
-        new = check_keys(synapse, leaving, "synapse", what)
+        new = _check_keys(synapse, leaving, "synapse", "a connection from the rate neurons")
     else:
         new = {conn: synapse for conn in leaving if conn.synapse is None}
     param = SynapseParam("synapse", default=None)
     return {conn: param.coerce(conn, value) for conn, value in new.items()}
 
 
-def check_keys(values, allowed, attr, what):
+def _check_keys(values, allowed, attr, what):
     """Return a dictionary whose keys are all allowed; an empty one for anything else."""
     if not isinstance(values, dict):
         return {}
     for key in values:
         if key not in allowed:
+            names = ", ".join(map(str, allowed)) or "none"
             raise ValidationError(
-                f"got {key!r}, expected some of the {what}: {allowed}.", attr=attr
+                f"each key must be {what} (here: {names}), got {key!r}.", attr=attr
             )
     return values

@@ -230,8 +230,8 @@ class SpikeCounter:
         found = {}
         for ens, probe in zip(self.ensembles, self.probes, strict=True):
             values = np.asarray(data[probe], dtype=np.float64)
-            if values.shape[-2] == 0:
-                values = np.zeros((*values.shape[:-2], 1, ens.n_neurons))
+            if values.size == 0:
+                values = np.zeros((1, ens.n_neurons))
             found[ens] = np.rint(values[..., -1, :] * dt)
         return found
 

@@ -25,6 +25,9 @@ class Realization:
     is_spiking = False
     discretizer = "zoh"
 
+    def __deepcopy__(self, memo):
+        return self  # it is immutable; copies of Nengo's solvers are not equal to them
+
     def make(self, memory):
         """
         Add the objects that compute a memory to the current network.

@@ -52,9 +52,17 @@ class Limit:
     advice: str = ""
 
     def __str__(self):
-        where = "" if self.where is None else f" of {self.where}"
+        where = "" if self.where is None else f" of {describe(self.where)}"
         text = f"{self.name}{where}: {self.value} (allowed: {self.limit})."
         return f"{text} {self.advice}".rstrip()
+
+
+def describe(part) -> str:
+    """Name a part of a network, without the address in memory if it has no label."""
+    is_named = getattr(part, "label", None) is not None
+    if is_named or not isinstance(part, nengo.Network | nengo.Node | nengo.Ensemble):
+        return str(part)
+    return f"an unlabeled {type(part).__name__}"
 
 
 @dataclass(frozen=True)
@@ -154,7 +162,8 @@ def step_by_step(network: nengo.Network) -> Prepared:
         if part.realization.is_windowed:
             part.realize(part.realization.step_by_step())
             prepared.changes.append(
-                f"{part} is realized as Linear, because Windowed cannot go step by step."
+                f"{describe(part)} is realized as Linear, because Windowed cannot go step "
+                "by step."
             )
     return prepared
 

@@ -131,7 +131,7 @@ def test_connections_can_have_synapses_of_their_own():
     assert to_memory.synapse is None
 
 
-def test_memories_are_realised_in_neurons_on_request():
+def test_memories_are_realized_in_neurons_on_request():
     network, memory, (first, _, _) = two_layers()
     to_spiking(network, memories=Spiking(20))
     assert memory.realization == Spiking(20)
@@ -144,9 +144,9 @@ def test_nothing_is_changed_if_an_argument_does_not_fit():
     first, second, spiking = layers
     to_first = network.connections[0]
     for arguments, message in (
-        ({"scale": {spiking: 2.0}}, "rate ensembles of the network"),
+        ({"scale": {spiking: 2.0}}, "a rate ensemble of the network"),
         ({"scale": {first: 10, second: -1}}, "must be positive"),
-        ({"synapse": {to_first: 0.01}}, "connections that leave the rate neurons"),
+        ({"synapse": {to_first: 0.01}}, "a connection from the rate neurons"),
         ({"synapse": "slow"}, "synapse"),
         ({"memories": Spiking(1)}, "n_neurons"),
         ({"memories": 1000}, "must be Linear"),
@@ -206,6 +206,25 @@ def test_a_cells_hidden_neurons_spike_and_its_weights_stay(kind, feedback, windo
     assert np.abs(outputs[0] - outputs[1]).max() < 0.003
 
 
+def test_the_step_of_a_windowed_cell_limits_the_scale():
+    with nengo.Network():
+        cell = LMUCell(
+            1,
+            memory_d=1,
+            theta=0.5,
+            order=4,
+            hidden_d=6,
+            hidden_type=nengo.LIFRate(tau_ref=0.02),
+            hidden_encoders=np.ones((1, 6)),
+            dt=0.01,
+            realization=Windowed(50),
+        )
+    to_spiking(cell, scale=2)
+    cell.hidden.neuron_type = nengo.LIFRate(tau_ref=0.02)
+    with pytest.raises(ValidationError, match="at most tau_ref / dt = 2.*got 5"):
+        to_spiking(cell, scale=5)
+
+
 def test_a_cells_synapse_is_behind_its_neurons():
     network, cell, _ = cell_network(nengo.RectifiedLinear(), True)
     to_spiking(network, synapse=0.01, memories=Spiking(40))
@@ -225,7 +244,7 @@ def test_scale_brings_the_high_rates_to_the_target():
     assert scale_for(rates, 50, quantile=1) == 50
     assert scale_for(rates.reshape(1, 101), 50, quantile=0.5) == 100
     assert scale_for(-rates, 200, quantile=0.8) == pytest.approx(250)
-    with pytest.raises(ValidationError, match="quantile is 0"):
+    with pytest.raises(ValidationError, match="quantile must be positive, got 0"):
         scale_for(np.zeros(5), 50)
     with pytest.raises(ValidationError, match="at most 1"):
         scale_for(rates, 50, quantile=99)
@@ -234,8 +253,8 @@ def test_scale_brings_the_high_rates_to_the_target():
 @pytest.mark.parametrize(
     "neuron_type, scale, gain, message",
     [
-        (nengo.AdaptiveLIFRate(), 1, None, "expected RectifiedLinear.*RegularSpiking"),
-        (nengo.LIFRate(), 10, None, "got 10, expected at most tau_ref / dt = 2"),
+        (nengo.AdaptiveLIFRate(), 1, None, "must be RectifiedLinear.*RegularSpiking"),
+        (nengo.LIFRate(), 10, None, "at most tau_ref / dt = 2.*got 10"),
         (nengo.RectifiedLinear(), 0, None, "must be positive"),
         (nengo.RectifiedLinear(), 1, nengo.dists.Choice([1]), "freeze_params"),
     ],

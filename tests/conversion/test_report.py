@@ -4,9 +4,14 @@ import pytest
 from nengo.exceptions import ValidationError
 
 from lmu_nengo import LSTM, Band, LegendreMemory, Spiking, realize, to_spiking
-from lmu_nengo.conversion import spiking_report
-from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
-from lmu_nengo.processes import Dropout
+from lmu_nengo.conversion import (
+    SpikeCounter,
+    fan_out,
+    rate_operations,
+    remaining_operations,
+    spiking_report,
+)
+from lmu_nengo.processes import Dropout, GaussianNoise
 
 STEPS = 40
 EMPTY = {"voltage": nengo.dists.Choice([0])}
@@ -53,6 +58,43 @@ def test_spikes_and_operations_are_those_counted_by_hand(minibatch_size):
     assert layer.max_rate == pytest.approx(250)
     assert report.rate_operations == STEPS * (12 + 8 + 4 + 2)
     assert report.remaining_operations == STEPS * (12 + 8)
+
+
+@pytest.mark.parametrize("process", [None, Dropout(0.5, 10), GaussianNoise(0.1, 10)])
+def test_what_acts_in_training_only_passes_spikes_on(process):
+    with nengo.Network() as network:
+        source = nengo.Node([1.0])
+        kind = nengo.SpikingRectifiedLinear()
+        hidden = nengo.Ensemble(10, 1, neuron_type=kind, gain=np.ones(10), bias=np.ones(10))
+        nengo.Connection(source, hidden.neurons, transform=np.full((10, 1), 2.0))
+        between = nengo.Node(process, size_in=10)
+        nengo.Connection(hidden.neurons, between, synapse=None)
+        nengo.Connection(between, nengo.Node(size_in=20), transform=np.ones((20, 10)))
+    assert list(fan_out(network, hidden)) == [20] * 10
+    assert remaining_operations(network) == 10  # the weights of the source
+    assert rate_operations(network) == 10 + 20 * 10
+
+
+def test_operations_of_many_channels_are_counted():
+    with nengo.Network() as network:
+        source = nengo.Node([1.0] * 50)
+        memory = LegendreMemory(0.1, 6, memory_d=50)
+        nengo.Connection(source, memory.input, synapse=None)
+    assert rate_operations(network) == remaining_operations(network) == 50 * (36 + 6)
+
+
+def test_spikes_of_chosen_ensembles_are_counted():
+    network, _, hidden, _ = by_hand()
+    with network:
+        nengo.Ensemble(5, 1, neuron_type=nengo.LIF())
+    counter = SpikeCounter(network, [hidden], sample_every=0.02)
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        assert list(counter.counts(sim.data, sim.dt)[hidden]) == [0, 0, 0]
+        sim.run(0.039)
+        assert list(counter.counts(sim.data, sim.dt)[hidden]) == [2, 5, 0]
+        sim.run(0.001)
+        assert list(counter.counts(sim.data, sim.dt)[hidden]) == [4, 10, 0]
+        assert list(counter.counts(sim.data, sim.dt)) == [hidden]
 
 
 def test_a_rate_network_has_no_spikes_and_all_its_multiply_accumulates():
@@ -175,6 +217,7 @@ def test_counting_in_core_and_nengodl_agrees_and_leaves_the_network_as_it_was():
     assert outputs[0].shape == outputs[1].shape == (3, STEPS, 2)
     assert np.abs(outputs[0] - outputs[1]).max() < 1e-4 * np.abs(outputs[0]).max()
     assert network.all_objects == objects
+    assert not hasattr(network.config[nengo.Probe], "keep_history")
     assert source.output == 0
     for value, right in zip(run(), before, strict=True):
         assert np.array_equal(value, right)

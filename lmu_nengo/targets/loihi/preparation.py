@@ -6,7 +6,7 @@ import nengo
 
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.spiking import Spiking
-from lmu_nengo.targets.base import Limit
+from lmu_nengo.targets.base import Limit, describe
 from lmu_nengo.targets.loihi.memory import AXONS, OnChip
 
 PER_DIMENSION = 200  # neurons, where the network does not say how many
@@ -38,7 +38,8 @@ def choose_realization(memory) -> OnChip:
     for name in ("max_rates", "intercepts"):
         if getattr(present, name) is not None:
             settings[name] = getattr(present, name)
-    if present.solver != Spiking.solver:  # the default has its own on the chip
+    # the default has its own on the chip; a solver that was pickled is not equal to it
+    if repr(present.solver) != repr(Spiking.solver):
         settings["solver"] = present.solver
     tau = lowpass_tau(present.synapse)
     if tau is not None:
@@ -96,10 +97,10 @@ def adapt(prepared) -> None:
         realization = choose_realization(memory)
         memory.realize(replace(realization, deployed=True))
         changes.append(
-            f"{memory} is realized as {realization} instead of {before}: on the chip, a "
-            "memory is one ensemble of integrate-and-fire neurons for each channel, with "
-            "full recurrent weights that are rounded as on the chip. Its input passes the "
-            "neurons' synapse and is clipped beyond the expected input; its output "
+            f"{describe(memory)} is realized as {realization} instead of {before}: on the "
+            "chip, a memory is one ensemble of integrate-and-fire neurons per channel, "
+            "with full recurrent weights that are rounded as on the chip. Its input passes "
+            "the neurons' synapse and is clipped beyond the expected input; its output "
             "compensates for the step that spikes take to the host."
         )
     others = [ens for ens in network.all_ensembles if ens not in inside]

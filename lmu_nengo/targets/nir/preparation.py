@@ -7,7 +7,7 @@ import numpy as np
 
 from lmu_nengo.memory.network import LegendreMemory, find_memories
 from lmu_nengo.memory.realization import find_realizable
-from lmu_nengo.targets.base import Limit, TargetSimulator
+from lmu_nengo.targets.base import Limit, TargetSimulator, describe
 from lmu_nengo.targets.nir.neurons import StepLIF
 from lmu_nengo.targets.nir.paths import Paths
 
@@ -184,8 +184,8 @@ def adapt(prepared, dt, seed) -> None:
             changes += convert(ensemble, kind)
             if type(kinds[ensemble]) is nengo.LIF and ensemble.neurons in sources:
                 changes.append(
-                    f"{ensemble} has no refractory period and fires more often than "
-                    "before; weights that start at its neurons are not solved anew."
+                    f"{describe(ensemble)} has no refractory period and fires more often "
+                    "than before; weights that start at its neurons are not solved anew."
                 )
     for memory in memories:
         before = memory.realization
@@ -197,15 +197,15 @@ def adapt(prepared, dt, seed) -> None:
             new["intercepts"] = nengo.dists.Uniform(*INTERCEPTS)
         memory.realize(replace(before, **new))
         changes.append(
-            f"{memory} has neurons of type {kind}, as the target, instead of "
+            f"{describe(memory)} has neurons of type {kind}, as the target, instead of "
             f"{before.neuron_type}; its decoders are solved for their rates, and its "
             "recurrence compensates for their lead."
         )
         if outer_ensembles(copy, memory):
             read_late(memory)
             changes.append(
-                f"{memory}: neurons get its output one step later, because they cannot get "
-                "an input that passes no synapse."
+                f"{describe(memory)}: neurons get its output one step later, because they "
+                "cannot get an input that passes no synapse."
             )
     changes.append(
         "Constant inputs and biases pass the neurons' synapse: they take some of its time "
@@ -227,8 +227,8 @@ def convert(ensemble, kind):
         ensemble.gain = slope * gains[0]
         ensemble.bias = slope * gains[1] + offset
     return [
-        f"{ensemble} has neurons of type {ensemble.neuron_type}, as the target, instead of "
-        f"{before}; its decoders are solved for their rates."
+        f"{describe(ensemble)} has neurons of type {ensemble.neuron_type}, as the target, "
+        f"instead of {before}; its decoders are solved for their rates."
     ]
 
 
