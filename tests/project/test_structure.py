@@ -49,7 +49,6 @@ def test_core_tests_import_no_experiment():
         assert imported_packages(path) & {"benchmarks", "experiments"} == allowed, path
 
 
-@pytest.mark.xfail(reason="being moved")
 def test_no_package_has_more_than_ten_modules():
     sizes = {path.name: len(list(path.glob("*.py"))) for path in PACKAGES}
     assert max(sizes.values()) <= 10, sizes
