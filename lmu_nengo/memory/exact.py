@@ -51,7 +51,10 @@ class Linear(Realization):
 
     def make(self, memory):
         """Add the objects that compute a memory to the current network."""
-        Ad, Bd = (per_channel(M, memory) for M in memory.discrete(self.discretizer))
+        Ad, Bd = (
+            per_channel(matrix, n_channels=memory.memory_d)
+            for matrix in memory.discrete(self.discretizer)
+        )
         m = nengo.Node(size_in=memory.output.size_in, label="m")
         nengo.Connection(memory.input, m, transform=Bd, synapse=None)
         nengo.Connection(m, m, transform=Ad, synapse=0)  # one step
@@ -60,16 +63,37 @@ class Linear(Realization):
             nengo.Connection(memory.start, m, synapse=None)
 
 
-def per_channel(matrix, memory):
-    """Return a transform that applies the same matrix to each channel of a memory."""
-    if memory.memory_d == 1:
-        return nengo.Dense(matrix.shape, init=matrix)
-    from scipy.sparse import bsr_matrix  # takes a while to import
+def per_channel(*matrices, n_channels):
+    """
+    Return a transform that applies the same matrices to every channel.
 
-    n = memory.memory_d
-    # dense blocks: several times faster than single entries for high orders
-    blocks = np.repeat(matrix[None], n, axis=0), np.arange(n), np.arange(n + 1)
-    diagonal = bsr_matrix(blocks, shape=(n * len(matrix), n * matrix.shape[1]))
+    Parameters
+    ----------
+    *matrices : ndarray of shape (size_out, size_in of a signal)
+        One for each signal. The transform takes the signals one after the other, and in
+        each of them channel after channel; it adds up the products.
+    n_channels : int
+        Number of channels.
+
+    Returns
+    -------
+    transform : nengo.Dense or nengo.Sparse
+        Sparse if there are several channels.
+    """
+    if n_channels == 1:
+        matrix = np.hstack(matrices)
+        return nengo.Dense(matrix.shape, init=matrix)
+    from scipy.sparse import bsr_matrix, hstack  # take a while to import
+
+    def repeat(matrix):
+        # dense blocks are multiplied faster than single entries
+        place = np.arange(n_channels), np.arange(n_channels + 1)
+        shape = n_channels * np.array(matrix.shape)
+        blocks = np.repeat(matrix[None], n_channels, axis=0)
+        return bsr_matrix((blocks, *place), shape=shape)
+
+    diagonals = [repeat(matrix) for matrix in matrices]
+    diagonal = diagonals[0] if len(diagonals) == 1 else hstack(diagonals, format="csr")
     return nengo.Sparse(diagonal.shape, init=diagonal)
 
 

@@ -7,7 +7,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo._nengo import add_to_context, plain_config
 from lmu_nengo._validation import check_integer, check_positive
 from lmu_nengo.memory.network import LegendreMemory
-from lmu_nengo.nef.input_model import SIGMAS, Expected, band_covariance
+from lmu_nengo.nef.input_model import SIGMAS, InputModel, band_covariance
 from lmu_nengo.nef.populations import GOLDEN, quantiles, share_neurons
 from lmu_nengo.signal.legendre import delay_decoders
 
@@ -280,7 +280,7 @@ def connect_values(memory, channels, decoders, node):
 def expected_values(memory, decoders, n_channels, expected_input):
     """Decoded values (n_samples, n_channels * n_points), each channel drawn on its own."""
     Ad, Bd = memory.discrete()
-    expected = Expected(expected_input, memory, Ad, Bd)
+    expected = InputModel(expected_input, memory.theta, Ad, Bd, memory.dt)
     rng = np.random.RandomState(0)
     if expected.is_band:
         # the input is a state as well, one that forgets at once

@@ -12,22 +12,29 @@ from lmu_nengo._validation import (
     check_non_negative,
     check_positive,
 )
+from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
-from lmu_nengo.nef.input_model import Band, Expected
+from lmu_nengo.nef.coordinates import choose_coordinates
+from lmu_nengo.nef.input_model import Band, InputModel
+from lmu_nengo.nef.lead import measure_lead, safe_lead
 from lmu_nengo.nef.mapping import principle3
 from lmu_nengo.nef.populations import (
+    dense_dimensions,
+    fit_for_purpose,
     make_neurons,
-    measure_lead,
-    safe_lead,
     share_neurons,
+    side_by_side,
 )
 from lmu_nengo.nef.stability import loop_poles
 from lmu_nengo.nef.synapses import discrete_synapse, split
-from lmu_nengo.signal.balancing import COORDINATES, state_transform, window_energy
+from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
 
 OUTPUTS = ("state", "spikes")
 POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the poles
+LEAD_STEPS = 5000  # of the trajectory on which a lead is measured, at least
+LEAD_WINDOWS = 5
+LEAD_NEURONS = 100  # a dimension, at most
 
 
 @dataclass(frozen=True)
@@ -128,88 +135,122 @@ class Spiking(Realization):
         if self.lead is not None:
             check_non_negative(self.lead, "lead", obj=self)
         for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
-            split(synapse)  # refuses what cannot be mapped
+            split(synapse, obj=self)  # refuses what cannot be mapped
 
     def make(self, memory):
-        """Add the objects that compute the memory to the current network."""
+        """Add the objects that compute a memory to the current network."""
         refuse_start(memory, self)
+        dt, memory_d = memory.dt, memory.memory_d
         Ad, Bd = memory.discrete(self.discretizer)
-        expected = Expected(self.expected_input, memory, Ad, Bd)
-        state_d = expected.dimensions(self.coordinates, self.state_d, obj=self)
+        inputs = InputModel(self.expected_input, memory.theta, Ad, Bd, dt)
+        energy = window_energy(Ad, self.points)
+        state = choose_coordinates(
+            self.coordinates, inputs, energy, Ad, Bd, self.state_d, self.margin, obj=self
+        )
+        trajectory = inputs.settled @ state.inverse.T
         groups = [
-            slice(i, min(i + self.ensemble_d, state_d))
-            for i in range(0, state_d, self.ensemble_d)
+            slice(i, min(i + self.ensemble_d, state.state_d))
+            for i in range(0, state.state_d, self.ensemble_d)
         ]
         check_integer(
             self.n_neurons,
             "n_neurons",
-            low=memory.memory_d * len(groups),
-            advice=f"{memory.memory_d} x {state_d} dimensions are held by "
-            f"{memory.memory_d * len(groups)} populations.",
+            low=memory_d * len(groups),
+            advice=f"{memory_d} x {state.state_d} dimensions are held by "
+            f"{memory_d * len(groups)} populations, which need a neuron each.",
             obj=self,
         )
-        # x = inverse @ m, scaled; m = transform @ x
-        energy = window_energy(Ad, self.points)
-        transform, inverse = state_transform(
-            self.coordinates, expected.covariance, energy, state_d
-        )
-        scale = self.margin * expected.magnitudes(inverse)
-        transform, inverse = transform * scale, inverse / scale[:, None]
-        Ax, Bx = inverse @ Ad @ transform, inverse @ Bd
-        trajectory = expected.settled @ inverse.T
+        noise = state.transform.T @ self.noise_energy(Ad, energy, dt) @ state.transform
+        weights = [np.sqrt(np.diag(noise)[group].sum()) for group in groups]
+        shares = [
+            share_neurons(n, weights)
+            for n in np.diff(np.linspace(0, self.n_neurons, memory_d + 1).astype(int))
+        ]
+        lead = self._lead(trajectory, groups, shares[0], state.Ax, memory.theta, dt)
+        mapping = principle3(state.Ax, state.Bx, self.synapse, dt, lead)
+        self._warn_if_impossible(state.Ax, lead, dt)
+        self._add(memory, state, mapping, trajectory, groups, shares)
 
-        costs = np.diag(transform.T @ self.noise_energy(Ad, energy, memory.dt) @ transform)
-        weights = [np.sqrt(costs[group].sum()) for group in groups]
-        channel_neurons = np.diff(
-            np.linspace(0, self.n_neurons, memory.memory_d + 1).astype(int)
+    def _neurons(self, trajectory, groups, shares):
+        """Populations of one channel."""
+        tuning = fit_for_purpose(
+            self.neuron_type, self.max_rates, self.intercepts, self.ensemble_d
         )
-        lead = self.lead
+        return make_neurons(trajectory, groups, shares, *tuning, self.solver, obj=self)
+
+    def _lead(self, trajectory, groups, shares, Ax, theta, dt):
+        """Seconds by which to take the neurons to be ahead."""
         if isinstance(self.neuron_type, nengo.Direct):
-            lead = 0.0
-        elif lead is None:
-            shares = share_neurons(channel_neurons[0], weights)
-            lead = measure_lead(trajectory, groups, shares, self, memory.theta, memory.dt)
-            lead = safe_lead(lead, *self._coarse(Ax, memory.dt))
-        mapping = principle3(Ax, Bx, self.synapse, memory.dt, lead)
-        self._warn_if_impossible(Ax, lead, memory.dt)
+            return 0.0
+        if self.lead is not None:
+            return self.lead
+        states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
+        most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
+        neurons = self._neurons(states, groups, np.minimum(shares, most))
+        return safe_lead(measure_lead(neurons, states, dt), *self._coarse(Ax, dt))
 
-        for c, channel in enumerate(memory.channels()):
-            state = nengo.Node(size_in=state_d, label=f"state{c}")
-            decoded = nengo.Node(size_in=state_d, label=f"decoded{c}")
-            if isinstance(self.neuron_type, nengo.Direct):
-                nengo.Connection(state, decoded, synapse=None)
-            else:
-                shares = share_neurons(channel_neurons[c], weights)
-                neurons = make_neurons(trajectory, groups, shares, self)
-                neurons.connect(state, decoded, label=f"neurons{c}")
-            self._connect(memory.input[c], decoded, state, mapping)
-            to_output = memory.output[channel]
-            if self.output == "spikes":
-                nengo.Connection(decoded, to_output, transform=transform, synapse=None)
-                continue
-            # m[t] = Ad m[t-1] + Bd u[t]; the state is that of the step before
-            nengo.Connection(state, to_output, transform=transform @ Ax, synapse=None)
+    def _add(self, memory, coordinates, mapping, trajectory, groups, shares):
+        """Add the objects of all channels, side by side, to the current network."""
+        memory_d, state_d = memory.memory_d, coordinates.state_d
+        state = nengo.Node(size_in=memory_d * state_d, label="state")
+        decoded = nengo.Node(size_in=memory_d * state_d, label="decoded")
+        if isinstance(self.neuron_type, nengo.Direct):
+            nengo.Connection(state, decoded, synapse=None)
+        else:
+            solved = {}  # channels with equally many neurons have equal ones
+            for share in map(tuple, shares):
+                if share not in solved:
+                    solved[share] = self._neurons(trajectory, groups, share)
+            together = dense_dimensions(self.n_neurons, memory_d * state_d, self.ensemble_d)
+            together = max(1, together // state_d)
+            for c in range(0, memory_d, together):
+                channels = [solved[tuple(share)] for share in shares[c : c + together]]
+                neurons = side_by_side(channels)
+                neurons.connect(state, decoded, c * state_d, label="neurons")
+        self._connect(memory, decoded, state, mapping)
+        transform = coordinates.transform
+        if self.output == "spikes":
             nengo.Connection(
-                memory.input[c], to_output, transform=transform @ Bx, synapse=None
+                decoded,
+                memory.output,
+                transform=per_channel(transform, n_channels=memory_d),
+                synapse=None,
             )
+            return
+        # m[t] = Ad m[t-1] + Bd u[t]; the state is that of the step before
+        ahead = per_channel(transform @ coordinates.Ax, n_channels=memory_d)
+        present = per_channel(transform @ coordinates.Bx, n_channels=memory_d)
+        nengo.Connection(state, memory.output, transform=ahead, synapse=None)
+        nengo.Connection(memory.input, memory.output, transform=present, synapse=None)
 
-    def _connect(self, u, decoded, state, mapping):
+    def _connect(self, memory, decoded, state, mapping):
         """Connect input and decoded state to the state through the synapses."""
-        recurrent, drive = mapping.recurrent, mapping.input_transform
-        source = decoded
-        if drive is None:
-            filtered = nengo.Node(mapping.input_filter(), size_in=1, label="filtered input")
-            nengo.Connection(u, filtered, synapse=None)
-            nengo.Connection(filtered, state, synapse=None)
+        memory_d, state_d = memory.memory_d, len(mapping.recurrent)
+        source, transforms = decoded, [mapping.recurrent]
+        if mapping.input_transform is None:
+            for c in range(memory_d):
+                rows = slice(c * state_d, (c + 1) * state_d)
+                filtered = nengo.Node(
+                    mapping.input_filter(), size_in=1, label="filtered input"
+                )
+                nengo.Connection(memory.input[c], filtered, synapse=None)
+                nengo.Connection(filtered, state[rows], synapse=None)
         else:  # one synapse for both is faster than two
-            source = nengo.Node(size_in=len(recurrent) + 1, label="decoded and input")
-            nengo.Connection(decoded, source[:-1], synapse=None)
-            nengo.Connection(u, source[-1], synapse=None)
-            recurrent = np.hstack([recurrent, drive])
+            size = decoded.size_in
+            source = nengo.Node(size_in=size + memory_d, label="decoded and input")
+            nengo.Connection(decoded, source[:size], synapse=None)
+            nengo.Connection(memory.input, source[size:], synapse=None)
+            transforms.append(mapping.input_transform)
         several = isinstance(self.synapse, list)
         for i, synapse in enumerate(self.synapse if several else [self.synapse]):
-            row = slice(i, i + 1) if several else slice(None)
-            nengo.Connection(source, state[row], transform=recurrent[row], synapse=synapse)
+            rows = slice(i, i + 1) if several else slice(None)
+            matrices = [matrix[rows] for matrix in transforms]
+            transform = per_channel(*matrices, n_channels=memory_d)
+            target = state
+            if several:  # the same dimension of every channel; Nengo takes no strides
+                indices = list(range(i, state.size_in, state_d))
+                target = state[indices] if memory_d > 1 else state[rows]
+            nengo.Connection(source, target, transform=transform, synapse=synapse)
 
     def noise_energy(self, Ad, energy, dt):
         """
@@ -229,8 +270,10 @@ class Spiking(Realization):
         """
         synapse = self.synapse[0] if isinstance(self.synapse, list) else self.synapse
         synapse, _ = split(synapse)
-        memory_of_synapse = np.exp(-dt / synapse.tau) if hasattr(synapse, "tau") else 1.0
-        added = Ad - memory_of_synapse * np.eye(len(Ad))  # e[t] = Ad e[t-1] + added noise
+        kept = 1.0  # of the synapse's value after a step
+        if hasattr(synapse, "tau"):
+            kept = np.exp(-dt / synapse.tau) if synapse.tau > 0 else 0.0
+        added = Ad - kept * np.eye(len(Ad))  # e[t] = Ad e[t-1] + added noise
         return added.T @ energy @ added
 
     def _coarse(self, Ax, dt):
@@ -247,9 +290,9 @@ class Spiking(Realization):
             tau = -dt / np.log(np.abs([*np.roots(den), 1e-300]).max())
             if tau < dt:
                 warnings.warn(
-                    f"the time constant of {synapse!r}, {tau:.3g} s, is shorter than a "
-                    f"step, dt={dt:g} s, so that single spikes drive the memory. Take "
-                    "a longer one; 0.1 s is the default.",
+                    f"The synapse {synapse!r} is shorter than a time step (dt={dt:g} s), "
+                    "so that single spikes drive the memory. Use a longer time constant; "
+                    "the default is 0.1 s.",
                     stacklevel=2,
                 )
         Ax, synapse, step = self._coarse(Ax, dt)
@@ -259,10 +302,10 @@ class Spiking(Realization):
             rate = np.log(pole) / step
             fastest = -np.log(np.abs(np.linalg.eigvals(Ax)).min()) / step
             warnings.warn(
-                f"the memory is unstable through {self.synapse!r}: errors grow at "
-                f"{rate:.3g} a second. Its fastest mode decays at {fastest:.3g} a second, "
-                "and every further time constant or delay of the synapse must be shorter "
-                "than that. Take a Lowpass, shorter time constants, a lower order or fewer "
-                "dimensions (state_d).",
+                f"The memory is unstable with the synapse {self.synapse!r}: errors grow at "
+                f"a rate of {rate:.3g} per second. All time constants of the synapse but "
+                "one, and its delay, must be shorter than the memory's fastest mode, "
+                f"{1 / fastest:.3g} s. Use a Lowpass, shorter time constants, a lower "
+                "order or fewer dimensions (state_d).",
                 stacklevel=2,
             )

@@ -1,4 +1,4 @@
-"""What a memory is expected to see: its input, and the states that follow from it."""
+"""A model of the input that a memory will get, and of the states that follow from it."""
 
 import warnings
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from lmu_nengo._validation import check_positive
 from lmu_nengo.signal.discretization import simulate
 from lmu_nengo.signal.legendre import delay_error, order_for
 
-WINDOWS = 20  # windows of a signal that are looked at
-MIN_STEPS = 6000  # and steps, at least
-SIGMAS = 3.5  # a Gaussian signal is beyond this 0.05% of the time
-FLOOR = 1e-3  # power of all frequencies beside the signal's: nothing real is without
-TOO_FAST = 0.1  # relative error at the highest frequency from which on there is a warning
+WINDOWS = 20  # length of the simulated signal, in windows
+MIN_STEPS = 6000  # and in steps, at least
+SIGMAS = 3.5  # a Gaussian signal exceeds this 0.05% of the time
+NOISE_FLOOR = 1e-3  # share of the power: real signals are never noise-free
+TOO_FAST = 0.1  # relative error at the highest frequency above which there is a warning
 
 
 @dataclass(frozen=True)
 class Band:
     """
-    Noise of all frequencies up to one.
+    An expected input: noise of all frequencies up to a highest one.
 
     Parameters
     ----------
@@ -29,6 +29,17 @@ class Band:
         Highest frequency in Hz.
     rms : float
         Root mean square, in the input's unit.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is not positive and finite.
+
+    Examples
+    --------
+    >>> from lmu_nengo import Band, Spiking
+    >>> Spiking(n_neurons=1000, expected_input=Band(frequency=2.0, rms=0.3)).expected_input
+    Band(frequency=2.0, rms=0.3)
     """
 
     frequency: float
@@ -38,137 +49,102 @@ class Band:
         check_positive(self.frequency, "frequency", unit="Hz", obj=self)
         check_positive(self.rms, "rms", unit="the input's unit", obj=self)
 
-    def process(self, duration, dt):
-        """White noise of this band that starts at zero and lasts ``duration`` seconds."""
+    def process(self, duration: float, dt: float) -> nengo.processes.WhiteSignal:
+        """Return white noise of this band that starts at zero and lasts ``duration`` s."""
         high = min(max(self.frequency, 2 / duration), 0.5 / dt)
         return nengo.processes.WhiteSignal(duration, high, rms=self.rms, y0=0, seed=0)
 
 
-class Expected:
+class InputModel:
     """
-    Input of one channel, and the states of the memory under it.
+    A simulated input of one channel, and the states of the memory under it.
 
     Parameters
     ----------
     expected_input : Band or nengo.Process or None
         ``None`` is a band up to ``order / (6 theta)`` Hz with an rms of 0.3.
-    memory : LegendreMemory
-        Gives window, order and step.
+    theta : float
+        Length of the window in seconds.
     Ad, Bd : ndarray of shape (order, order) and (order, 1)
-        Its discrete state space.
+        Discrete state space of the memory.
+    dt : float
+        Time step in seconds.
 
     Attributes
     ----------
     u : ndarray of shape (n_steps, 1)
         Twenty windows of the input.
     m : ndarray of shape (n_steps, order)
-        Legendre coefficients under it.
-    settled : ndarray of shape (n_steps - some, order)
+        The state under it, Legendre coefficients.
+    settled : ndarray of shape (fewer steps, order)
         The same without the first two windows.
     covariance : ndarray of shape (order, order)
         Mean of ``m m^T``, with a thousandth of the power spread over all frequencies.
     frequency : float
-        Highest frequency in Hz; for a process, 99% of the power lies below.
-    memory : LegendreMemory
-        The memory.
+        Highest frequency in Hz; for a process, 99% of the power lies below it.
+    is_band : bool
+        Whether the expected input is a band.
 
     Raises
     ------
     ValidationError
-        If the signal is not of size 1, not finite, or leaves a coefficient unmoved.
+        If the signal is not of size 1 or not finite, or a coefficient stays constant.
     """
 
-    def __init__(self, expected_input, memory, Ad, Bd):
+    def __init__(self, expected_input, theta, Ad, Bd, dt):
+        self.theta, self.dt = theta, dt
         is_given = expected_input is not None
         if not is_given:
-            expected_input = Band(memory.order / (6 * memory.theta), 0.3)
-        self.memory = memory
+            expected_input = Band(len(Ad) / (6 * theta), 0.3)
         self.is_band = isinstance(expected_input, Band)
         if not self.is_band and not isinstance(expected_input, nengo.Process):
             raise ValidationError(
-                f"got {expected_input!r}, expected Band(frequency, rms), a nengo.Process "
-                "of size 1, or None.",
+                "must be Band(frequency, rms), a nengo.Process of size 1, or None, got "
+                f"{expected_input!r}.",
                 attr="expected_input",
             )
-        duration = max(WINDOWS * memory.theta, MIN_STEPS * memory.dt)
+        duration = max(WINDOWS * theta, MIN_STEPS * dt)
         process = expected_input
         if self.is_band:
-            process = expected_input.process(duration, memory.dt)
+            process = expected_input.process(duration, dt)
         rng = np.random.RandomState(process.seed or 0)
-        self.u = process.run(duration, d=1, dt=memory.dt, rng=rng)
+        self.u = process.run(duration, d=1, dt=dt, rng=rng)
         self.m = simulate(Ad, Bd, self.u)
-        self.settled = self.m[round(2 * memory.theta / memory.dt) :]
+        self.settled = self.m[round(2 * theta / dt) :]
         if not np.all(np.isfinite(self.m)) or np.any(np.ptp(self.m, axis=0) == 0):
             raise ValidationError(
                 f"{expected_input!r} gives coefficients between {self.m.min():g} and "
-                f"{self.m.max():g}; each must be finite and move. Expect a signal that "
-                "changes within theta.",
+                f"{self.m.max():g}. All must be finite, and none may stay constant: pass a "
+                "signal that changes within theta.",
                 attr="expected_input",
             )
         if self.is_band:
-            self.frequency = min(expected_input.frequency, 0.5 / memory.dt)
+            self.frequency = min(expected_input.frequency, 0.5 / dt)
             power = expected_input.rms**2
-            self.covariance = power * band_covariance(Ad, Bd, self.frequency, memory.dt)
+            self.covariance = power * band_covariance(Ad, Bd, self.frequency, dt)
         else:
-            self.frequency = highest_frequency(self.u[:, 0], memory.dt)
+            self.frequency = highest_frequency(self.u[:, 0], dt)
             power = np.mean(self.u**2)
             self.covariance = self.settled.T @ self.settled / len(self.settled)
-        everything = band_covariance(Ad, Bd, 0.5 / memory.dt, memory.dt)
-        self.covariance += FLOOR * power * everything
+        everything = band_covariance(Ad, Bd, 0.5 / dt, dt)
+        self.covariance += NOISE_FLOOR * power * everything
         if is_given:
-            warn_if_too_fast(self.frequency, memory)
+            warn_if_too_fast(self.frequency, theta, len(Ad))
 
-    def dimensions(self, coordinates, state_d=None, obj=None):
+    def largest(self, transform) -> np.ndarray:
         """
-        Number of dimensions that neurons have to hold.
-
-        Parameters
-        ----------
-        coordinates : {"balanced", "legendre", "principal"}
-            What the dimensions are.
-        state_d : int, optional
-            The number, if it is given.
-        obj : object, optional
-            Named in the error.
-
-        Returns
-        -------
-        state_d : int
-            In Legendre coordinates, or for an expected process, the order; for a band a
-            few more than a window of it has degrees of freedom, at most the order.
-
-        Raises
-        ------
-        ValidationError
-            If the given number is above the order.
-        """
-        order = self.memory.order
-        if state_d is None:
-            if coordinates == "legendre" or not self.is_band:
-                return order
-            return min(order, int(np.ceil(2.2 * self.frequency * self.memory.theta)) + 5)
-        if state_d > order:
-            raise ValidationError(
-                f"got {state_d}, expected at most the order, {order}.",
-                attr="state_d",
-                obj=obj,
-            )
-        return state_d
-
-    def magnitudes(self, transform):
-        """
-        Largest expected magnitude of each row of ``transform @ m``.
+        Return the largest expected magnitude of each row of ``transform @ m``.
 
         Parameters
         ----------
         transform : ndarray of shape (size, order)
-            What is looked at.
+            Functions of the state.
 
         Returns
         -------
         magnitudes : ndarray of shape (size,)
-            The largest seen in twenty windows, which begin with a state of zero; for a
-            band at least three and a half standard deviations.
+            The largest magnitude in the simulation, which begins with a state of zero; for
+            a band at least three and a half standard deviations.
         """
         magnitudes = np.abs(self.m @ transform.T).max(axis=0)
         if self.is_band:
@@ -177,19 +153,19 @@ class Expected:
         return magnitudes
 
 
-def warn_if_too_fast(frequency, memory):
-    """Warn if the memory's order cannot hold frequencies up to ``frequency`` Hz."""
-    cycles = frequency * memory.theta
-    error = delay_error(memory.order, cycles)
+def warn_if_too_fast(frequency, theta, order):
+    """Warn if a memory of this order cannot hold frequencies up to ``frequency`` Hz."""
+    cycles = frequency * theta
+    error = delay_error(order, cycles)
     if error > TOO_FAST:
         try:
-            fits = f"order {order_for(memory.theta, frequency, TOO_FAST)}"
+            advice = f"Order {order_for(theta, frequency, TOO_FAST)} keeps it below"
         except ValidationError:
-            fits = "a much higher one, or a slower input,"
+            advice = "A much higher order or a slower input is needed to keep it below"
         warnings.warn(
-            f"the expected input reaches {frequency:.3g} Hz, {cycles:.3g} cycles in a "
-            f"window of {memory.theta:g} s. Order {memory.order} errs there by "
-            f"{error:.0%}; {fits} would err by less than {TOO_FAST:.0%}.",
+            f"The expected input reaches {frequency:.3g} Hz, {cycles:.3g} cycles in a "
+            f"window of {theta:g} s. At order {order} the delay has an error of "
+            f"{error:.0%} there. {advice} {TOO_FAST:.0%}.",
             stacklevel=2,
         )
 

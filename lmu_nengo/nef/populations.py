@@ -1,30 +1,28 @@
-"""Populations of neurons that hold the state of a memory, and how far they lead it."""
+"""Populations of neurons that hold the state of a memory."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-# nengo.Simulator itself is refused by Nengo GUI while it reads a script
-from nengo.simulator import Simulator
-
-from lmu_nengo.nef.mapping import Mapping, principle3
-from lmu_nengo.nef.stability import loop_poles
-
 GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
-LEAD_STEPS = 5000  # least steps of the trajectory on which a lead is measured
-LEAD_WINDOWS = 5
-DENSE = 30_000  # entries of an ensemble's encoders, most of them zeros
+ENTRIES = 30_000  # of an ensemble's encoders, most of them zeros
 
 
 class Staggered(nengo.dists.Distribution):
     """
-    Numbers in [0, 1), evenly spread, as is every run of them: for first voltages.
+    Numbers in [0, 1), evenly spread, as is every run of them: for initial voltages.
 
-    Neurons that integrate, fire and get the same current keep the distances between their
+    Integrate-and-fire neurons that get the same current keep the distances between their
     phases for good. Spread evenly, they fire in turn, and the noise of n of them falls as
     1/n instead of 1/sqrt(n).
+
+    Examples
+    --------
+    >>> from lmu_nengo.nef import Staggered
+    >>> Staggered().sample(4).round(2)
+    array([0.  , 0.62, 0.24, 0.85])
     """
 
     def sample(self, n, d=None, rng=np.random):
@@ -35,16 +33,16 @@ class Staggered(nengo.dists.Distribution):
 
 def fit_for_purpose(neuron_type, max_rates=None, intercepts=None, size=1):
     """
-    Neuron type, rates and intercepts, with the measured defaults for what is None.
+    Replace what is None by the defaults that were measured to be best.
 
-    Integrate-and-fire neurons are linear, so that one tuning curve in either direction of
-    a dimension is enough: all are alike, always active in their range, and staggered.
-    Others need many.
+    Integrate-and-fire neurons are linear, so one tuning curve in either direction of a
+    dimension is enough: all are alike, always active in their range, and staggered.
+    Other neurons need many.
 
     Parameters
     ----------
     neuron_type : nengo.neurons.NeuronType
-        If it is SpikingRectifiedLinear without first voltages, it gets staggered ones.
+        SpikingRectifiedLinear without initial voltages gets staggered ones.
     max_rates, intercepts : nengo.dists.Distribution, optional
         As for `nengo.Ensemble`.
     size : int
@@ -53,9 +51,9 @@ def fit_for_purpose(neuron_type, max_rates=None, intercepts=None, size=1):
     Returns
     -------
     neuron_type : nengo.neurons.NeuronType
-        With first voltages.
+        With initial voltages.
     max_rates, intercepts : nengo.dists.Distribution
-        In Hz, and in ranges.
+        In Hz, and in units of a dimension's range.
     """
     is_linear = type(neuron_type) is nengo.SpikingRectifiedLinear and size == 1
     if is_linear and "voltage" not in (neuron_type.initial_state or {}):
@@ -103,7 +101,7 @@ def share_neurons(n_neurons: int, weights) -> np.ndarray:
 @dataclass(frozen=True, eq=False)
 class Neurons:
     """
-    Populations side by side: what drives each neuron, and what it says about the state.
+    Populations side by side: encoders, gains, biases and decoders of their neurons.
 
     Parameters
     ----------
@@ -126,25 +124,26 @@ class Neurons:
     decoders: np.ndarray
     population_d: int
 
-    def connect(self, state, decoded, label=None):
+    def connect(self, state, decoded, start=0, label=None):
         """
         Add them to the current network, between two nodes.
 
-        One ensemble holds as many dimensions as make its dense encoders worth their zeros,
-        so that a step is a few operations.
+        One ensemble holds as many dimensions as keep its encoders, mostly zeros, small.
 
         Parameters
         ----------
         state, decoded : nengo.Node
-            Of the size of the state: what the neurons are driven by, what they say.
+            Node that drives the neurons, and node that gets what they decode.
+        start : int
+            First of the nodes' dimensions that belongs to these neurons.
         label : str, optional
-            Name of the ensembles.
+            Label of the ensembles.
         """
         n_neurons, size = self.encoders.shape
-        n_dense = np.sqrt(DENSE * size / n_neurons) // self.population_d
-        n_dense = min(size, int(max(1, n_dense)) * self.population_d)
+        n_dense = dense_dimensions(n_neurons, size, self.population_d)
         for i in range(0, size, n_dense):
             rows = slice(i, i + n_dense)
+            outside = slice(start + i, start + min(i + n_dense, size))
             own = self.encoders[:, rows].any(axis=1)
             ensemble = nengo.Ensemble(
                 own.sum(),
@@ -156,23 +155,43 @@ class Neurons:
                 bias=self.bias[own],
                 label=label,
             )
-            nengo.Connection(state[rows], ensemble, synapse=None)
+            nengo.Connection(state[outside], ensemble, synapse=None)
             nengo.Connection(
                 ensemble.neurons,
-                decoded[rows],
+                decoded[outside],
                 transform=self.decoders[rows, own],
                 synapse=None,
             )
 
 
-def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
+def dense_dimensions(n_neurons: int, size: int, population_d: int) -> int:
+    """Return how many dimensions share an ensemble: whole populations, at least one."""
+    n_dense = np.sqrt(ENTRIES * size / n_neurons) // population_d
+    return min(size, int(max(1, n_dense)) * population_d)
+
+
+def side_by_side(channels) -> Neurons:
+    """Return the neurons of several channels as those of one state, one after the other."""
+    first = channels[0]
+    n_neurons = [len(neurons.gain) for neurons in channels]
+    size = len(first.decoders)
+    encoders = np.zeros((sum(n_neurons), len(channels) * size))
+    decoders = np.zeros(encoders.shape[::-1])
+    end = np.cumsum(n_neurons)
+    for c, neurons in enumerate(channels):
+        own, rows = slice(end[c] - n_neurons[c], end[c]), slice(c * size, (c + 1) * size)
+        encoders[own, rows], decoders[rows, own] = neurons.encoders, neurons.decoders
+    gain, bias = (
+        np.concatenate([getattr(n, x) for n in channels]) for x in ("gain", "bias")
+    )
+    return Neurons(first.neuron_type, encoders, gain, bias, decoders, first.population_d)
+
+
+def make_neurons(
+    trajectory, groups, shares, neuron_type, max_rates, intercepts, solver, obj=None
+) -> Neurons:
     """
     Choose the neurons that hold a state, and solve for their decoders.
-
-    In a population of one dimension intercepts and rates are spread evenly over their
-    distributions instead of drawn from them, encoders alternate, and so the decoded value
-    is smooth. In more, encoders and evaluation points are taken from the expected
-    trajectory and its surroundings.
 
     Parameters
     ----------
@@ -180,19 +199,27 @@ def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
         Expected states, scaled so that each dimension's range is 1.
     groups : list of slice
         Dimensions of each population.
-    shares : ndarray of int
+    shares : array_like of int
         Neurons of each population.
-    spiking : Spiking
-        Neuron type, rates, intercepts and solver.
+    neuron_type : nengo.neurons.NeuronType
+        Type of the neurons.
+    max_rates, intercepts : nengo.dists.Distribution
+        As for `nengo.Ensemble`; Uniform ones are spread evenly.
+    solver : nengo.solvers.Solver
+        Finds the decoders.
+    obj : object, optional
+        Object to be named in an error.
 
     Returns
     -------
     neurons : Neurons
-        Populations in the order of the groups.
+        The populations in the order of the groups.
+
+    Raises
+    ------
+    ValidationError
+        If neurons of the type cannot have such rates and intercepts.
     """
-    neuron_type, max_rates, intercepts = fit_for_purpose(
-        spiking.neuron_type, spiking.max_rates, spiking.intercepts, spiking.ensemble_d
-    )
     total, size = sum(shares), trajectory.shape[1]
     encoders, decoders = np.zeros((total, size)), np.zeros((size, total))
     gains, biases = np.zeros((2, total))
@@ -217,20 +244,20 @@ def make_neurons(trajectory, groups, shares, spiking) -> Neurons:
         if not np.all(np.isfinite(gain) & (gain > 0)):
             raise ValidationError(
                 f"{neuron_type!r} has no positive gain for some of the intercepts "
-                f"{intercepts!r} and rates {max_rates!r}. Take intercepts "
-                "below 1, and rates in the neuron type's range.",
+                f"{intercepts!r} and rates {max_rates!r}. Use intercepts below 1, and "
+                "rates that the neuron type can reach.",
                 attr="intercepts",
-                obj=spiking,
+                obj=obj,
             )
         activities = neuron_type.rates(points @ directions.T, gain, bias)
         encoders[own, group], gains[own], biases[own] = directions, gain, bias
-        decoders[group, own] = spiking.solver(activities, points, rng=rng)[0].T
+        decoders[group, own] = solver(activities, points, rng=rng)[0].T
     population_d = groups[0].stop - groups[0].start
     return Neurons(neuron_type, encoders, gains, biases, decoders, population_d)
 
 
 def _directions(states, n_neurons, rng):
-    """Encoders (over the range) and evaluation points of one population."""
+    """Encoders (divided by the range) and evaluation points of one population."""
     signs = np.where(np.arange(n_neurons) % 2 == 0, 1.0, -1.0)[:, None]
     size = states.shape[1]
     if size == 1:
@@ -242,115 +269,14 @@ def _directions(states, n_neurons, rng):
     directions[expected] = states[choice[expected]]
     directions[::10] = np.eye(size)[rng.randint(size, size=len(directions[::10]))]
     directions *= signs / np.linalg.norm(directions, axis=1, keepdims=True)
-    # points beside and beyond the trajectory: else what leaves it does not come back
+    # points beside and beyond the trajectory, so that a state that leaves it comes back
     points = states[rng.choice(len(states), 2000)] * rng.uniform(0, 1.4, (2000, 1))
     points += 0.3 * rng.randn(*points.shape)
     return directions / max(np.linalg.norm(states, axis=1).max(), 1.0), points
 
 
 def quantiles(distribution, places):
-    """Values of a `nengo.dists.Uniform` at places in [0, 1]; others are left to Nengo."""
+    """Values of a Uniform distribution at places in [0, 1]; others are left to Nengo."""
     if not isinstance(distribution, nengo.dists.Uniform):
         return distribution
     return distribution.low + (distribution.high - distribution.low) * places
-
-
-def measure_lead(trajectory, groups, shares, spiking, theta, dt) -> float:
-    """
-    Seconds by which the decoded state is ahead of the state.
-
-    Leaky neurons near their threshold respond to the slope of their input as well as to
-    its value. Nengo runs the populations on the expected trajectory, and the decoded
-    error is regressed on the slope.
-
-    Parameters
-    ----------
-    trajectory : ndarray of shape (n_steps, size)
-        Expected states, scaled so that each dimension's range is 1.
-    groups : list of slice
-        Dimensions of each population.
-    shares : ndarray of int
-        Neurons of each population; no more than 100 a dimension are run.
-    spiking : Spiking
-        Neuron type, rates, intercepts and solver.
-    theta : float
-        Length of the window in seconds.
-    dt : float
-        Step in seconds.
-
-    Returns
-    -------
-    lead : float
-        Zero where it is not above three times its standard error.
-    """
-    states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
-    sizes = [group.stop - group.start for group in groups]
-    neurons = make_neurons(
-        states, groups, np.minimum(shares, 100 * np.array(sizes)), spiking
-    )
-    with nengo.Network(seed=0, add_to_container=False) as network:
-        source = nengo.Node(nengo.processes.PresentInput(states, dt))
-        decoded = nengo.Node(size_in=states.shape[1])
-        neurons.connect(source, decoded)
-        probe = nengo.Probe(decoded)
-    with Simulator(network, dt=dt, progress_bar=False) as sim:
-        sim.run_steps(len(states))
-    slope = np.diff(states, axis=0, prepend=states[:1]) / dt
-    if not slope.any():
-        return 0.0
-    # spikes are noisy at high frequencies: look at the time scale of the state itself
-    tau = np.std(states) / np.std(slope)
-    smooth = nengo.Lowpass(tau)
-    error = smooth.filt(sim.data[probe] - states, dt=dt, y0=0).ravel()
-    slope = smooth.filt(slope, dt=dt, y0=0).ravel()
-    lead = slope @ error / (slope @ slope)
-    correlated_steps = max(1, 2 * tau / dt)
-    standard_error = np.sqrt(correlated_steps) * np.std(error - lead * slope)
-    standard_error /= np.linalg.norm(slope)
-    return float(lead) if lead > 3 * standard_error else 0.0
-
-
-def safe_lead(lead, Ad, synapse, dt) -> float:
-    """
-    Largest lead up to the measured one that may be mapped for.
-
-    A lead shrinks to about half when the state swings widely, and neurons that lead less
-    than was mapped for take damping from the memory. At least half of the memory's own
-    damping is left then, and the recurrent matrix grows by no more than a half.
-
-    Parameters
-    ----------
-    lead : float
-        The measured lead in seconds.
-    Ad : ndarray of shape (size, size)
-        Discrete state matrix.
-    synapse : float or nengo.synapses.Synapse
-        The recurrent synapse.
-    dt : float
-        Step in seconds.
-
-    Returns
-    -------
-    lead : float
-        Between zero and ``lead``.
-    """
-    Bd = np.zeros((len(Ad), 1))
-    limit = (1 + np.abs(np.linalg.eigvals(Ad)).max()) / 2
-
-    largest = 1.5 * np.linalg.norm(principle3(Ad, Bd, synapse, dt).recurrent, 2)
-
-    def is_safe(mapped):
-        mapping: Mapping = principle3(Ad, Bd, synapse, dt, mapped)
-        real = principle3(Ad, Bd, synapse, dt, lead / 2)
-        loop = replace(mapping, num=real.num, den=real.den)
-        if np.linalg.norm(mapping.recurrent, 2) > largest:
-            return False  # modes as fast as the lead, which blow up
-        return np.abs(loop_poles(loop)).max() <= limit
-
-    if lead == 0 or is_safe(lead):
-        return lead
-    low, high = 0.0, lead
-    for _ in range(8):
-        middle = (low + high) / 2
-        low, high = (middle, high) if is_safe(middle) else (low, middle)
-    return low

@@ -120,15 +120,17 @@ def difference_form(synapse, dt):
     return num, den, round(delay / dt)
 
 
-def split(synapse):
+def split(synapse, obj=None):
     """Linear filter without delay, and the delay in seconds."""
     if isinstance(synapse, DelayedLowpass):
         return nengo.Lowpass(synapse.tau), synapse.delay
-    synapse = nengo.Lowpass(synapse) if is_number(synapse) else synapse
+    if is_number(synapse):
+        synapse = nengo.Lowpass(check_non_negative(synapse, "synapse", obj=obj))
     if not isinstance(synapse, nengo.LinearFilter):
         raise ValidationError(
-            f"got {synapse!r}, expected a time constant in seconds, nengo.Lowpass, "
-            "nengo.Alpha, nengo.LinearFilter or DelayedLowpass.",
+            "must be a time constant in seconds, nengo.Lowpass, nengo.Alpha, "
+            f"nengo.LinearFilter or DelayedLowpass, got {synapse!r}.",
             attr="synapse",
+            obj=obj,
         )
     return synapse, 0

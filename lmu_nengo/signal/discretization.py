@@ -40,7 +40,7 @@ def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.nda
         If ``dt`` is not above 0, the method is unknown, shapes do not fit, or the
         result is unstable (Euler's, when ``dt`` is too long for the order).
     """
-    from scipy.signal import cont2discrete  # takes a second to import
+    from scipy.linalg import expm, solve  # takes a while to import
 
     A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
     dt = check_positive(dt, "dt")
@@ -51,8 +51,16 @@ def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.nda
         raise ValidationError(
             f"got shape {B.shape}, expected ({A.shape[0]}, size_in) to fit A.", attr="B"
         )
-    C, D = np.eye(len(A)), np.zeros((len(A), B.shape[1]))
-    Ad, Bd, _, _, _ = cont2discrete((A, B, C, D), dt, method=method)
+    order, size_in = B.shape
+    if method == "zoh":  # the input is a state that stays as it is for a step
+        together = np.zeros((order + size_in, order + size_in))
+        together[:order] = np.hstack([A, B])
+        Ad, Bd = np.hsplit(expm(together * dt)[:order], [order])
+        return np.ascontiguousarray(Ad), np.ascontiguousarray(Bd)
+    alpha = {"euler": 0.0, "bilinear": 0.5}[method]
+    implicit = np.eye(order) - alpha * dt * A
+    Ad = solve(implicit, np.eye(order) + (1 - alpha) * dt * A)
+    Bd = solve(implicit, dt * B)
     if method == "euler":
         radius = np.abs(np.linalg.eigvals(Ad)).max()
         if radius > 1:

@@ -266,7 +266,7 @@ def test_product_with_the_input_of_a_tenth_of_a_second_ago(
         (dict(function=lambda w: w), "expected a finite number or a vector"),
         (dict(function=lambda w: []), "expected a finite number or a vector"),
         (dict(function=lambda w: w[0][w[0] >= 0]), "as many for every window"),
-        (dict(expected_input="noise"), "got 'noise', expected Band"),
+        (dict(expected_input="noise"), "must be Band"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):

@@ -6,8 +6,9 @@ import pytest
 from nengo.exceptions import ValidationError
 
 from lmu_nengo import Band, LegendreMemory, Linear, Spiking, delay_decoders
-from lmu_nengo.nef import DelayedLowpass
-from lmu_nengo.nef.populations import make_neurons, measure_lead, share_neurons
+from lmu_nengo.nef import DelayedLowpass, lead
+from lmu_nengo.nef.lead import measure_lead
+from lmu_nengo.nef.populations import fit_for_purpose, make_neurons, share_neurons
 from lmu_nengo.signal import nrmse
 
 SRL = nengo.SpikingRectifiedLinear()
@@ -147,11 +148,16 @@ def test_no_matter_how_the_step_is_chosen():
         assert delay_error(Spiking(1000, SRL), u, dt=dt) < 0.02
 
 
+def populations(states, shares, neuron_type, max_rates=None, intercepts=None):
+    """Populations of one dimension each."""
+    groups = [slice(i, i + 1) for i in range(len(shares))]
+    tuning = fit_for_purpose(neuron_type, max_rates, intercepts)
+    return make_neurons(states, groups, shares, *tuning, nengo.solvers.LstsqL2(reg=2e-3))
+
+
 def leads(neuron_type, **changes):
-    spiking = Spiking(400, neuron_type, **changes)
     states = np.hstack([white(8.0, 2.0, 0.33, seed=seed) for seed in (7, 8, 9, 10)])
-    groups = [slice(i, i + 1) for i in range(4)]
-    return measure_lead(states, groups, np.full(4, 100), spiking, 1.0, DT)
+    return measure_lead(populations(states, [100] * 4, neuron_type, **changes), states, DT)
 
 
 def test_leaky_neurons_lead_and_others_do_not():
@@ -161,6 +167,54 @@ def test_leaky_neurons_lead_and_others_do_not():
     assert leads(nengo.LIF(), max_rates=slow) > 1.5 * leads(nengo.LIF())
     for neuron_type in (SRL, nengo.LIFRate(), nengo.PoissonSpiking(nengo.LIFRate())):
         assert leads(neuron_type) == 0
+
+
+def test_a_lead_is_measured_once(monkeypatch):
+    runs = []
+    run_neurons = lead.run_neurons
+    monkeypatch.setattr(
+        lead, "run_neurons", lambda *args: runs.append(args) or run_neurons(*args)
+    )
+    monkeypatch.setattr(lead, "_measured", {})
+    memory = LegendreMemory(2.0, 3, realization=Spiking(120), add_to_container=False)
+    for realization in (Spiking(120), Linear(), Spiking(120)):
+        memory.realize(realization)
+    assert len(runs) == 1
+    memory.realize(Spiking(120, nengo.LIF(tau_rc=0.03)))
+    assert len(runs) == 2
+
+
+def test_a_lead_measured_in_segments_is_that_of_nengo():
+    states = np.hstack([white(4.0, 2.0, 0.33, seed=seed) for seed in (7, 8)])
+    neurons = populations(states, [50, 50], nengo.LIF())
+    with nengo.Network(seed=0) as network:
+        source = nengo.Node(nengo.processes.PresentInput(states, DT))
+        decoded = nengo.Node(size_in=2)
+        neurons.connect(source, decoded)
+        probe = nengo.Probe(decoded)
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run_steps(len(states))
+    expected = lead.regress_lead(states, sim.data[probe], DT)
+    assert expected > 0
+    assert measure_lead(neurons, states, DT) == pytest.approx(expected, rel=0.1)
+
+
+def test_a_synapse_of_one_step_is_possible():
+    with pytest.warns(UserWarning, match="shorter than a time step"):
+        realization = Spiking(6, nengo.Direct(), synapse=0)
+        u = white(1.0, 3.0)
+        assert np.abs(run(realization, u) - run(Linear(), u)).max() < 1e-9
+
+
+def test_many_channels_share_their_objects():
+    def make(memory_d):
+        return LegendreMemory(
+            0.5, 3, memory_d, Spiking(30 * memory_d), add_to_container=False
+        )
+
+    few, many = make(2), make(60)
+    assert len(many.all_nodes) == len(few.all_nodes) == 5
+    assert len(many.all_connections) < 2 * len(few.all_connections)
 
 
 def test_mapping_for_the_lead_pays():
@@ -187,8 +241,7 @@ def test_shares_follow_the_weights():
 
 def test_one_dimensional_populations_decode_their_range():
     states = white(4.0, 2.0) * np.ones(2)
-    groups = [slice(0, 1), slice(1, 2)]
-    neurons = make_neurons(states, groups, [60, 40], Spiking(100, nengo.LIFRate()))
+    neurons = populations(states, [60, 40], nengo.LIFRate())
     x = np.linspace(-1, 1, 101)[:, None] * np.ones(2)
     currents = neurons.gain * (x @ neurons.encoders.T) + neurons.bias
     rates = nengo.LIFRate().rates(currents, np.ones(100), np.zeros(100))
@@ -246,16 +299,16 @@ def test_warnings_say_what_cannot_work():
         arguments = {"theta": 0.1, "order": 6, "add_to_container": False, **changes}
         return LegendreMemory(**arguments)
 
-    with pytest.warns(UserWarning, match=r"50 Hz, 5 cycles in a window of 0.1 s.*order 19"):
+    with pytest.warns(UserWarning, match=r"50 Hz, 5 cycles in a window of 0.1 s.*Order 19"):
         make(realization=Spiking(600, expected_input=Band(50.0, 0.3)))
     signal = nengo.processes.WhiteSignal(10.0, high=50.0, rms=0.3)
     with pytest.warns(UserWarning, match="cycles in a window"):
         make(realization=Spiking(600, expected_input=signal))
-    with pytest.warns(UserWarning, match="a much higher one, or a slower input"):
+    with pytest.warns(UserWarning, match="A much higher order or a slower input"):
         make(theta=1.0, realization=Spiking(600, expected_input=Band(400.0, 0.3)))
     with pytest.warns(UserWarning, match="unstable.*errors grow at"):
         make(realization=Spiking(600, synapse=nengo.Alpha(0.1)))
-    with pytest.warns(UserWarning, match="shorter than a step"):
+    with pytest.warns(UserWarning, match="shorter than a time step"):
         make(realization=Spiking(600, synapse=1e-4))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -267,13 +320,15 @@ def test_warnings_say_what_cannot_work():
     "arguments, message",
     [
         (dict(coordinates="hankel"), "must be one of 'balanced'.*got 'hankel'"),
-        (dict(state_d=7), "got 7, expected at most the order, 6"),
-        (dict(expected_input="noise"), "expected Band"),
-        (dict(expected_input=nengo.dists.Uniform(0, 1)), "expected Band"),
+        (dict(state_d=7), "must be at most the order, 6, got 7"),
+        (dict(expected_input="noise"), "must be Band"),
+        (dict(expected_input=nengo.dists.Uniform(0, 1)), "must be Band"),
         (dict(points=[1.5]), "delay / theta in \\[0, 1\\]"),
         (dict(synapse=[0.1, 0.1]), "got 2 synapses, expected one, or 6"),
         (dict(intercepts=nengo.dists.Choice([1.0])), "no positive gain"),
         (dict(lead=-0.1), "must be non-negative"),
+        (dict(synapse=np.nan), r"Spiking\.synapse: must be non-negative and finite"),
+        (dict(synapse=None), r"Spiking\.synapse: must be a time constant.*got None"),
         (dict(ensemble_d=0), "at least 1"),
         (dict(output="rates"), "must be one of 'state', 'spikes', got 'rates'"),
         (dict(n_neurons=5), "6 x|1 x 6 dimensions are held by 6"),

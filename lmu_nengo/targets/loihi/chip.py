@@ -12,6 +12,10 @@ Frantar et al., "GPTQ", ICLR 2023 (rounding that makes up for itself).
 
 import nengo
 import numpy as np
+from nengo.exceptions import ValidationError
+from nengo.params import NumberParam
+
+from lmu_nengo._validation import check_dt
 
 DECAY = 2**12  # a decay is a whole number of 4096ths
 THRESHOLD_MAX = (2**17 - 1) * 2**6
@@ -36,12 +40,75 @@ class ChipNeurons(nengo.SpikingRectifiedLinear):
     ----------
     amplitude : float
         Of a spike, times ``dt``.
+    dt : float
+        Time step in seconds, on which gains and rates depend.
+
+    Raises
+    ------
+    ValidationError
+        If a simulator has another time step.
     """
 
     state = {"voltage": nengo.dists.Choice([0])}  # noqa: RUF012  as Nengo wants it
 
-    def __init__(self, amplitude=1):
+    dt = NumberParam("dt", low=0, low_open=True)
+
+    def __init__(self, amplitude=1, dt=0.001):
         super().__init__(amplitude=amplitude)
+        self.dt = dt
+
+    def gain_bias(self, max_rates, intercepts):
+        """
+        Return gain and bias of neurons with given tuning curves.
+
+        Parameters
+        ----------
+        max_rates : ndarray of shape (n_neurons,)
+            Rate at 1, in Hz, below ``0.5 / dt``.
+        intercepts : ndarray of shape (n_neurons,)
+            Where the rate becomes zero, below 1.
+
+        Returns
+        -------
+        gain, bias : ndarray of shape (n_neurons,)
+            The current is ``gain * x + bias``.
+
+        Raises
+        ------
+        ValidationError
+            If a rate or an intercept is out of range.
+        """
+        max_rates, intercepts = np.asarray(max_rates), np.asarray(intercepts)
+        if not 0 < np.min(max_rates) <= np.max(max_rates) < 0.5 / self.dt:
+            raise ValidationError(
+                f"must be above 0 Hz and below {0.5 / self.dt:g} Hz on Loihi with "
+                f"dt={self.dt:g} s, got {np.min(max_rates):g} to {np.max(max_rates):g} Hz.",
+                attr="max_rates",
+                obj=self,
+            )
+        if np.max(intercepts) >= 1:
+            raise ValidationError(
+                f"must be below 1, got {np.max(intercepts):g}.", attr="intercepts", obj=self
+            )
+        return gain_bias(max_rates, intercepts, self.dt)
+
+    def rates(self, x, gain, bias):
+        """
+        Return mean firing rates, which are smoothed over the steps of a single neuron.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_points, n_neurons)
+            Value along each neuron's encoder.
+        gain, bias : ndarray of shape (n_neurons,)
+            The current is ``gain * x + bias``.
+
+        Returns
+        -------
+        rates : ndarray of shape (n_points, n_neurons)
+            In Hz.
+        """
+        return firing_rates(gain * x + bias, self.dt)
 
     def step(self, dt, J, output, voltage):
         """
@@ -54,6 +121,7 @@ class ChipNeurons(nengo.SpikingRectifiedLinear):
         J, output, voltage : ndarray of shape (n_neurons,)
             Input current, spikes, voltage.
         """
+        check_dt(dt, self)
         voltage += J * dt
         np.maximum(voltage, 0, out=voltage)
         spiked = voltage > 1

@@ -8,15 +8,15 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, check_integer, check_positive
 from lmu_nengo.memory.realization import Realization, refuse_start
-from lmu_nengo.nef.input_model import Band, Expected
+from lmu_nengo.nef.coordinates import choose_coordinates
+from lmu_nengo.nef.input_model import Band, InputModel
 from lmu_nengo.nef.mapping import principle3
-from lmu_nengo.nef.populations import GOLDEN, quantiles
-from lmu_nengo.signal.balancing import COORDINATES, state_transform, window_energy
+from lmu_nengo.nef.populations import make_neurons
+from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
 from lmu_nengo.targets.loihi.chip import (
     ChipNeurons,
     firing_rates,
-    gain_bias,
     kept_current,
     round_weights,
     share_out,
@@ -138,21 +138,97 @@ class OnChip(Realization):
         return np.diff(np.linspace(0, self.n_neurons, memory.memory_d + 1).astype(int))
 
     def make(self, memory):
-        """Add the objects that compute the memory to the current network."""
+        """Add the objects that compute a memory to the current network."""
         refuse_start(memory, self)
-        design = Design(self, memory)
-        for c, channel in enumerate(memory.channels()):
-            self._make_channel(memory, c, channel, design)
+        dt = memory.dt
+        Ad, Bd = memory.discrete(self.discretizer)
+        inputs = InputModel(self.expected_input, memory.theta, Ad, Bd, dt)
+        energy = window_energy(Ad, self.points)
+        state = choose_coordinates(
+            self.coordinates, inputs, energy, Ad, Bd, self.state_d, self.margin, obj=self
+        )
+        tau = -dt / np.log(kept_current(self.tau, dt))  # of the chip, which rounds it
+        # a small dimension that is the difference of large ones gets a wider range, or
+        # its weights would be the coarsest, and its noise beyond its range
+        rows = principle3(state.Ax, state.Bx, tau, dt).recurrent
+        speed = max(1.0, np.abs(np.linalg.eigvals(rows)).max())
+        state = state.widen(np.maximum(1, np.abs(rows).max(axis=1) / (CANCELLING * speed)))
+        mapping = principle3(state.Ax, state.Bx, tau, dt)
+        stride = max(1, len(inputs.settled) // POINTS)
+        trajectory = inputs.settled[::stride] @ state.inverse.T
+        input_range = self._input_range(inputs)
+        solved = {}  # channels with equally many neurons have equal ones
+        for c, n_neurons in enumerate(self.channel_neurons(memory)):
+            if n_neurons not in solved:
+                solved[n_neurons] = self._neurons(
+                    n_neurons, trajectory, mapping, input_range, dt
+                )
+            neurons = solved[n_neurons]
+            self._make_channel(memory, c, state, mapping, neurons, input_range, tau)
 
-    def _make_channel(self, memory, c, channel, design):
+    def _input_range(self, inputs):
+        """Magnitude beyond which the input is clipped."""
+        if self.input_range is not None:
+            return self.input_range
+        if inputs.is_band:
+            return float(LOUD * np.sqrt(np.mean(inputs.u**2)))
+        return float(BEYOND * np.abs(inputs.u).max())
+
+    def _neurons(self, n_neurons, trajectory, mapping, input_range, dt):
+        """Neurons of a channel and their weights, as the chip has them."""
+        state_d = len(mapping.recurrent)
+        check_integer(
+            int(n_neurons),
+            "n_neurons",
+            low=2 * state_d + 1,
+            advice=f"A channel has {state_d} dimensions; each takes at least two neurons, "
+            "and one more sets the scale of the weights.",
+            obj=self,
+        )
+        if n_neurons > AXONS - 2 * INPUT_PAIRS:
+            raise ValidationError(
+                f"must be at most {AXONS - 2 * INPUT_PAIRS} for each channel, got "
+                f"{n_neurons}: each core of an ensemble has an axon for each of its "
+                "neurons. Use fewer neurons or more channels.",
+                attr="n_neurons",
+                obj=self,
+            )
+        neurons = make_neurons(
+            trajectory,
+            [slice(i, i + 1) for i in range(state_d)],
+            np.diff(np.linspace(0, n_neurons - 1, state_d + 1).astype(int)),
+            ChipNeurons(dt=dt),
+            self.max_rates,
+            self.intercepts,
+            self.solver,
+            obj=self,
+        )
+        # the last neuron never fires
+        encoders = np.pad(neurons.encoders * neurons.gain[:, None], ((0, 1), (0, 0)))
+        decoders = np.pad(neurons.decoders, ((0, 0), (0, 1)))
+        bias = np.pad(neurons.bias, (0, 1))
+        activities = firing_rates(trajectory @ encoders.T + bias, dt)
+        weights = encoders @ mapping.recurrent @ decoders
+        # a spike of the input in each step is an input of input_range
+        input_weights = encoders @ mapping.input_transform * input_range
+        kept = kept_current(self.tau, dt)
+        largest = np.abs(weights).max(), np.abs(bias).max()
+        reference, quantum = weight_grid(*largest, kept, dt)
+        weights = round_weights(weights, activities, quantum)
+        weights[:, -1] = reference
+        # an input spike carries more than a neuron's: its weight is shared out to axons
+        input_weights = share_out(input_weights[:, 0], quantum / dt, INPUT_PAIRS)
+        return ChannelNeurons(bias, decoders, weights, input_weights)
+
+    def _make_channel(self, memory, c, coordinates, mapping, neurons, input_range, tau):
         """Add the objects of one channel."""
+        channel = memory.channels()[c]
         # the synapse that nengo-loihi rounds to the decay meant
-        synapse = nengo.Lowpass(design.tau)
-        neurons = design.neurons(self.channel_neurons(memory)[c])
+        synapse = nengo.Lowpass(tau)
         ensemble = nengo.Ensemble(
             len(neurons.bias),
             1,
-            neuron_type=ChipNeurons(),
+            neuron_type=ChipNeurons(dt=memory.dt),
             encoders=np.ones((len(neurons.bias), 1)),
             gain=np.ones(len(neurons.bias)),
             bias=neurons.bias,
@@ -169,7 +245,7 @@ class OnChip(Realization):
         nengo.Connection(
             memory.input[c],
             scaled,
-            transform=np.full((axons, 1), 1 / design.input_range),
+            transform=np.full((axons, 1), 1 / input_range),
             synapse=None,
         )
         nengo.Connection(
@@ -178,27 +254,27 @@ class OnChip(Realization):
             transform=neurons.input_weights,
             synapse=None if self.deployed else synapse,
         )
-        # the chip's state, once more on the host
-        state = nengo.Node(size_in=len(design.Ax), label=f"state{c}")
+        # the state on the chip is computed once more on the host
+        state = nengo.Node(size_in=coordinates.state_d, label=f"state{c}")
         nengo.Connection(
             ensemble.neurons,
             state,
-            transform=design.recurrent @ neurons.decoders,
+            transform=mapping.recurrent @ neurons.decoders,
             synapse=synapse,
         )
         # m[t] = Ad m[t-1] + Bd u[t]; the state is that of one step before, or of two
         past, late = memory.input[c], int(self.deployed)
-        ahead = design.transform
+        ahead = coordinates.transform
         for step in range(1 + late):
             if step:
                 before = nengo.Node(size_in=1, label=f"input{c}, a step before")
                 nengo.Connection(past, before, synapse=0)
                 past = before
             nengo.Connection(
-                past, memory.output[channel], transform=ahead @ design.Bx, synapse=None
+                past, memory.output[channel], transform=ahead @ coordinates.Bx, synapse=None
             )
-            ahead = ahead @ design.Ax
-        nengo.Connection(past, state, transform=design.drive, synapse=synapse)
+            ahead = ahead @ coordinates.Ax
+        nengo.Connection(past, state, transform=mapping.input_transform, synapse=synapse)
         nengo.Connection(state, memory.output[channel], transform=ahead, synapse=None)
 
 
@@ -226,152 +302,6 @@ class Stagger:
         return self.first if t < 1.5 * self.dt else self.later
 
 
-class Design:
-    """
-    What all channels of a memory have in common.
-
-    Parameters
-    ----------
-    on_chip : OnChip
-        Says how.
-    memory : LegendreMemory
-        The memory.
-
-    Attributes
-    ----------
-    tau : float
-        Time constant in seconds that the chip really has.
-    input_range : float
-        Magnitude of the largest input.
-    transform : ndarray of shape (order, state_d)
-        From the state, which is in [-1, 1], to Legendre coefficients.
-    Ax, Bx : ndarray of shape (state_d, state_d) and (state_d, 1)
-        Discrete state space of the state.
-    recurrent, drive : ndarray of shape (state_d, state_d) and (state_d, 1)
-        What goes through the filter.
-    """
-
-    def __init__(self, on_chip, memory):
-        self.on_chip = on_chip
-        self.dt = memory.dt
-        self.kept = kept_current(on_chip.tau, memory.dt)
-        self.tau = -memory.dt / np.log(self.kept)
-        Ad, Bd = memory.discrete(on_chip.discretizer)
-        expected = Expected(on_chip.expected_input, memory, Ad, Bd)
-        state_d = expected.dimensions(on_chip.coordinates, on_chip.state_d, obj=on_chip)
-        self.input_range = on_chip.input_range
-        if self.input_range is None:
-            loudest = BEYOND * np.abs(expected.u).max()
-            if expected.is_band:
-                loudest = LOUD * np.sqrt(np.mean(expected.u**2))
-            self.input_range = float(loudest)
-        transform, inverse = state_transform(
-            on_chip.coordinates,
-            expected.covariance,
-            window_energy(Ad, on_chip.points),
-            state_d,
-        )
-        scale = on_chip.margin * expected.magnitudes(inverse)
-        self.transform, inverse = transform * scale, inverse / scale[:, None]
-        self.Ax, self.Bx = inverse @ Ad @ self.transform, inverse @ Bd
-        # a small dimension that is the difference of large ones gets a wider range, or
-        # its weights would be the coarsest, and its noise beyond its range
-        rows = self._map(memory)[0]
-        speed = max(1.0, np.abs(np.linalg.eigvals(rows)).max())
-        wider = np.maximum(1, np.abs(rows).max(axis=1) / (CANCELLING * speed))
-        self.transform, inverse = self.transform * wider, inverse / wider[:, None]
-        self.Ax, self.Bx = inverse @ Ad @ self.transform, inverse @ Bd
-        self.recurrent, self.drive = self._map(memory)
-        stride = max(1, len(expected.settled) // POINTS)
-        self.trajectory = expected.settled[::stride] @ inverse.T
-        self.made = {}
-
-    def _map(self, memory):
-        """Principle 3: what goes through the filter, of the state and of the input."""
-        mapping = principle3(self.Ax, self.Bx, self.tau, memory.dt)
-        return mapping.recurrent, mapping.input_transform
-
-    def neurons(self, n_neurons):
-        """
-        Neurons of a channel.
-
-        Parameters
-        ----------
-        n_neurons : int
-            How many.
-
-        Returns
-        -------
-        neurons : ChannelNeurons
-            The same ones for the same number.
-
-        Raises
-        ------
-        ValidationError
-            If there are too few.
-        """
-        if n_neurons not in self.made:
-            self.made[n_neurons] = self._make_neurons(int(n_neurons))
-        return self.made[n_neurons]
-
-    def _make_neurons(self, n_neurons):
-        state_d, on_chip, dt = len(self.Ax), self.on_chip, self.dt
-        check_integer(
-            n_neurons,
-            "n_neurons",
-            low=2 * state_d + 1,
-            advice=f"A channel has {state_d} dimensions; each takes two neurons at least, "
-            "and one more sets the scale of the weights.",
-            obj=on_chip,
-        )
-        if n_neurons > AXONS - 2 * INPUT_PAIRS:
-            raise ValidationError(
-                f"got {n_neurons} neurons a channel, expected at most "
-                f"{AXONS - 2 * INPUT_PAIRS}: each core of an ensemble takes in all of it. "
-                "Take fewer neurons or more channels.",
-                attr="n_neurons",
-                obj=on_chip,
-            )
-        shares = np.diff(np.linspace(0, n_neurons - 1, state_d + 1).astype(int))
-        encoders, decoders = np.zeros((n_neurons, state_d)), np.zeros((state_d, n_neurons))
-        bias = np.zeros(n_neurons)
-        points = np.linspace(-1, 1, 501)[:, None]
-        for i, end in enumerate(np.cumsum(shares)):
-            own = slice(end - shares[i], end)
-            k = np.arange(shares[i])
-            rng = np.random.RandomState(i)
-            places = (0.5 + GOLDEN * (k + i)) % 1, (k + 0.5) / len(k)
-            rates, intercepts = (
-                nengo.dists.get_samples(quantiles(distribution, where), len(k), rng=rng)
-                for distribution, where in zip(
-                    (on_chip.max_rates, on_chip.intercepts), places, strict=True
-                )
-            )
-            if np.max(rates) >= 0.5 / dt or np.min(rates) <= 0 or np.max(intercepts) >= 1:
-                raise ValidationError(
-                    f"got {on_chip.max_rates!r} and {on_chip.intercepts!r}, expected rates "
-                    f"above 0 and below {0.5 / dt:g} Hz, and intercepts below 1.",
-                    attr="max_rates",
-                    obj=on_chip,
-                )
-            gain, bias[own] = gain_bias(rates, intercepts, dt)
-            encoders[own, i] = np.where(k % 2 == 0, gain, -gain)
-            activities = firing_rates(points @ encoders[own, i : i + 1].T + bias[own], dt)
-            decoders[i, own] = on_chip.solver(activities, points, rng=rng)[0].T
-        activities = firing_rates(self.trajectory @ encoders.T + bias, dt)
-        weights = encoders @ self.recurrent @ decoders
-        # a spike of the input in each step is an input of input_range
-        input_weights = encoders @ self.drive * self.input_range
-        reference, quantum = weight_grid(
-            np.abs(weights).max(), np.abs(bias).max(), self.kept, dt
-        )
-        weights = round_weights(weights, activities, quantum)
-        weights[:, -1] = reference
-        # a spike says more than a neuron's: its weight is shared out to several axons
-        input_weights = share_out(input_weights[:, 0], quantum / dt, INPUT_PAIRS)
-        return ChannelNeurons(bias, decoders, weights, input_weights, quantum)
-
-
 @dataclass(frozen=True, eq=False)
 class ChannelNeurons:
     """
@@ -384,15 +314,13 @@ class ChannelNeurons:
     decoders : ndarray of shape (state_d, n_neurons)
         From spikes to the state.
     weights : ndarray of shape (n_neurons, n_neurons)
-        Recurrent ones, multiples of the quantum; the last column is the reference.
+        Recurrent weights, multiples of the chip's quantum; the last column is the
+        reference.
     input_weights : ndarray of shape (n_neurons, n_axons)
         For an input in [-1, 1], the same through all axons.
-    quantum : float
-        Step of the weights.
     """
 
     bias: np.ndarray
     decoders: np.ndarray
     weights: np.ndarray
     input_weights: np.ndarray
-    quantum: float

@@ -5,6 +5,7 @@ from dataclasses import replace
 import nengo
 import numpy as np
 
+from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.network import LegendreMemory, find_memories
 from lmu_nengo.memory.realization import find_realizable
 from lmu_nengo.targets.base import Limit, TargetSimulator, describe
@@ -278,7 +279,11 @@ def read_late(memory):
             memory.connections.remove(conn)
         elif memory.realization.output == "state":
             # from m[t] = Ad m[t-1] + Bd u[t] back to m[t-1], which the state holds
-            conn.transform = np.linalg.solve(Ad, conn.transform.init)
+            init = conn.transform.init
+            ahead = init if memory.memory_d == 1 else init.data[0]
+            conn.transform = per_channel(
+                np.linalg.solve(Ad, ahead), n_channels=memory.memory_d
+            )
 
 
 def decode_probes(prepared):
