@@ -11,8 +11,6 @@ from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import (
     Realization,
-    find_ensembles,
-    find_networks,
     realize,
 )
 
@@ -143,7 +141,7 @@ def scale_for(rates: ArrayLike, target: float, quantile: float = 0.99) -> float:
 
 def _find_cells(network):
     """All `LMUCell` in ``network``, itself included."""
-    return [net for net in find_networks(network) if isinstance(net, LMUCell)]
+    return [net for net in [network, *network.all_networks] if isinstance(net, LMUCell)]
 
 
 def _rate_ensembles(network):
@@ -160,7 +158,7 @@ def _rate_ensembles(network):
     inside = {ens for memory in find_memories(network) for ens in memory.all_ensembles}
     return [
         ens
-        for ens in find_ensembles(network)
+        for ens in network.all_ensembles
         if ens not in inside and not ens.neuron_type.spiking
     ]
 
@@ -204,7 +202,7 @@ def _spiking_type(ensemble, scale, dt):
 def _new_synapses(network, ensembles, synapse):
     """Synapse of each connection that is to get one."""
     sources = {*ensembles, *(ens.neurons for ens in ensembles)}
-    connections = [conn for net in find_networks(network) for conn in net.connections]
+    connections = network.all_connections
     leaving = [conn for conn in connections if conn.pre_obj in sources]
     if isinstance(synapse, dict):
         new = _check_keys(synapse, leaving, "synapse", "a connection from the rate neurons")

@@ -6,7 +6,6 @@ from lmu_nengo.memory.readout import LearnedReadout, WindowFunction
 from lmu_nengo.memory.realization import (
     RealizableNetwork,
     Realization,
-    find_ensembles,
     find_realizable,
     realize,
 )
@@ -21,7 +20,6 @@ __all__ = [
     "Spiking",
     "WindowFunction",
     "Windowed",
-    "find_ensembles",
     "find_memories",
     "find_realizable",
     "realize",

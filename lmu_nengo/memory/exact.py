@@ -49,7 +49,7 @@ class Linear(Realization):
     def __post_init__(self):
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
 
-    def make(self, memory):
+    def make(self, memory) -> None:
         """Add the objects that compute a memory to the current network."""
         Ad, Bd = (
             per_channel(matrix, n_channels=memory.memory_d)
@@ -140,7 +140,7 @@ class Windowed(Realization):
         check_integer(self.n_steps, "n_steps", obj=self)
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
 
-    def make(self, memory):
+    def make(self, memory) -> None:
         """Add the objects that compute a memory to the current network."""
         process = WindowResponse(
             *memory.discrete(self.discretizer),
@@ -156,7 +156,7 @@ class Windowed(Realization):
             nengo.Connection(memory.start, window[memory.memory_d :], synapse=None)
         nengo.Connection(window, memory.output, synapse=None)
 
-    def step_by_step(self):
+    def step_by_step(self) -> Linear:
         """Return `Linear` with the same discretizer."""
         return Linear(self.discretizer)
 

@@ -6,6 +6,7 @@ from nengo.builder import Builder
 from nengo.builder.network import build_network
 from nengo.exceptions import ValidationError
 from nengo.params import BoolParam
+from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import add_to_context, plain_config
 from lmu_nengo._validation import check_dt, check_integer, check_positive
@@ -13,7 +14,6 @@ from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.realization import (
     RealizableNetwork,
     Realization,
-    find_networks,
 )
 from lmu_nengo.signal.discretization import discretize
 from lmu_nengo.signal.legendre import state_space
@@ -23,26 +23,28 @@ class LegendreMemory(RealizableNetwork):
     """
     A sliding window of its input, kept as Legendre coefficients: ``theta m' = A m + B u``.
 
-    Connect to ``.input``, read the coefficients from ``.output``, both with ordinary
+    Connect to ``.input`` and read the coefficients from ``.output``, with ordinary
     connections and probes. The same memory can be realized exactly and step by step
     (`Linear`), exactly and for all time steps at once (`Windowed`, for training), or in
     neurons (`Spiking`); `realize` swaps one for another.
+
+    Accuracy degrades for frequencies above ``order / (6 theta)`` Hz: see `order_for`.
 
     Parameters
     ----------
     theta : float
         Length of the window in seconds, at least ``dt``.
     order : int
-        Number of Legendre polynomials per channel, at least 1. From order 6 on,
-        frequencies up to ``order / (6 theta)`` Hz are kept within 5% at delays of a
-        tenth of theta and more, within 1% at theta; much higher ones are lost.
+        Number of Legendre polynomials per channel. From order 6 on, frequencies up to
+        ``order / (6 theta)`` Hz are kept within 5% at delays of a tenth of theta and more,
+        and within 1% at theta; much higher ones are lost.
     memory_d : int
-        Number of channels; each has a memory of its own.
+        Number of channels. Each has a window of its own.
     realization : Linear or Windowed or Spiking, optional
         How the memory is computed; ``None`` is ``Linear()``.
     dt : float
-        Step in seconds for which the memory is made. A simulator with another step is
-        refused.
+        Time step in seconds for which the memory is made. A simulator with another time
+        step is refused.
     start : bool
         Whether there is a node ``.start`` through which the state can be set.
     label : str, optional
@@ -60,8 +62,7 @@ class LegendreMemory(RealizableNetwork):
         Gives the coefficients ``m``, of size ``memory_d * order``, channel after
         channel.
     start : nengo.Node or None
-        What it gets in a step is added to the state of that step; of size
-        ``memory_d * order``.
+        Its input is added to the state in each step; of size ``memory_d * order``.
     realization : Linear or Windowed or Spiking
         The present realization.
     matrices : tuple of (ndarray, ndarray)
@@ -74,25 +75,43 @@ class LegendreMemory(RealizableNetwork):
 
     Notes
     -----
-    NengoDL leaves everything inside the memory as it is when it trains.
+    NengoDL does not train anything inside the memory.
 
     References
     ----------
     Voelker, Kajić and Eliasmith, "Legendre Memory Units: Continuous-Time
     Representation in Recurrent Neural Networks", NeurIPS 2019.
+
+    Examples
+    --------
+    A delay of half a second, read from a memory of one second:
+
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo import LegendreMemory, delay_decoders
+    >>> with nengo.Network() as model:
+    ...     source = nengo.Node(lambda t: np.sin(2 * np.pi * t))
+    ...     memory = LegendreMemory(theta=1.0, order=6)
+    ...     connection = nengo.Connection(source, memory.input, synapse=None)
+    ...     probe = nengo.Probe(memory.output)
+    >>> with nengo.Simulator(model, progress_bar=False) as sim:
+    ...     sim.run(2.25)
+    >>> delayed = sim.data[probe] @ delay_decoders(6, 0.5).T
+    >>> delayed[-1].round(1)  # sin(2 pi 1.75)
+    array([-1.])
     """
 
     def __init__(
         self,
-        theta,
-        order,
-        memory_d=1,
-        realization=None,
-        dt=0.001,
-        start=False,
-        label=None,
-        seed=None,
-        add_to_container=None,
+        theta: float,
+        order: int,
+        memory_d: int = 1,
+        realization: Realization | None = None,
+        dt: float = 0.001,
+        start: bool = False,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
     ):
         theta = check_positive(theta, "theta", obj=type(self))
         order = check_integer(order, "order", obj=type(self))
@@ -129,7 +148,7 @@ class LegendreMemory(RealizableNetwork):
         add_to_context(self, add_to_container)
 
     def _make(self, realization):
-        """Objects that compute the memory, or ValidationError."""
+        """Return a network of the objects that compute the memory, or raise."""
         if not isinstance(realization, Realization):
             raise ValidationError(
                 "must be Linear(), Windowed(n_steps) or Spiking(n_neurons), got "
@@ -142,14 +161,14 @@ class LegendreMemory(RealizableNetwork):
         return inside
 
     def _swap(self, realization, inside):
-        """Put objects in the place of those that compute the memory now."""
+        """Replace the objects that compute the memory now."""
         for kind, objects in self.objects.items():
             kept = (self.input, self.output, self.start)
             objects[:] = [obj for obj in objects if obj in kept]
             objects.extend(inside.objects[kind])
         self.realization = realization
 
-    def discrete(self, discretizer="zoh"):
+    def discrete(self, discretizer: str = "zoh") -> tuple[np.ndarray, np.ndarray]:
         """
         Discrete state space of one channel.
 
@@ -170,9 +189,9 @@ class LegendreMemory(RealizableNetwork):
             A, B = (matrix / self.theta for matrix in self.matrices)
         return discretize(A, B, self.dt, discretizer)
 
-    def set_state_space(self, theta, A, B):
+    def set_state_space(self, theta: float, A: ArrayLike, B: ArrayLike) -> None:
         """
-        Take a trained window length and matrices; `realize` puts them to use.
+        Set a trained window length and trained matrices; `realize` then uses them.
 
         Parameters
         ----------
@@ -187,16 +206,16 @@ class LegendreMemory(RealizableNetwork):
         self.theta = theta
         self.matrices = (np.array(A, dtype=float), np.array(B, dtype=float))
 
-    def going_on_from(self, m, discretizer="zoh"):
+    def going_on_from(self, m: ArrayLike, discretizer: str = "zoh") -> np.ndarray:
         """
-        What ``.start`` must get in the first step so that the memory goes on from ``m``.
+        Return the input of ``.start`` in the first step with which the memory resumes.
 
         Parameters
         ----------
         m : array_like of shape (..., memory_d * order)
-            The memory after the step before.
+            The state after the previous step.
         discretizer : {"zoh", "euler", "bilinear"}
-            As in the realization.
+            That of the realization.
 
         Returns
         -------
@@ -207,19 +226,43 @@ class LegendreMemory(RealizableNetwork):
         m = np.asarray(m)
         return (m.reshape(*m.shape[:-1], -1, self.order) @ Ad.T).reshape(m.shape)
 
-    def channels(self):
-        """Slices of ``.output``, one for each channel."""
+    def channels(self) -> list[slice]:
+        """Return slices of ``.output``, one for each channel."""
         starts = range(0, self.memory_d * self.order, self.order)
         return [slice(start, start + self.order) for start in starts]
 
 
 @Builder.register(LegendreMemory)
 def build_memory(model, memory, progress=None):
-    """Build the network, unless the simulator's step is not the memory's."""
+    """Build the network, unless the simulator has another time step."""
     check_dt(model.dt, memory)
     build_network(model, memory, progress)
 
 
-def find_memories(network) -> list["LegendreMemory"]:
-    """Return all `LegendreMemory` in ``network``, whatever the realization of its parts."""
-    return [net for net in find_networks(network) if isinstance(net, LegendreMemory)]
+def find_memories(network: nengo.Network) -> list[LegendreMemory]:
+    """
+    Find all `LegendreMemory` in a network, itself included.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        Searched with all its subnetworks.
+
+    Returns
+    -------
+    memories : list of LegendreMemory
+        Those of cells included.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LMUCell
+    >>> from lmu_nengo.memory import find_memories
+    >>> with nengo.Network(seed=0) as model:
+    ...     cell = LMUCell(1, memory_d=1, theta=0.1, order=3, hidden_d=5)
+    >>> find_memories(model) == [cell.memory]
+    True
+    """
+    return [
+        net for net in [network, *network.all_networks] if isinstance(net, LegendreMemory)
+    ]

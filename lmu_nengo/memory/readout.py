@@ -1,25 +1,28 @@
-"""Read-outs of a memory in neurons: functions of its window, given or learned."""
+"""Read-outs of a memory in neurons: given or learned functions of its window."""
+
+from collections.abc import Callable, Iterable
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import add_to_context, plain_config
 from lmu_nengo._validation import check_integer, check_positive
 from lmu_nengo.memory.network import LegendreMemory
-from lmu_nengo.nef.input_model import SIGMAS, InputModel, band_covariance
+from lmu_nengo.nef.input_model import SIGMAS, Band, InputModel, band_covariance
 from lmu_nengo.nef.populations import GOLDEN, quantiles, share_neurons
 from lmu_nengo.signal.legendre import delay_decoders
 
-N_SAMPLES = 4000  # expected windows that are looked at
+N_SAMPLES = 4000  # expected windows that are sampled
 SMALLEST = 0.02  # range of the smallest component kept, relative to the largest
 QUADRATIC = 0.01  # relative error of a quadratic fit below which a function is quadratic
 
-# defaults; Nengo's objects are immutable
+# default arguments; these objects of Nengo are immutable
 LIF = nengo.LIF()
 RATES = nengo.dists.Uniform(200, 400)
-CURVED = nengo.dists.Uniform(0, 0.9)  # positive decoders for whatever bends upwards
-# neurons that are never all active: a common activity would drown what is learned
+CURVED = nengo.dists.Uniform(0, 0.9)  # positive decoders for convex functions
+# so that neurons are never all active: learning is slow if they have much in common
 SPARSE = nengo.dists.Uniform(-0.3, 0.3)
 SOLVER = nengo.solvers.LstsqL2(reg=5e-3)
 LEARNING_RATE = 2e-4
@@ -30,10 +33,10 @@ class WindowFunction(nengo.Network):
     Any function of the memory's window, decoded from one ensemble of neurons.
 
     The ensemble holds the window's values at some points, as principal components under
-    the expected input. Neurons are turned to the directions in which the function bends,
-    so that a quadratic one, such as the product of two values or the energy, becomes a
-    sum of squares of single numbers, as in `nengo.networks.Product`; for other functions,
-    half of them are turned to expected windows. Nengo finds the decoders.
+    the expected input. Its encoders point in the directions in which the function is
+    curved, so that a quadratic one, such as the product of two values or the energy,
+    becomes a sum of squares of single numbers, as in `nengo.networks.Product`; for other
+    functions, half of them point to expected windows. Nengo finds the decoders.
 
     Accuracy degrades with the number of components, for values beyond 3.5 times their
     expected root mean square, and, with LIF neurons, for signals that change between two
@@ -43,33 +46,33 @@ class WindowFunction(nengo.Network):
     Parameters
     ----------
     memory : LegendreMemory
-        What is read, however it is realized; the read-out connects itself to it.
+        The memory to read, in any realization. The read-out connects itself to it.
     function : callable
         Takes an array of shape ``(n_channels, n_points)``, a row for each channel, and
         returns a number or a vector.
     points : array_like of shape (n_points,)
-        Where the window is read: delay / theta, each in [0, 1]. Point 0 is the present
-        input itself, ``memory.input``, which the coefficients describe worst.
+        Points at which the window is read: delay / theta, each in [0, 1]. Point 0 is the
+        present input itself, ``memory.input``, where the coefficients are least accurate.
     n_neurons : int
-        Neurons of the ensemble.
+        Number of neurons.
     channels : list of int, optional
         Channels of the memory that the function takes; ``None`` is all.
     components : int, optional
-        Principal components of the values that the ensemble holds. ``None`` leaves out
-        those whose range is below 2% of the largest.
+        Number of principal components that the ensemble holds. ``None`` leaves out those
+        whose range is below 2% of the largest.
     expected_input : Band or nengo.Process, optional
-        What each channel will get, independently of the others; see `Spiking`.
+        Input that each channel will get, independently of the others; see `Spiking`.
     neuron_type : nengo.neurons.NeuronType
         Any neuron type.
     max_rates, intercepts : nengo.dists.Distribution
         As for `nengo.Ensemble`, with a radius of 3.5 root mean squares; Uniform
-        ones are spread evenly. Intercepts next to 1 spoil the decoders of neurons that do
-        not saturate.
+        ones are spread evenly. Intercepts close to 1 make the decoders of neurons that do
+        not saturate inaccurate.
     solver : nengo.solvers.Solver
         Finds the decoders.
     synapse : float or nengo.synapses.Synapse, optional
-        From the ensemble to ``.output``. ``None`` leaves the filtering of the spikes to
-        the connection that takes the output on.
+        Synapse between the ensemble and ``.output``. ``None`` leaves the filtering of the
+        spikes to the connections from the output.
     label, seed, add_to_container : optional
         As for `nengo.Network`.
 
@@ -86,26 +89,46 @@ class WindowFunction(nengo.Network):
     ------
     ValidationError
         If an argument is out of range, or the function fails on an expected window or on
-        one of zeros, or does not always return equally many finite numbers.
+        one of zeros, or does not always return the same number of finite values.
+
+    Examples
+    --------
+    The energy of the last second, from 500 neurons:
+
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo import Band, LegendreMemory
+    >>> from lmu_nengo.memory import WindowFunction
+    >>> with nengo.Network(seed=0) as model:
+    ...     memory = LegendreMemory(theta=1.0, order=6)
+    ...     energy = WindowFunction(
+    ...         memory,
+    ...         function=lambda window: np.mean(window**2),
+    ...         points=np.linspace(0.1, 1, 10),
+    ...         n_neurons=500,
+    ...         expected_input=Band(frequency=1.0, rms=0.3),
+    ...     )
+    >>> energy.output.size_out
+    1
     """
 
     def __init__(
         self,
-        memory,
-        function,
-        points,
-        n_neurons,
-        channels=None,
-        components=None,
-        expected_input=None,
-        neuron_type=LIF,
-        max_rates=RATES,
-        intercepts=CURVED,
-        solver=SOLVER,
-        synapse=None,
-        label=None,
-        seed=None,
-        add_to_container=None,
+        memory: LegendreMemory,
+        function: Callable,
+        points: ArrayLike,
+        n_neurons: int,
+        channels: Iterable[int] | None = None,
+        components: int | None = None,
+        expected_input: Band | nengo.Process | None = None,
+        neuron_type: nengo.neurons.NeuronType = LIF,
+        max_rates: nengo.dists.Distribution = RATES,
+        intercepts: nengo.dists.Distribution = CURVED,
+        solver: nengo.solvers.Solver = SOLVER,
+        synapse: float | nengo.synapses.Synapse | None = None,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
     ):
         n_neurons = check_integer(n_neurons, "n_neurons", obj=type(self))
         channels = check_channels(memory, channels)
@@ -122,7 +145,7 @@ class WindowFunction(nengo.Network):
             self.output = nengo.Node(size_in=targets.shape[1], label="output")
             connect_values(memory, channels, decoders, self.input)
             neurons = max_rates, intercepts, neuron_type
-            turned = bends(states, targets)
+            turned = curvature(states, targets)
             self.ensemble = add_population(n_neurons, states, *neurons, *turned)
             nengo.Connection(self.input, self.ensemble, transform=inverse, synapse=None)
             nengo.Connection(
@@ -139,22 +162,22 @@ class LearnedReadout(nengo.Network):
     """
     A function of the memory's state that is learned while the network runs.
 
-    An ensemble holds the coefficients' principal components under the expected input; the
-    decoders to ``.output`` start at zero and follow Nengo's rule of the prescribed error
-    sensitivity. Two connections make it learn::
+    An ensemble holds the principal components of the coefficients under the expected
+    input. Its decoders start at zero and follow `nengo.PES`, the prescribed error
+    sensitivity rule. Two connections make it learn::
 
         nengo.Connection(readout.output, readout.error, synapse=None)
         nengo.Connection(target, readout.error, transform=-1, synapse=None)
 
-    Too high a rate follows the last seconds only, and what was learned is worse once
-    learning stops; more components take longer.
+    With too high a rate the decoders fit the last seconds only, and the output is worse
+    once learning stops. More components take longer to learn.
 
     Parameters
     ----------
     memory : LegendreMemory
-        What is read, however it is realized; the read-out connects itself to it.
+        The memory to read, in any realization. The read-out connects itself to it.
     n_neurons : int
-        Neurons of the ensemble.
+        Number of neurons.
     size_out : int
         Size of the output.
     learning_rate : float
@@ -168,7 +191,7 @@ class LearnedReadout(nengo.Network):
     max_rates, intercepts : nengo.dists.Distribution
         As for `WindowFunction`.
     synapse : float or nengo.synapses.Synapse, optional
-        From the ensemble to ``.output``; what is learned makes up for its delay.
+        Synapse between the ensemble and ``.output``. Learning compensates its delay.
     label, seed, add_to_container : optional
         As for `nengo.Network`.
 
@@ -179,33 +202,44 @@ class LearnedReadout(nengo.Network):
     ensemble : nengo.Ensemble
         The neurons.
     output : nengo.Node
-        What was learned.
+        The learned function's value.
     error : nengo.Node
         Takes the output minus the target.
     stop : nengo.Node
-        Above 0.5 nothing is learned; left unconnected, learning goes on.
+        Learning stops while its input is above 0.5.
 
     Raises
     ------
     ValidationError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory
+    >>> from lmu_nengo.memory import LearnedReadout
+    >>> with nengo.Network(seed=0) as model:
+    ...     memory = LegendreMemory(theta=1.0, order=6)
+    ...     readout = LearnedReadout(memory, n_neurons=100, size_out=2)
+    >>> readout.error.size_in
+    2
     """
 
     def __init__(
         self,
-        memory,
-        n_neurons,
-        size_out=1,
-        learning_rate=LEARNING_RATE,
-        components=None,
-        expected_input=None,
-        neuron_type=LIF,
-        max_rates=RATES,
-        intercepts=SPARSE,
-        synapse=0.01,
-        label=None,
-        seed=None,
-        add_to_container=None,
+        memory: LegendreMemory,
+        n_neurons: int,
+        size_out: int = 1,
+        learning_rate: float = LEARNING_RATE,
+        components: int | None = None,
+        expected_input: Band | nengo.Process | None = None,
+        neuron_type: nengo.neurons.NeuronType = LIF,
+        max_rates: nengo.dists.Distribution = RATES,
+        intercepts: nengo.dists.Distribution = SPARSE,
+        synapse: float | nengo.synapses.Synapse | None = 0.01,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
     ):
         n_neurons = check_integer(n_neurons, "n_neurons", obj=type(self))
         size_out = check_integer(size_out, "size_out", obj=type(self))
@@ -242,7 +276,7 @@ class LearnedReadout(nengo.Network):
 
 
 def check_channels(memory, channels):
-    """Return the channels as a list, or raise ValidationError."""
+    """Return the channels of a memory as a list (None is all), or raise ValidationError."""
     if not isinstance(memory, LegendreMemory):
         message = f"must be a LegendreMemory (of an LMUCell, its .memory), got {memory!r}."
         raise ValidationError(message, attr="memory")
@@ -259,7 +293,7 @@ def window_decoders(memory, points):
     """Decoders (n_points, 1 + order) of one channel's input and coefficients."""
     points = np.atleast_1d(points)
     if not points.size:
-        raise ValidationError("got none, expected at least one point.", attr="points")
+        raise ValidationError("must be at least one point, got none.", attr="points")
     decoders = delay_decoders(memory.order, points)
     present = (points == 0)[:, None]
     return np.hstack([present, np.where(present, 0, decoders)])
@@ -308,7 +342,7 @@ def principal_components(samples, n_components=None):
         n_components = np.count_nonzero(ranges > SMALLEST * ranges.max())
     elif check_integer(n_components, "components") > len(ranges):
         raise ValidationError(
-            f"got {n_components}, expected at most one for each value, {len(ranges)}.",
+            f"must be at most the number of values, {len(ranges)}, got {n_components}.",
             attr="components",
         )
     axes, ranges = axes[:n_components], ranges[:n_components]
@@ -316,37 +350,37 @@ def principal_components(samples, n_components=None):
 
 
 def evaluate(function, windows):
-    """Values (n_windows, size) of the function, or ValidationError."""
+    """Return values (n_windows, size) of the function, or raise ValidationError."""
     values, size = [], None
-    # the first is one of zeros, before anything happened
+    # the first window is zero, as before any input
     for window in np.concatenate([np.zeros_like(windows[:1]), windows]):
         try:
             with np.errstate(all="ignore"):
                 value = np.asarray(function(window.copy()), dtype=np.float64)
         except Exception as error:
             raise ValidationError(
-                f"it fails for an array of shape {window.shape}, (n_channels, n_points): "
+                f"fails for a window of shape (n_channels, n_points) = {window.shape}: "
                 f"{type(error).__name__}: {error}",
                 attr="function",
             ) from error
         size = value.size if size is None else size
         if value.ndim > 1 or value.size != size or not size or not np.isfinite(value).all():
             raise ValidationError(
-                f"got {value!r} for the window {window!r}, expected a finite number or a "
-                "vector of them, as many for every window, one of zeros included.",
+                "must return a finite number, or a vector of as many finite numbers for "
+                f"every window, one of zeros included; got {value!r} for {window!r}.",
                 attr="function",
             )
         values.append(value.ravel())
     return np.array(values[1:])
 
 
-def bends(states, targets):
+def curvature(states, targets):
     """
-    Directions in which a function bends, from the quadratic function nearest to it.
+    Directions in which a function is curved, from the closest quadratic function.
 
     These are eigenvectors of the second derivatives, and slopes: unit vectors of shape
     (n_directions, n_components). Also returns how much the function changes along each,
-    and the share of the neurons to leave to other directions.
+    and the share of neurons whose encoders should be expected states.
     """
     targets = targets - targets.mean(axis=0)
     targets = targets / np.maximum(targets.std(axis=0), 1e-12)
@@ -370,7 +404,7 @@ def bends(states, targets):
 
 
 def add_population(n_neurons, states, max_rates, intercepts, neuron_type, *turned):
-    """Add an ensemble; encoders are states, or turned to directions (see `bends`)."""
+    """Add an ensemble; encoders are states, or directions from `curvature`."""
     directions, weights, rest = turned or ((), (), 1.0)
     n_rest = round(rest * n_neurons)
     used = np.argsort(weights)[::-1][: n_neurons - n_rest]

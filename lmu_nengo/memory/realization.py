@@ -19,6 +19,14 @@ class Realization:
         ``n_neurons``, ``neuron_type``, ``synapse`` and ``output`` of `Spiking`.
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.signal.discretize`.
+
+    Examples
+    --------
+    >>> from lmu_nengo import Linear, Spiking, Windowed
+    >>> [r.is_windowed for r in (Linear(), Windowed(n_steps=100), Spiking(n_neurons=100))]
+    [False, True, False]
+    >>> Windowed(n_steps=100, discretizer="euler").step_by_step()
+    Linear(discretizer='euler')
     """
 
     is_windowed = False
@@ -28,7 +36,7 @@ class Realization:
     def __deepcopy__(self, memo):
         return self  # it is immutable; copies of Nengo's solvers are not equal to them
 
-    def make(self, memory):
+    def make(self, memory: "RealizableNetwork") -> None:
         """
         Add the objects that compute a memory to the current network.
 
@@ -59,14 +67,16 @@ class RealizableNetwork(nengo.Network):
     ----------
     realization : Linear or Windowed or Spiking
         The present realization.
-    set_aside : list of nengo.Network
-        Networks that compute this one step by step, and that the present realization
-        replaces by something else. They are not among the subnetworks meanwhile.
+
+    Examples
+    --------
+    >>> from lmu_nengo import LegendreMemory, LSTM, LMUCell
+    >>> from lmu_nengo.memory import RealizableNetwork
+    >>> all(issubclass(kind, RealizableNetwork) for kind in (LegendreMemory, LMUCell, LSTM))
+    True
     """
 
-    set_aside = ()
-
-    def realize(self, realization):
+    def realize(self, realization: Realization) -> None:
         """
         Swap the way the network is computed, in place.
 
@@ -94,7 +104,7 @@ class RealizableNetwork(nengo.Network):
         raise NotImplementedError
 
 
-def realize(network, realization):
+def realize(network: nengo.Network, realization: Realization) -> None:
     """
     Swap the realization of every memory in a network, in place.
 
@@ -110,6 +120,16 @@ def realize(network, realization):
     ValidationError
         If the network holds no memory, or the realization does not fit one; all
         memories then keep what they have.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, Spiking, realize
+    >>> with nengo.Network(seed=0) as model:
+    ...     memory = LegendreMemory(theta=0.1, order=3)
+    >>> realize(model, Spiking(n_neurons=90))
+    >>> sum(ensemble.n_neurons for ensemble in model.all_ensembles)
+    90
     """
     found = find_realizable(network)
     if not found:
@@ -122,26 +142,34 @@ def realize(network, realization):
         part._swap(realization, inside)
 
 
-def find_realizable(network) -> list[RealizableNetwork]:
-    """Return the outermost realizable networks in ``network``, itself included."""
+def find_realizable(network: nengo.Network) -> list[RealizableNetwork]:
+    """
+    Find the outermost realizable networks in a network, itself included.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        Searched with all its subnetworks.
+
+    Returns
+    -------
+    found : list of RealizableNetwork
+        A memory inside a cell is not listed, as the cell is.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, LMUCell
+    >>> from lmu_nengo.memory import find_realizable
+    >>> with nengo.Network(seed=0) as model:
+    ...     memory = LegendreMemory(theta=0.1, order=3, label="memory")
+    ...     cell = LMUCell(1, memory_d=1, theta=0.1, order=3, hidden_d=5, label="cell")
+    >>> [part.label for part in find_realizable(model)]
+    ['memory', 'cell']
+    """
     if isinstance(network, RealizableNetwork):
         return [network]
     return [part for net in network.networks for part in find_realizable(net)]
-
-
-def find_networks(network) -> list[nengo.Network]:
-    """
-    Return ``network`` and its subnetworks, whatever their realization.
-
-    Unlike ``network.all_networks``, they include those that a windowed cell sets aside.
-    """
-    subnetworks = [*network.networks, *getattr(network, "set_aside", ())]
-    return [network, *(part for net in subnetworks for part in find_networks(net))]
-
-
-def find_ensembles(network) -> list[nengo.Ensemble]:
-    """Return all ensembles in ``network``, whatever the realization of its parts."""
-    return [ens for net in find_networks(network) for ens in net.ensembles]
 
 
 def refuse_start(memory, realization):

@@ -42,54 +42,59 @@ class Spiking(Realization):
     """
     Ensembles of neurons whose recurrent connections implement A and B.
 
-    The ensembles hold the state in coordinates of their own, each dimension divided by the
-    largest magnitude that it is expected to have; discrete Principle 3 maps the memory onto
-    the synapse, and onto the lead of the neurons. The memory's output is its state, the
-    synapses' filtered sum that drives the ensembles, as Legendre coefficients: were the
-    neurons exact and all dimensions kept, it would equal that of `Linear`.
+    The ensembles hold the state in balanced coordinates, each dimension divided by the
+    largest magnitude that it is expected to have. Discrete Principle 3 maps the memory onto
+    the synapse and the lead of the neurons. The output is the state that drives the
+    ensembles, the filtered sum of their decoded spikes, as Legendre coefficients. With
+    exact neurons and all dimensions, it would equal that of `Linear`.
+
+    Accuracy degrades for inputs that are faster or much larger than ``expected_input``, and
+    for windows that are shorter than about the synapse.
 
     Parameters
     ----------
     n_neurons : int
-        Neurons in all, at least one for each dimension of each channel.
+        Total number of neurons, at least one for each dimension of each channel.
     neuron_type : nengo.neurons.NeuronType
-        Any neuron type; see the documentation for which to choose.
+        Any neuron type; the guide to spiking memories says which to choose.
     synapse : float or nengo.synapses.Synapse or list of these
-        On the recurrent connection: the time constant of a lowpass in seconds, any
-        `nengo.LinearFilter` or a `DelayedLowpass`; a list has one for each dimension.
+        Synapse of the recurrent connection: the time constant of a lowpass in seconds, any
+        `nengo.LinearFilter` or a `DelayedLowpass`; a list has one for each dimension. 0
+        is one time step.
     expected_input : Band or nengo.Process, optional
-        What one channel will get: a band of frequencies and a level, or a signal of size
-        1. ``None`` is a band up to ``order / (6 theta)`` Hz with an rms of 0.3.
+        Input that one channel will get: a band of frequencies with an rms, or a process of
+        size 1. ``None`` is a band up to ``order / (6 theta)`` Hz with an rms of 0.3.
     coordinates : {"balanced", "legendre", "principal"}
-        What the dimensions are; see `lmu_nengo.signal.state_transform`.
+        Coordinates of the state; see `lmu_nengo.signal.state_transform`.
     state_d : int, optional
-        Dimensions kept, the first ones of the coordinates. Fewer leave more neurons to
-        each, but what the others hold is lost. ``None`` keeps a few more than a window of
-        the expected band has degrees of freedom (``2.2 theta frequency + 5``, at most
-        ``order``); for an expected process, or in Legendre coordinates, all.
+        Number of dimensions to keep, the first ones of the coordinates. Fewer dimensions
+        have more neurons each, but lose what the others hold. ``None`` keeps a few more
+        than a window of the expected band has degrees of freedom (``2.2 theta frequency +
+        5``, at most ``order``), and all for an expected process or in Legendre coordinates.
     points : array_like, optional
-        What will be read, delay / theta, each in [0, 1]: the balanced coordinates and the
-        neurons' shares serve these. ``None`` is the whole window.
+        Points of the window that will be read, delay / theta, each in [0, 1], for which the
+        balanced coordinates and the neurons' shares are optimized. ``None`` is the whole
+        window.
     ensemble_d : int
-        Dimensions in each ensemble: 1 is the most accurate, ``order`` is a single
-        ensemble a channel, from which products of dimensions can be decoded.
+        Dimensions of each population: 1 is the most accurate, ``order`` is a single
+        population for each channel, from which products of dimensions can be decoded.
     margin : float
         Range of a dimension over its largest expected magnitude.
     max_rates, intercepts : nengo.dists.Distribution, optional
         As for `nengo.Ensemble`; Uniform ones are spread evenly in one-dimensional
-        ensembles. Intercepts below -1 leave some neurons always active. ``None`` is
-        Uniform(200, 400) Hz and Uniform(-1.5, 1); for SpikingRectifiedLinear in
-        one-dimensional populations 300 Hz and -1.5 for all, with staggered first voltages,
-        so that they fire in turn.
+        populations. Intercepts below -1 leave some neurons always active. ``None`` is
+        Uniform(200, 400) Hz and Uniform(-1.5, 1). For SpikingRectifiedLinear in
+        one-dimensional populations it is 300 Hz and -1.5 for all neurons, with staggered
+        initial voltages, so that they fire in turn.
     solver : nengo.solvers.Solver
-        Finds the decoders. Regularization weakens the recurrence a little, which steadies
-        fast memories and costs slow ones accuracy.
+        Finds the decoders. Regularization weakens the recurrence a little, which stabilizes
+        fast memories and makes slow ones less accurate.
     lead : float, optional
         Seconds by which the neurons' decoded output is ahead of their input. ``None``
-        measures it; 0 neglects it.
+        measures it (and remembers the result for the next time); 0 neglects it.
     output : {"state", "spikes"}
-        What ``.output`` gives: the state, or what is decoded from the spikes of the step,
-        which needs a filter and errs by one more decoding.
+        Output of the memory: its state, or the value decoded from the present spikes, which
+        needs a filter and has the error of one more decoding.
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.signal.discretize`.
 
@@ -104,6 +109,23 @@ class Spiking(Realization):
 
     Voelker and Eliasmith, "Improving Spiking Dynamical Networks: Accurate Delays,
     Higher-Order Synapses, and Time Cells", Neural Computation 2018.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import Band, LegendreMemory, Spiking
+    >>> with nengo.Network(seed=0) as model:
+    ...     memory = LegendreMemory(
+    ...         theta=0.1,
+    ...         order=6,
+    ...         realization=Spiking(
+    ...             n_neurons=600,
+    ...             neuron_type=nengo.SpikingRectifiedLinear(),
+    ...             expected_input=Band(frequency=5.0, rms=0.3),
+    ...         ),
+    ...     )
+    >>> sum(ensemble.n_neurons for ensemble in memory.all_ensembles)
+    600
     """
 
     n_neurons: int
@@ -137,7 +159,7 @@ class Spiking(Realization):
         for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
             split(synapse, obj=self)  # refuses what cannot be mapped
 
-    def make(self, memory):
+    def make(self, memory) -> None:
         """Add the objects that compute a memory to the current network."""
         refuse_start(memory, self)
         dt, memory_d = memory.dt, memory.memory_d
@@ -252,16 +274,16 @@ class Spiking(Realization):
                 target = state[indices] if memory_d > 1 else state[rows]
             nengo.Connection(source, target, transform=transform, synapse=synapse)
 
-    def noise_energy(self, Ad, energy, dt):
+    def noise_energy(self, Ad: np.ndarray, energy: np.ndarray, dt: float) -> np.ndarray:
         """
-        Energy that noise in the decoded state gives the read-out.
+        Return the energy that noise in the decoded state gives the read-out.
 
         Parameters
         ----------
         Ad, energy : ndarray of shape (order, order)
-            Discrete state matrix, and what a state is worth.
+            Discrete state matrix, and energy that a state gives the read-out.
         dt : float
-            Step in seconds.
+            Time step in seconds.
 
         Returns
         -------

@@ -1,18 +1,30 @@
-"""From state space to neurons: Principle 3, synapses, stability, populations."""
+"""
+From state space to neurons, by the Neural Engineering Framework.
 
-from lmu_nengo.nef.input_model import Band
+The steps follow each other: `InputModel` (what a memory will get), `choose_coordinates`
+(which dimensions neurons hold), `principle3` (the mapping onto a synapse), `make_neurons`
+(populations and decoders). `lmu_nengo.Spiking` and the memory on Loihi take all of them.
+"""
+
+from lmu_nengo.nef.coordinates import Coordinates, choose_coordinates
+from lmu_nengo.nef.input_model import Band, InputModel
 from lmu_nengo.nef.mapping import Mapping, continuous_principle3, principle3
-from lmu_nengo.nef.populations import Staggered
+from lmu_nengo.nef.populations import Neurons, Staggered, make_neurons
 from lmu_nengo.nef.stability import loop_poles
 from lmu_nengo.nef.synapses import DelayedLowpass, discrete_synapse
 
 __all__ = [
     "Band",
+    "Coordinates",
     "DelayedLowpass",
+    "InputModel",
     "Mapping",
+    "Neurons",
     "Staggered",
+    "choose_coordinates",
     "continuous_principle3",
     "discrete_synapse",
     "loop_poles",
+    "make_neurons",
     "principle3",
 ]

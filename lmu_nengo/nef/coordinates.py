@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo.nef.input_model import InputModel
 from lmu_nengo.signal.balancing import state_transform
@@ -22,6 +23,14 @@ class Coordinates:
         ``x = inverse @ m``.
     Ad, Bd : ndarray of shape (order, order) and (order, 1)
         Discrete state space of ``m``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lmu_nengo.nef import Coordinates
+    >>> half = Coordinates(2 * np.eye(1), np.eye(1) / 2, np.eye(1), np.ones((1, 1)))
+    >>> half.Bx
+    array([[0.5]])
     """
 
     transform: np.ndarray
@@ -44,7 +53,7 @@ class Coordinates:
         """Discrete input matrix of ``x``, of shape (state_d, 1)."""
         return self.inverse @ self.Bd
 
-    def widen(self, factors) -> "Coordinates":
+    def widen(self, factors: np.ndarray) -> "Coordinates":
         """
         Return the same coordinates with wider ranges.
 
@@ -63,7 +72,14 @@ class Coordinates:
 
 
 def choose_coordinates(
-    name: str, inputs: InputModel, energy, Ad, Bd, state_d=None, margin=1.0, obj=None
+    name: str,
+    inputs: InputModel,
+    energy: ArrayLike,
+    Ad: np.ndarray,
+    Bd: np.ndarray,
+    state_d: int | None = None,
+    margin: float = 1.0,
+    obj: object = None,
 ) -> Coordinates:
     """
     Choose the dimensions that neurons hold, and scale each to its expected range.
@@ -95,6 +111,16 @@ def choose_coordinates(
     ------
     ValidationError
         If ``state_d`` is above the order, or the state cannot be balanced.
+
+    Examples
+    --------
+    >>> from lmu_nengo.nef import InputModel, choose_coordinates
+    >>> from lmu_nengo.signal import discretize, state_space, window_energy
+    >>> Ad, Bd = discretize(*state_space(theta=0.1, order=6), dt=0.001)
+    >>> inputs = InputModel(None, 0.1, Ad, Bd, 0.001)
+    >>> state = choose_coordinates("balanced", inputs, window_energy(Ad), Ad, Bd, state_d=4)
+    >>> state.transform.shape
+    (6, 4)
     """
     order = len(Ad)
     if state_d is None:

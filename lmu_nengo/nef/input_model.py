@@ -89,9 +89,25 @@ class InputModel:
     ------
     ValidationError
         If the signal is not of size 1 or not finite, or a coefficient stays constant.
+
+    Examples
+    --------
+    >>> from lmu_nengo.nef import Band, InputModel
+    >>> from lmu_nengo.signal import discretize, state_space
+    >>> Ad, Bd = discretize(*state_space(theta=0.1, order=3), dt=0.001)
+    >>> inputs = InputModel(Band(5.0, 0.3), 0.1, Ad, Bd, 0.001)
+    >>> inputs.m.shape, inputs.frequency
+    ((6000, 3), 5.0)
     """
 
-    def __init__(self, expected_input, theta, Ad, Bd, dt):
+    def __init__(
+        self,
+        expected_input: Band | nengo.Process | None,
+        theta: float,
+        Ad: np.ndarray,
+        Bd: np.ndarray,
+        dt: float,
+    ):
         self.theta, self.dt = theta, dt
         is_given = expected_input is not None
         if not is_given:
@@ -131,7 +147,7 @@ class InputModel:
         if is_given:
             warn_if_too_fast(self.frequency, theta, len(Ad))
 
-    def largest(self, transform) -> np.ndarray:
+    def largest(self, transform: np.ndarray) -> np.ndarray:
         """
         Return the largest expected magnitude of each row of ``transform @ m``.
 

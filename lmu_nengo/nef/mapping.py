@@ -1,25 +1,28 @@
 """Principle 3 of the Neural Engineering Framework: dynamics through a synapse.
 
-A recurrent connection between neurons has a synapse ``F = num / den`` in it. Principle 3
-finds the matrix on it, and the input beside it, that make of ``p x = A x + B u``
+A recurrent connection between neurons has a synapse ``F = num / den``. Principle 3 finds
+the matrix on the connection, and the input beside it, with which the state obeys
+``p x = A x + B u``:
 
     ``x = F recurrent x + sum_j inputs[j] p^j u / den``,   ``recurrent = F(A)^-1``,
-    ``inputs[j] = sum_{i>j} (den_i I - num_i recurrent) A^(i-1-j) B``,
+    ``inputs[j] = sum_{i>j} (den_i I - num_i recurrent) A^(i-1-j) B``.
 
-where ``p`` is the derivative s or, exactly for any dt, the difference ``z - 1`` (with
-``A = Ad - I``, ``B = Bd``). Powers of z^-1 say the same, but lose a factor of
+Here ``p`` is the derivative s or, exactly for any dt, the difference ``z - 1`` (with
+``A = Ad - I``, ``B = Bd``). Powers of z^-1 are equivalent, but lose a factor of
 ``(tau / dt)^(degree of den - 1)`` in precision.
 
 Source: Voelker and Eliasmith, "Improving Spiking Dynamical Networks: Accurate Delays,
 Higher-Order Synapses, and Time Cells", Neural Computation 2018, section 3.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.params import NdarrayParam, NumberParam
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_dt, check_non_negative, check_positive
 from lmu_nengo.nef.synapses import difference_form, split
@@ -27,17 +30,17 @@ from lmu_nengo.nef.synapses import difference_form, split
 
 class InputFilter(nengo.Process):
     """
-    The input's part of a mapping: the output of a node between input and state.
+    Process of a node between input and state, which filters the input.
 
-    Made by `Mapping.input_filter`. All connections to and from the node have
-    ``synapse=None``; what comes in shows one step later.
+    `Mapping.input_filter` makes it. All connections to and from the node must have
+    ``synapse=None``; the output is one step later than the input.
 
     Parameters
     ----------
     inputs, num, den, taps : ndarray
         As in `Mapping`.
     dt : float
-        Step in seconds that the simulator must have.
+        Time step in seconds, which the simulator must have too.
     """
 
     inputs = NdarrayParam("inputs", shape=("*", "*", "*"))
@@ -52,16 +55,18 @@ class InputFilter(nengo.Process):
         self.inputs, self.num, self.den, self.taps = inputs, num, den, taps
         self.dt = dt
 
-    def make_state(self, shape_in, shape_out, dt, dtype=None):
-        """Filter states; the past inputs, twice so that a window is contiguous; place."""
+    def make_state(self, shape_in: tuple, shape_out: tuple, dt: float, dtype=None) -> dict:
+        """Return filter states, past inputs (twice, to be contiguous) and the place."""
         return {
             "chain": np.zeros(self.inputs.shape[:2], dtype=dtype),
             "past": np.zeros((2 * len(self.taps), *shape_in), dtype=dtype),
             "place": np.zeros(1, dtype=np.int64),
         }
 
-    def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Observable canonical form in powers of z - 1."""
+    def make_step(
+        self, shape_in: tuple, shape_out: tuple, dt: float, rng, state: dict
+    ) -> Callable:
+        """Return the filter's observable canonical form in powers of z - 1."""
         check_dt(dt, self)
         chain, past, place = state["chain"], state["past"], state["place"]
         k, delay = len(chain), len(self.taps)
@@ -103,9 +108,16 @@ class Mapping:
     taps : ndarray of shape (longest delay, order, size_in)
         Matrix n acts on the input of n + 1 steps ago; the sum goes through ``num / den``.
     dt : float or None
-        Step in seconds; None if continuous.
+        Time step in seconds; None if continuous.
     is_lowpass : bool
         Whether every synapse is a lowpass without a delay.
+
+    Examples
+    --------
+    >>> from lmu_nengo.nef import principle3
+    >>> mapping = principle3([[0.99]], [[0.01]], synapse=0.1, dt=0.001)
+    >>> mapping.is_lowpass, mapping.delays
+    (True, array([0]))
     """
 
     recurrent: np.ndarray
@@ -120,26 +132,42 @@ class Mapping:
     @property
     def input_transform(self) -> np.ndarray | None:
         """
-        Matrix (order, size_in) for a plain connection with the recurrent synapses.
+        Matrix (order, size_in) for a plain connection through the recurrent synapses.
 
         It replaces the input filter where every synapse is a lowpass without a delay;
-        elsewhere it is None. With a lead it is exact for a constant input only, and else
-        wrong by about ``lead dt / tau`` times the input's slope.
+        otherwise it is None. With a lead it is exact for a constant input only; the error
+        is about ``lead dt / tau`` times the input's slope.
         """
         if not self.is_lowpass:
             return None
         return self.inputs[0] / self.num[:, :1]
 
     def input_filter(self) -> InputFilter:
-        """Process for the node between input and state of a discrete mapping."""
+        """
+        Return the process for a node between input and state of a discrete mapping.
+
+        Raises
+        ------
+        ValidationError
+            If the mapping is continuous.
+        """
         if self.dt is None:
             raise ValidationError(
-                "a continuous mapping has no input filter. Use `principle3`.", attr="dt"
+                "a continuous mapping has no input filter. Use principle3, which maps a "
+                "discrete state space.",
+                attr="dt",
+                obj=self,
             )
         return InputFilter(self.inputs, self.num, self.den, self.taps, self.dt)
 
 
-def principle3(Ad, Bd, synapse, dt: float, lead: float = 0.0) -> Mapping:
+def principle3(
+    Ad: ArrayLike,
+    Bd: ArrayLike,
+    synapse: float | nengo.synapses.Synapse | list,
+    dt: float,
+    lead: float = 0.0,
+) -> Mapping:
     """
     Map a discrete state space onto synapses, exactly for any dt.
 
@@ -156,11 +184,11 @@ def principle3(Ad, Bd, synapse, dt: float, lead: float = 0.0) -> Mapping:
     synapse : float, nengo.synapses.Synapse or list of these
         One as for `discrete_synapse`, or one for each of the ``order`` dimensions.
     dt : float
-        Step in seconds, above 0.
+        Time step in seconds.
     lead : float
-        Seconds by which the neurons' output is ahead of the state, at least 0: they
-        decode ``x + lead * (x[t] - x[t-1]) / dt``. High orders bear no lead near
-        ``1 / |eigenvalue|`` of the continuous state matrix.
+        Seconds by which the neurons' output is ahead of the state: they decode
+        ``x + lead * (x[t] - x[t-1]) / dt``. The loop becomes unstable if the lead comes
+        near ``1 / |eigenvalue|`` of the continuous state matrix, as for high orders.
 
     Returns
     -------
@@ -171,6 +199,15 @@ def principle3(Ad, Bd, synapse, dt: float, lead: float = 0.0) -> Mapping:
     ------
     ValidationError
         If an argument is out of range, shapes do not fit, or F has no inverse at Ad.
+
+    Examples
+    --------
+    An integrator through a synapse of 100 ms. The input is scaled by ``tau / dt``, roughly:
+
+    >>> from lmu_nengo.nef import principle3
+    >>> mapping = principle3([[1.0]], [[0.001]], synapse=0.1, dt=0.001)
+    >>> mapping.recurrent, mapping.input_transform.round(4)
+    (array([[1.]]), array([[0.1005]]))
     """
     A, B = _check_state_space(Ad, Bd, "Ad", "Bd")
     order, dt = len(A), check_positive(dt, "dt")
@@ -178,7 +215,8 @@ def principle3(Ad, Bd, synapse, dt: float, lead: float = 0.0) -> Mapping:
     several = isinstance(synapse, list | tuple)
     if several and len(synapse) != order:
         raise ValidationError(
-            f"got {len(synapse)} synapses, expected one, or {order}: one a dimension.",
+            f"must be one synapse or a list of {order}, one for each dimension, got "
+            f"{len(synapse)}.",
             attr="synapse",
         )
     parts = [difference_form(s, dt) for s in (synapse if several else [synapse])]
@@ -209,7 +247,12 @@ def principle3(Ad, Bd, synapse, dt: float, lead: float = 0.0) -> Mapping:
     )
 
 
-def continuous_principle3(A, B, synapse, lead: float = 0.0) -> Mapping:
+def continuous_principle3(
+    A: ArrayLike,
+    B: ArrayLike,
+    synapse: float | nengo.synapses.Synapse,
+    lead: float = 0.0,
+) -> Mapping:
     """
     Map a continuous state space ``x' = A x + B u`` onto an analog synapse.
 
@@ -227,8 +270,8 @@ def continuous_principle3(A, B, synapse, lead: float = 0.0) -> Mapping:
     synapse : float or nengo.synapses.Synapse
         Lowpass time constant in seconds, analog `nengo.LinearFilter` or `DelayedLowpass`.
     lead : float
-        Seconds by which the neurons' output is ahead of the state, at least 0: they
-        decode ``x + lead x'``.
+        Seconds by which the neurons' output is ahead of the state: they decode
+        ``x + lead x'``.
 
     Returns
     -------
@@ -240,6 +283,15 @@ def continuous_principle3(A, B, synapse, lead: float = 0.0) -> Mapping:
     ValidationError
         If an argument is out of range, shapes do not fit, the synapse is no analog
         filter, or F has no inverse at A.
+
+    Examples
+    --------
+    For a lowpass, the recurrent matrix is ``tau A + I`` and the input matrix ``tau B``:
+
+    >>> from lmu_nengo.nef import continuous_principle3
+    >>> mapping = continuous_principle3([[-2.0]], [[2.0]], synapse=0.1)
+    >>> mapping.recurrent.round(6), mapping.inputs[0].round(6)
+    (array([[0.8]]), array([[0.2]]))
     """
     from scipy.linalg import expm
 
@@ -249,8 +301,8 @@ def continuous_principle3(A, B, synapse, lead: float = 0.0) -> Mapping:
     den, num = (np.trim_zeros(p, "f")[::-1] for p in (synapse.den, synapse.num))
     if not synapse.analog or len(den) < 2 or len(num) > len(den):
         raise ValidationError(
-            f"got {synapse!r}, expected an analog filter of degree 1 or more whose "
-            "numerator is not longer. For others, use `principle3`.",
+            "must be an analog filter of degree 1 or more whose numerator is of no higher "
+            f"degree, got {synapse!r}. Use principle3 for other synapses.",
             attr="synapse",
         )
     num = np.convolve(num, [1, lead] if lead else [1])
@@ -266,10 +318,10 @@ def continuous_principle3(A, B, synapse, lead: float = 0.0) -> Mapping:
 def _check_state_space(A, B, a, b):
     A, B = np.array(A, dtype=np.float64), np.array(B, dtype=np.float64)
     if A.ndim != 2 or A.shape[0] != A.shape[1] or not len(A):
-        raise ValidationError(f"got shape {A.shape}, expected (order, order).", attr=a)
+        raise ValidationError(f"must be of shape (order, order), got {A.shape}.", attr=a)
     if B.ndim != 2 or len(B) != len(A):
         raise ValidationError(
-            f"got shape {B.shape}, expected ({len(A)}, size_in) to fit {a}.", attr=b
+            f"must be of shape ({len(A)}, size_in) to fit {a}, got {B.shape}.", attr=b
         )
     return A, B
 
@@ -287,8 +339,8 @@ def _match(A, B, num, den):
         numerator = np.tensordot(n, powers, axes=1)
         if np.linalg.cond(numerator) > 1e12:
             raise ValidationError(
-                "the synapse (with lead) has a zero at, or too near, an eigenvalue of the "
-                "state matrix: its inverse does not exist. Change tau, lead or theta.",
+                "with its lead has a zero at (or too near) an eigenvalue of the state "
+                "matrix, so that it cannot be inverted there. Change tau, lead or theta.",
                 attr="synapse",
             )
         recurrent[rows] = np.linalg.solve(numerator, np.tensordot(d, powers, axes=1))[rows]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
 ENTRIES = 30_000  # of an ensemble's encoders, most of them zeros
@@ -25,7 +26,7 @@ class Staggered(nengo.dists.Distribution):
     array([0.  , 0.62, 0.24, 0.85])
     """
 
-    def sample(self, n, d=None, rng=np.random):
+    def sample(self, n: int, d: int | None = None, rng=np.random) -> np.ndarray:
         """Multiples of the golden ratio, of shape (n,) or (n, d); ``rng`` is not used."""
         values = GOLDEN * np.arange(n) % 1
         return values if d is None else np.repeat(values[:, None], d, axis=1)
@@ -114,7 +115,15 @@ class Neurons:
     decoders : ndarray of shape (size, n_neurons)
         Zero outside a neuron's own population.
     population_d : int
-        Dimensions of each population, the last excepted.
+        Dimensions of each population; the last one may have fewer.
+
+    Examples
+    --------
+    See `make_neurons`.
+
+    >>> from lmu_nengo.nef import Neurons
+    >>> [field for field in Neurons.__dataclass_fields__][:3]
+    ['neuron_type', 'encoders', 'gain']
     """
 
     neuron_type: nengo.neurons.NeuronType
@@ -124,7 +133,13 @@ class Neurons:
     decoders: np.ndarray
     population_d: int
 
-    def connect(self, state, decoded, start=0, label=None):
+    def connect(
+        self,
+        state: nengo.Node,
+        decoded: nengo.Node,
+        start: int = 0,
+        label: str | None = None,
+    ) -> None:
         """
         Add them to the current network, between two nodes.
 
@@ -188,7 +203,14 @@ def side_by_side(channels) -> Neurons:
 
 
 def make_neurons(
-    trajectory, groups, shares, neuron_type, max_rates, intercepts, solver, obj=None
+    trajectory: np.ndarray,
+    groups: list,
+    shares: ArrayLike,
+    neuron_type: nengo.neurons.NeuronType,
+    max_rates: nengo.dists.Distribution,
+    intercepts: nengo.dists.Distribution,
+    solver: nengo.solvers.Solver,
+    obj: object = None,
 ) -> Neurons:
     """
     Choose the neurons that hold a state, and solve for their decoders.
@@ -219,6 +241,25 @@ def make_neurons(
     ------
     ValidationError
         If neurons of the type cannot have such rates and intercepts.
+
+    Examples
+    --------
+    Fifty neurons for each of two dimensions:
+
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo.nef import make_neurons
+    >>> neurons = make_neurons(
+    ...     trajectory=np.zeros((1, 2)),
+    ...     groups=[slice(0, 1), slice(1, 2)],
+    ...     shares=[50, 50],
+    ...     neuron_type=nengo.LIF(),
+    ...     max_rates=nengo.dists.Uniform(200, 400),
+    ...     intercepts=nengo.dists.Uniform(-1.5, 1),
+    ...     solver=nengo.solvers.LstsqL2(reg=0.002),
+    ... )
+    >>> neurons.decoders.shape
+    (2, 100)
     """
     total, size = sum(shares), trajectory.shape[1]
     encoders, decoders = np.zeros((total, size)), np.zeros((size, total))

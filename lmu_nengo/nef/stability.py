@@ -1,4 +1,4 @@
-"""Poles of a loop of neurons that `lmu_nengo.nef.principle3` mapped."""
+"""Stability of a recurrent loop through neurons."""
 
 import numpy as np
 from nengo.exceptions import ValidationError
@@ -8,10 +8,10 @@ from lmu_nengo.nef.mapping import Mapping
 
 def loop_poles(mapping: Mapping) -> np.ndarray:
     """
-    Poles of the closed loop: the wanted ones, and those that the synapses add.
+    Poles of the closed loop: those of the state space, and those that the synapses add.
 
     A discrete mapping is stable if all magnitudes are below 1, a continuous one if all
-    real parts are below 0. Neurons have no part in it but their lead.
+    real parts are negative. Of the neurons, only their lead is taken into account.
 
     Parameters
     ----------
@@ -27,11 +27,19 @@ def loop_poles(mapping: Mapping) -> np.ndarray:
     Raises
     ------
     ValidationError
-        If the mapping is continuous with a delay: it has infinitely many poles.
+        If the mapping is continuous and has a delay, and so infinitely many poles.
+
+    Examples
+    --------
+    >>> from lmu_nengo.nef import loop_poles, principle3
+    >>> mapping = principle3([[0.99]], [[0.01]], synapse=0.1, dt=0.001)
+    >>> loop_poles(mapping).real.round(6)
+    array([0.99])
     """
     if mapping.dt is None and mapping.delays.any():
         raise ValidationError(
-            "a continuous loop with a delay has infinitely many poles. Use `principle3`.",
+            "has infinitely many poles if it is continuous and has a delay. Use "
+            "principle3, which maps a discrete state space.",
             attr="mapping",
         )
     R, rows = mapping.recurrent, (mapping.num, mapping.den, mapping.delays)

@@ -1,5 +1,7 @@
 """Synapses with a pure delay, and what a synapse on a connection computes."""
 
+from collections.abc import Callable
+
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
@@ -17,34 +19,45 @@ class DelayedLowpass(nengo.synapses.Synapse):
     Parameters
     ----------
     tau : float
-        Time constant in seconds, above 0.
+        Time constant in seconds.
     delay : float
-        Delay in seconds, at least 0, rounded to whole steps. It comes on top of the one
-        step that any connection with a synapse takes.
+        Delay in seconds, rounded to whole time steps. It comes on top of the one step
+        that any connection with a synapse takes.
 
     Raises
     ------
     ValidationError
-        If ``tau`` or ``delay`` is out of range.
+        If ``tau`` is not positive, or ``delay`` is negative.
+
+    Examples
+    --------
+    >>> from lmu_nengo import Spiking
+    >>> from lmu_nengo.nef import DelayedLowpass
+    >>> Spiking(n_neurons=1000, synapse=DelayedLowpass(tau=0.1, delay=0.005)).synapse
+    DelayedLowpass(tau=0.1, delay=0.005)
     """
 
     tau = NumberParam("tau", low=0, low_open=True)
     delay = NumberParam("delay", low=0)
 
-    def __init__(self, tau, delay):
+    def __init__(self, tau: float, delay: float):
         super().__init__()
         self.tau = check_positive(tau, "tau", obj=self)
         self.delay = check_non_negative(delay, "delay", obj=self)
 
-    def make_state(self, shape_in, shape_out, dt, dtype=None, y0=0):
-        """Filter, ring buffer of the delayed values, and place in the buffer."""
+    def make_state(
+        self, shape_in: tuple, shape_out: tuple, dt: float, dtype=None, y0: float = 0
+    ) -> dict:
+        """Return the filter's state, a ring buffer of past values, and the place in it."""
         state = nengo.Lowpass(self.tau).make_state(shape_in, shape_out, dt, dtype, y0)
         buffer = np.zeros((round(self.delay / dt), *shape_in), dtype=state["X"].dtype)
         buffer[...] = y0
         return {**state, "buffer": buffer, "place": np.zeros(1, dtype=np.int64)}
 
-    def make_step(self, shape_in, shape_out, dt, rng, state):
-        """Filter the value of ``delay`` seconds ago."""
+    def make_step(
+        self, shape_in: tuple, shape_out: tuple, dt: float, rng, state: dict
+    ) -> Callable:
+        """Return a function that filters the value of ``delay`` seconds ago."""
         buffer, place = state["buffer"], state["place"]
         lowpass = nengo.Lowpass(self.tau).make_step(
             shape_in, shape_out, dt, rng, {"X": state["X"]}
@@ -61,7 +74,9 @@ class DelayedLowpass(nengo.synapses.Synapse):
         return step
 
 
-def discrete_synapse(synapse, dt: float) -> tuple[np.ndarray, np.ndarray]:
+def discrete_synapse(
+    synapse: float | nengo.synapses.Synapse, dt: float
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Transfer function in z^-1 of a synapse on a Nengo connection.
 
@@ -75,7 +90,7 @@ def discrete_synapse(synapse, dt: float) -> tuple[np.ndarray, np.ndarray]:
         Lowpass time constant in seconds (0 is one step), `nengo.LinearFilter` (analog or
         not, so also `nengo.Lowpass` and `nengo.Alpha`) or `DelayedLowpass`.
     dt : float
-        Step in seconds, above 0.
+        Time step in seconds.
 
     Returns
     -------
@@ -85,8 +100,15 @@ def discrete_synapse(synapse, dt: float) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValidationError
-        If the synapse is of another kind (None has no step) or improper, or ``dt`` is
-        not above 0.
+        If the synapse is of another kind (``None`` has no step) or improper, or ``dt`` is
+        not positive.
+
+    Examples
+    --------
+    >>> from lmu_nengo.nef import discrete_synapse
+    >>> num, den = discrete_synapse(0.01, dt=0.001)
+    >>> num.round(4), den.round(4)
+    (array([0.    , 0.0952]), array([ 1.    , -0.9048]))
     """
     num, den, delay = difference_form(synapse, check_positive(dt, "dt"))
     in_z = [np.poly1d(p[::-1])(np.poly1d([1, -1])) for p in (num, den)]
@@ -100,7 +122,9 @@ def difference_form(synapse, dt):
     try:
         A, B, C, D = synapse_state_space(synapse, dt)  # what Nengo runs
     except (ValueError, TypeError) as error:
-        raise ValidationError(f"Nengo refuses {synapse!r}: {error}", "synapse") from error
+        raise ValidationError(
+            f"{synapse!r} cannot be discretized for dt={dt:g} s: {error}", attr="synapse"
+        ) from error
     k = len(A)
     A, D = A - np.eye(k), D.item()
     num, den, adjugate = np.zeros(k + 1), np.ones(k + 1), np.eye(k)
@@ -113,8 +137,8 @@ def difference_form(synapse, dt):
         num, den = np.append(num + D * den, 0), np.convolve(den, [1, 1])
     if not (np.isfinite(num).all() and np.isfinite(den).all() and num.any()):
         raise ValidationError(
-            f"got {synapse!r} with steps of {dt:g} s, which is not finite or passes "
-            "nothing on.",
+            f"must have finite coefficients and a non-zero numerator, got {synapse!r} with "
+            f"dt={dt:g} s.",
             attr="synapse",
         )
     return num, den, round(delay / dt)

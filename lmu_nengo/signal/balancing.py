@@ -1,10 +1,10 @@
-"""Coordinates for the state: ``m = transform @ x``, for neurons to hold ``x``.
+"""Coordinates of the state, ``m = transform @ x``, in which neurons hold ``x``.
 
 Neurons add noise to each dimension in proportion to its range, and saturate beyond it.
 Balanced coordinates weigh what a dimension is worth (how much of it reaches the window)
-against what it costs (how far it swings under the expected input). In them, as in Legendre
-coordinates, dimensions that saturate cannot make the memory unstable: with the diagonal
-matrix ``P`` of the window's energy, ``P A + A^T P`` is negative semi-definite.
+against what it costs (how far it swings under the expected input). In balanced and in
+Legendre coordinates, dimensions that saturate cannot make the memory unstable: with the
+diagonal matrix ``P`` of the window's energy, ``P A + A^T P`` is negative semi-definite.
 
 Sources: Moore, "Principal component analysis in linear systems", IEEE Trans. Automatic
 Control 1981; with the input's spectrum as weight: Enns, CDC 1984.
@@ -12,6 +12,7 @@ Control 1981; with the input's spectrum as weight: Enns, CDC 1984.
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_choice
 from lmu_nengo.signal.legendre import delay_decoders
@@ -20,7 +21,7 @@ COORDINATES = ("balanced", "legendre", "principal")
 
 
 def state_transform(
-    name: str, covariance, energy, size: int | None = None
+    name: str, covariance: ArrayLike, energy: ArrayLike, size: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Transform from new coordinates to Legendre coefficients, and back.
@@ -28,15 +29,15 @@ def state_transform(
     Parameters
     ----------
     name : {"balanced", "legendre", "principal"}
-        ``"balanced"`` makes the covariance and the energy one and the same diagonal
-        matrix, largest first; ``"principal"`` are the axes of the covariance, largest
-        first.
+        ``"balanced"`` makes the covariance and the energy the same diagonal matrix, with
+        the largest entry first; ``"principal"`` are the axes of the covariance, largest
+        first; ``"legendre"`` leaves the coefficients as they are.
     covariance : ndarray of shape (order, order)
         Mean of ``m m^T`` under the expected input.
     energy : ndarray of shape (order, order)
         What a state is worth: see `window_energy`.
     size : int, optional
-        Dimensions kept, the first ones; None is all.
+        Number of dimensions to keep, the first ones; ``None`` keeps all.
 
     Returns
     -------
@@ -48,7 +49,16 @@ def state_transform(
     Raises
     ------
     ValidationError
-        If the name is unknown.
+        If the name is unknown, or the state cannot be balanced.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lmu_nengo.signal import state_transform
+    >>> covariance = np.array([[2.0, 1.0], [1.0, 2.0]])
+    >>> transform, inverse = state_transform("principal", covariance, np.eye(2), size=1)
+    >>> np.abs(inverse).round(3)  # the axis along which the state varies most
+    array([[0.707, 0.707]])
     """
     check_choice(name, COORDINATES, "coordinates")
     order = len(covariance)
@@ -65,7 +75,7 @@ def state_transform(
     return transform[:, :size], inverse[:size]
 
 
-def window_energy(Ad, points=None) -> np.ndarray:
+def window_energy(Ad: ArrayLike, points: ArrayLike | None = None) -> np.ndarray:
     """
     Energy that a state gives the read-out until it is forgotten.
 
@@ -74,13 +84,26 @@ def window_energy(Ad, points=None) -> np.ndarray:
     Ad : ndarray of shape (order, order)
         Discrete state matrix.
     points : array_like of shape (n_points,), optional
-        What is read: delay / theta, each in [0, 1]. None is the whole window.
+        Points that are read: delay / theta, each in [0, 1]. ``None`` is the whole window.
 
     Returns
     -------
     energy : ndarray of shape (order, order)
         The state ``m`` gives ``m^T energy m``, summed over all later steps and averaged
         over the points: the observability Gramian.
+
+    Raises
+    ------
+    ValidationError
+        If a point lies outside [0, 1].
+
+    Examples
+    --------
+    A state that halves in each step, read at the beginning of the window:
+
+    >>> from lmu_nengo.signal import window_energy
+    >>> window_energy([[0.5]], points=[0.0])  # 1 + 1/4 + 1/16 + ...
+    array([[1.33333333]])
     """
     from scipy.linalg import solve_discrete_lyapunov
 
@@ -94,17 +117,17 @@ def window_energy(Ad, points=None) -> np.ndarray:
 
 
 def _lift(matrix, floor=1e-12):
-    """Lift eigenvalues that are zero but for rounding."""
+    """Lift eigenvalues that are zero apart from rounding."""
     return matrix + floor * np.trace(matrix) / len(matrix) * np.eye(len(matrix))
 
 
 def _root(matrix):
-    """Root ``L`` of a positive matrix, ``L L^T``."""
+    """Cholesky factor ``L`` of a positive matrix ``L L^T``."""
     try:
         return np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError as error:
         raise ValidationError(
-            "the expected input leaves some coefficients unmoved, so that the state "
-            "cannot be balanced. Expect a richer signal, or take 'legendre'.",
+            "'balanced' needs an expected input that excites every coefficient. Pass an "
+            "expected_input with a broader band, or use coordinates='legendre'.",
             attr="coordinates",
         ) from error

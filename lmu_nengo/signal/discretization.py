@@ -5,13 +5,16 @@ The discrete convention is ``m[t] = Ad m[t-1] + Bd u[t]``.
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_choice, check_integer, check_positive
 
 DISCRETIZERS = ("zoh", "euler", "bilinear")
 
 
-def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.ndarray]:
+def discretize(
+    A: ArrayLike, B: ArrayLike, dt: float, method: str = "zoh"
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Discrete matrices of ``m' = A m + B u`` for steps of ``dt`` seconds.
 
@@ -22,7 +25,7 @@ def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.nda
     B : array_like of shape (order, size_in)
         Continuous input matrix in 1/s.
     dt : float
-        Step in seconds, above 0.
+        Time step in seconds.
     method : {"zoh", "euler", "bilinear"}
         ``"zoh"`` is exact for an input held over each step, ``"euler"`` is
         ``I + A dt``, ``"bilinear"`` the trapezoidal rule.
@@ -37,8 +40,17 @@ def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.nda
     Raises
     ------
     ValidationError
-        If ``dt`` is not above 0, the method is unknown, shapes do not fit, or the
-        result is unstable (Euler's, when ``dt`` is too long for the order).
+        If ``dt`` is not positive, the method is unknown, shapes do not fit, or the result
+        is unstable (Euler's rule, when ``dt`` is too long for the order).
+
+    Examples
+    --------
+    A lowpass with a time constant of 10 ms:
+
+    >>> from lmu_nengo.signal import discretize
+    >>> Ad, Bd = discretize([[-100.0]], [[100.0]], dt=0.001)
+    >>> Ad.round(4), Bd.round(4)
+    (array([[0.9048]]), array([[0.0952]]))
     """
     from scipy.linalg import expm, solve  # takes a while to import
 
@@ -46,10 +58,10 @@ def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.nda
     dt = check_positive(dt, "dt")
     check_choice(method, DISCRETIZERS, "method")
     if A.ndim != 2 or A.shape[0] != A.shape[1]:
-        raise ValidationError(f"got shape {A.shape}, expected (order, order).", attr="A")
+        raise ValidationError(f"must be of shape (order, order), got {A.shape}.", attr="A")
     if B.ndim != 2 or B.shape[0] != A.shape[0]:
         raise ValidationError(
-            f"got shape {B.shape}, expected ({A.shape[0]}, size_in) to fit A.", attr="B"
+            f"must be of shape ({A.shape[0]}, size_in) to fit A, got {B.shape}.", attr="B"
         )
     order, size_in = B.shape
     if method == "zoh":  # the input is a state that stays as it is for a step
@@ -65,15 +77,15 @@ def discretize(A, B, dt: float, method: str = "zoh") -> tuple[np.ndarray, np.nda
         radius = np.abs(np.linalg.eigvals(Ad)).max()
         if radius > 1:
             raise ValidationError(
-                f"Euler's rule with a step of {dt:g} s is unstable for this state space "
-                f"(spectral radius {radius:.4g}, at most 1 is stable). Use 'zoh', a "
-                "shorter step, or a lower order.",
+                f"'euler' is unstable for this state space with dt={dt:g} s (the spectral "
+                f"radius is {radius:.4g}, and must not exceed 1). Use 'zoh', a shorter dt, "
+                "or a lower order.",
                 attr="method",
             )
     return Ad, Bd
 
 
-def impulse_response(Ad, Bd, n_steps: int) -> np.ndarray:
+def impulse_response(Ad: ArrayLike, Bd: ArrayLike, n_steps: int) -> np.ndarray:
     """
     State after a unit impulse, ``Ad^k Bd`` for k = 0 to ``n_steps - 1``.
 
@@ -84,21 +96,32 @@ def impulse_response(Ad, Bd, n_steps: int) -> np.ndarray:
     Bd : array_like of shape (order, 1)
         Discrete input matrix.
     n_steps : int
-        Number of steps, at least 1.
+        Number of steps.
 
     Returns
     -------
     response : ndarray of shape (n_steps, order)
         Row ``k`` is the state ``k`` steps after the impulse came in.
+
+    Raises
+    ------
+    ValidationError
+        If ``n_steps`` is not a positive integer.
+
+    Examples
+    --------
+    >>> from lmu_nengo.signal import impulse_response
+    >>> impulse_response([[0.5]], [[1.0]], n_steps=4).ravel()
+    array([1.   , 0.5  , 0.25 , 0.125])
     """
     impulse = np.zeros((check_integer(n_steps, "n_steps"), 1))
     impulse[0] = 1
     return simulate(Ad, Bd, impulse)
 
 
-def simulate(Ad, Bd, u) -> np.ndarray:
+def simulate(Ad: ArrayLike, Bd: ArrayLike, u: ArrayLike) -> np.ndarray:
     """
-    Run ``m[t] = Ad m[t-1] + Bd u[t]`` from zero.
+    Run a discrete state space, ``m[t] = Ad m[t-1] + Bd u[t]``, from a state of zero.
 
     Parameters
     ----------
@@ -113,6 +136,12 @@ def simulate(Ad, Bd, u) -> np.ndarray:
     -------
     m : ndarray of shape (n_steps, order)
         State after each step.
+
+    Examples
+    --------
+    >>> from lmu_nengo.signal import simulate
+    >>> simulate([[0.5]], [[1.0]], u=[[1.0], [1.0], [0.0]]).ravel()
+    array([1.  , 1.5 , 0.75])
     """
     m = np.asarray(u, dtype=np.float64) @ np.transpose(Bd)
     Ad = np.ascontiguousarray(Ad)

@@ -6,10 +6,11 @@ Representation in Recurrent Neural Networks", NeurIPS 2019, equations 1 to 4.
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_integer, check_positive
 
-MAX_ORDER = 500  # that `order_for` tries
+MAX_ORDER = 500  # the highest that `order_for` tries
 
 
 def state_space(theta: float, order: int) -> tuple[np.ndarray, np.ndarray]:
@@ -22,9 +23,9 @@ def state_space(theta: float, order: int) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     theta : float
-        Length of the window in seconds, above 0.
+        Length of the window in seconds.
     order : int
-        Number of Legendre polynomials, at least 1.
+        Number of Legendre polynomials.
 
     Returns
     -------
@@ -37,7 +38,18 @@ def state_space(theta: float, order: int) -> tuple[np.ndarray, np.ndarray]:
     Raises
     ------
     ValidationError
-        If ``order`` is not an integer of at least 1, or ``theta`` is not above 0.
+        If ``order`` is not a positive integer, or ``theta`` is not positive and finite.
+
+    Examples
+    --------
+    >>> from lmu_nengo.signal import state_space
+    >>> A, B = state_space(theta=0.5, order=3)
+    >>> A
+    array([[ -2.,  -2.,  -2.],
+           [  6.,  -6.,  -6.],
+           [-10.,  10., -10.]])
+    >>> B.ravel()
+    array([ 2., -6., 10.])
     """
     order = check_integer(order, "order")
     theta = check_positive(theta, "theta")
@@ -49,7 +61,7 @@ def state_space(theta: float, order: int) -> tuple[np.ndarray, np.ndarray]:
     return A, B
 
 
-def delay_decoders(order: int, points) -> np.ndarray:
+def delay_decoders(order: int, points: ArrayLike) -> np.ndarray:
     """
     Decoders that read delayed inputs from the Legendre coefficients.
 
@@ -59,7 +71,7 @@ def delay_decoders(order: int, points) -> np.ndarray:
     Parameters
     ----------
     order : int
-        Number of Legendre polynomials, at least 1.
+        Number of Legendre polynomials.
     points : array_like of shape (n_points,) or float
         Delays as fractions of the window, delay / theta, each in [0, 1].
 
@@ -71,26 +83,38 @@ def delay_decoders(order: int, points) -> np.ndarray:
     Raises
     ------
     ValidationError
-        If a point lies outside [0, 1], or ``order`` is not an integer of at least 1.
+        If a point lies outside [0, 1], or ``order`` is not a positive integer.
+
+    See Also
+    --------
+    reconstruct_window : the decoded values themselves.
+
+    Examples
+    --------
+    >>> from lmu_nengo import delay_decoders
+    >>> delay_decoders(order=4, points=[0.0, 0.5, 1.0])
+    array([[ 1. , -1. ,  1. , -1. ],
+           [ 1. ,  0. , -0.5, -0. ],
+           [ 1. ,  1. ,  1. ,  1. ]])
     """
     order = check_integer(order, "order")
     points = np.atleast_1d(np.asarray(points, dtype=np.float64))
     if points.ndim != 1:
         raise ValidationError(
-            f"got an array of shape {points.shape}, expected one dimension.",
+            f"must be a number or one-dimensional, got an array of shape {points.shape}.",
             attr="points",
         )
     outside = ~((points >= 0) & (points <= 1))
     if np.any(outside):
         raise ValidationError(
-            f"got {points[outside][0]:g}, expected delay / theta in [0, 1]. Divide the "
+            f"must be delay / theta in [0, 1], got {points[outside][0]:g}. Divide the "
             "delay in seconds by theta; a longer delay needs a larger theta.",
             attr="points",
         )
     return np.polynomial.legendre.legvander(2 * points - 1, order - 1)
 
 
-def reconstruct_window(memory, points) -> np.ndarray:
+def reconstruct_window(memory: ArrayLike, points: ArrayLike) -> np.ndarray:
     """
     Window of the input that the Legendre coefficients describe.
 
@@ -110,12 +134,21 @@ def reconstruct_window(memory, points) -> np.ndarray:
     ------
     ValidationError
         If a point lies outside [0, 1].
+
+    Examples
+    --------
+    Coefficients (1, 0, 0) are a constant window, (0, 1, 0) a ramp:
+
+    >>> from lmu_nengo.signal import reconstruct_window
+    >>> reconstruct_window([[1, 0, 0], [0, 1, 0]], points=[0.0, 0.5, 1.0])
+    array([[ 1.,  1.,  1.],
+           [-1.,  0.,  1.]])
     """
     memory = np.asarray(memory, dtype=np.float64)
     return memory @ delay_decoders(memory.shape[-1], points).T
 
 
-def delay_error(order: int, cycles, point: float = 1.0) -> np.ndarray:
+def delay_error(order: int, cycles: ArrayLike, point: float = 1.0) -> np.ndarray:
     """
     Error with which a memory delays a sine, relative to the sine's amplitude.
 
@@ -125,7 +158,7 @@ def delay_error(order: int, cycles, point: float = 1.0) -> np.ndarray:
     Parameters
     ----------
     order : int
-        Number of Legendre polynomials, at least 1.
+        Number of Legendre polynomials.
     cycles : array_like
         Cycles of the sine in one window, frequency times theta, at least 0.
     point : float
@@ -140,6 +173,14 @@ def delay_error(order: int, cycles, point: float = 1.0) -> np.ndarray:
     ------
     ValidationError
         If ``order`` or ``point`` is out of range.
+
+    Examples
+    --------
+    A memory of order 6 delays one cycle a window well, and three cycles badly:
+
+    >>> from lmu_nengo.signal import delay_error
+    >>> delay_error(order=6, cycles=[1.0, 3.0]).round(3)
+    array([0.007, 0.809])
     """
     A, B = state_space(1.0, order)
     decoder = delay_decoders(order, point)[0]
@@ -157,9 +198,9 @@ def order_for(theta: float, frequency: float, tolerance: float = 0.01) -> int:
     Parameters
     ----------
     theta : float
-        Length of the window in seconds, above 0.
+        Length of the window in seconds.
     frequency : float
-        Highest frequency in Hz, above 0.
+        Highest frequency in Hz.
     tolerance : float
         Largest error relative to a sine's amplitude, in (0, 1). Delays shorter than
         theta err more at the same order: see `delay_error`.
@@ -173,12 +214,20 @@ def order_for(theta: float, frequency: float, tolerance: float = 0.01) -> int:
     ------
     ValidationError
         If an argument is out of range, or no order up to 500 is enough.
+
+    Examples
+    --------
+    >>> from lmu_nengo import order_for
+    >>> order_for(theta=1.0, frequency=1.0)
+    6
+    >>> order_for(theta=1.0, frequency=10.0, tolerance=0.05)
+    36
     """
     theta = check_positive(theta, "theta")
     frequency = check_positive(frequency, "frequency", unit="Hz")
-    tolerance = check_positive(tolerance, "tolerance", unit="the amplitude")
+    tolerance = check_positive(tolerance, "tolerance", unit="relative to the amplitude")
     if tolerance >= 1:
-        raise ValidationError(f"got {tolerance:g}, expected less than 1.", attr="tolerance")
+        raise ValidationError(f"must be below 1, got {tolerance:g}.", attr="tolerance")
     cycles = theta * frequency * np.linspace(0.02, 1, 50)
     # at 2 polynomials a cycle the far end begins to be seen
     for order in range(max(1, int(2 * cycles[-1])), MAX_ORDER + 1):
@@ -187,7 +236,7 @@ def order_for(theta: float, frequency: float, tolerance: float = 0.01) -> int:
         ):
             return order
     raise ValidationError(
-        f"got {cycles[-1]:.4g} cycles in a window, which needs an order above {MAX_ORDER}. "
-        "Shorten theta or filter the input.",
+        f"is too high for this theta: {cycles[-1]:.4g} cycles in a window need an order "
+        f"above {MAX_ORDER}. Use a shorter theta, or filter the input.",
         attr="frequency",
     )

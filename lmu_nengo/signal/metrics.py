@@ -1,12 +1,13 @@
-"""Measures of error."""
+"""Error measures."""
 
 import numpy as np
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
 
-def nrmse(output, target) -> float:
+def nrmse(output: ArrayLike, target: ArrayLike) -> float:
     """
-    Root mean square error over the root mean square of the target.
+    Normalized root mean square error: the RMSE over the root mean square of the target.
 
     Parameters
     ----------
@@ -24,11 +25,17 @@ def nrmse(output, target) -> float:
     ------
     ValidationError
         If the shapes differ.
+
+    Examples
+    --------
+    >>> from lmu_nengo.signal import nrmse
+    >>> nrmse(output=[3.0, 4.5], target=[3.0, 4.0])
+    0.1
     """
     output, target = np.asarray(output), np.asarray(target)
     if output.shape != target.shape:
         raise ValidationError(
-            f"got shape {output.shape}, expected the target's {target.shape}.",
+            f"must have the target's shape {target.shape}, got {output.shape}.",
             attr="output",
         )
     return float(np.linalg.norm(output - target) / np.linalg.norm(target))

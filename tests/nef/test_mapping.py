@@ -353,16 +353,16 @@ def test_discrete_matrices_tend_to_the_continuous(name):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"Ad": np.eye(2)[:1]}, "expected \\(order, order\\)"),
-        ({"Bd": np.ones(2)}, "expected \\(2, size_in\\)"),
+        ({"Ad": np.eye(2)[:1]}, "must be of shape \\(order, order\\)"),
+        ({"Bd": np.ones(2)}, "must be of shape \\(2, size_in\\)"),
         ({"dt": 0}, "must be positive"),
         ({"lead": -1.0}, "must be non-negative"),
         ({"synapse": None}, "must be a time constant"),
         ({"synapse": nengo.synapses.Triangle(0.1)}, "must be a time constant"),
-        ({"synapse": [0.1] * 3}, "got 3 synapses, expected one, or 2"),
+        ({"synapse": [0.1] * 3}, "must be one synapse or a list of 2"),
         ({"synapse": -0.1}, "must be non-negative"),
         ({"synapse": nengo.LinearFilter([1, 2, 3], [1, 1])}, "Improper"),
-        ({"synapse": nengo.LinearFilter([0], [0.1, 1])}, "passes nothing on"),
+        ({"synapse": nengo.LinearFilter([0], [0.1, 1])}, "a non-zero numerator"),
         ({"synapse": nengo.LinearFilter([1, -0.9], [1, 0, 0], analog=False)}, "zero"),
     ],
 )
@@ -381,7 +381,7 @@ def test_bad_delays_are_refused():
 def test_continuous_form_refuses_what_it_cannot_do():
     A, B = state_space(1.0, 2)
     for synapse in (0, SYNAPSES["discrete"], nengo.LinearFilter([1, 2, 3], [1, 1])):
-        with pytest.raises(ValidationError, match="expected an analog filter"):
+        with pytest.raises(ValidationError, match="must be an analog filter"):
             continuous_principle3(A, B, synapse)
     mapping = continuous_principle3(A, B, DelayedLowpass(0.1, 0.1))
     with pytest.raises(ValidationError, match="infinitely many"):

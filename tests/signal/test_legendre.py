@@ -94,10 +94,10 @@ def test_bad_theta_is_refused(theta):
 
 @pytest.mark.parametrize("points", [-0.01, [0, 1.5], [np.nan]])
 def test_points_outside_the_window_are_refused(points):
-    with pytest.raises(ValidationError, match=r"expected delay / theta in \[0, 1\]"):
+    with pytest.raises(ValidationError, match=r"must be delay / theta in \[0, 1\]"):
         delay_decoders(3, points)
 
 
 def test_points_of_two_dimensions_are_refused():
-    with pytest.raises(ValidationError, match="one dimension"):
+    with pytest.raises(ValidationError, match="one-dimensional"):
         delay_decoders(3, [[0.5]])
