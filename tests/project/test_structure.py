@@ -81,6 +81,21 @@ def test_tests_mirror_the_packages():
     assert folders == packages - untested
 
 
+def test_the_documented_tree_is_that_of_the_folders():
+    page = (ROOT / "docs" / "structure.md").read_text(encoding="utf-8")
+    tree = page.split("```text\n")[1].split("```")[0]
+    documented, above = set(), []
+    for line in tree.splitlines():
+        name = line.split("/")[0]
+        depth = (len(name) - len(name.lstrip())) // 2
+        above = [*above[:depth], name.strip()]
+        documented.add(Path(*above))
+    assert all((ROOT / path).is_dir() for path in documented)
+    assert {path for path in documented if path.parts[0] == "lmu_nengo"} == {
+        package.relative_to(ROOT) for package in PACKAGES
+    }
+
+
 def test_nox_names_existing_tests():
     spec = importlib.util.spec_from_file_location("noxfile", ROOT / "noxfile.py")
     noxfile = importlib.util.module_from_spec(spec)
