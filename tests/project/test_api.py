@@ -18,7 +18,9 @@ PACKAGES = [
     if path.parent.name not in ("backend", "kernels")
 ]
 TOP_LEVEL = [name for name in PACKAGES if name.count(".") == 1]
-READY = ("lmu_nengo.io", "lmu_nengo.viz")
+READY = tuple(
+    f"lmu_nengo.{name}" for name in ("datasets", "io", "layers", "processes", "viz")
+)
 UNDOCUMENTED = ("lmu_nengo.memory", "lmu_nengo.targets.loihi")
 
 
