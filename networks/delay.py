@@ -2,8 +2,8 @@
 A spiking memory delays a signal
 ================================
 
-White noise of up to 1 Hz goes into a memory of 1,000 spiking neurons, whose window is
-one second long. The far end of the window is read from it: the signal, one second late.
+White noise up to 1 Hz goes into a memory of 1,000 spiking neurons, whose window is one
+second long. Its far end is read out: the signal, one second late.
 
 Open it in Nengo GUI (``nengo networks/delay.py``) or draw it with
 ``python networks/delay.py --out delay.png``.
@@ -18,12 +18,12 @@ from lmu_nengo import LegendreMemory, Spiking, delay_decoders
 THETA = 1.0  # seconds
 ORDER = 6
 DT = 0.001
-# lower rates than by default, so that single spikes can be seen
+# lower rates than the default, so that single spikes are visible
 REALIZATION = Spiking(1000, max_rates=nengo.dists.Uniform(60, 120))
 
 
 class ExactDelay(nengo.Process):
-    """Value of one window ago, from a list of all values since."""
+    """A delay of one window, with a list of all values since."""
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Start with a list of zeros."""
@@ -57,11 +57,11 @@ neurons.label = "spikes of the memory"
 
 
 def draw(seconds):
-    """Simulate, and draw signal, delayed signal and spikes."""
+    """Simulate, and draw the signal, the delayed signal and spikes."""
     import numpy as np
     from matplotlib import pyplot
 
-    from lmu_nengo.viz import plotting
+    from lmu_nengo import viz
 
     with model:
         probes = [nengo.Probe(node) for node in (signal, truth, decoded)]
@@ -80,8 +80,8 @@ def draw(seconds):
     top.set(ylabel="value", title="1,000 spiking neurons remember one second")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     shown = np.linspace(0, neurons.n_neurons - 1, 40).astype(int)
-    plotting.raster(t, sim.data[spikes][:, shown], axes=bottom)
-    bottom.set_title("spikes of 40 of them", fontsize="medium")
+    viz.raster(t, sim.data[spikes][:, shown], axes=bottom)
+    bottom.set_title("spikes of 40 neurons", fontsize="medium")
     return figure
 
 

@@ -1,13 +1,13 @@
 """
-A cell that feeds back
-======================
+An LMU cell with feedback
+=========================
 
-The paper's cell has a memory ``m`` of its input ``u``, a hidden state ``h``, and paths
-between them: here ``u = x + e_h h`` and ``h = tanh(W_m m)``. ``W_m`` reads from the memory
-what ``u`` was half a second and a quarter of a second ago, and ``e_h`` feeds the former
-back with its sign turned. One pulse at the input, as long as the window, and the cell keeps
-up a rhythm of one second, twice its window: what it does now is the opposite of what it did
-half a second ago. Slide ``x`` to disturb it.
+The paper's cell has a memory ``m`` of its encoded input ``u``, a hidden state ``h``, and
+paths between them: here ``u = x + e_h h`` and ``h = tanh(W_m m)``. ``W_m`` reads from the
+memory what ``u`` was half a second and a quarter of a second ago, and ``e_h`` feeds the
+former back with its sign inverted. After a single input pulse, as long as the window, the
+cell keeps oscillating with a period of one second, twice its window: its output is the
+opposite of what it was half a second ago. Move the slider of ``x`` to disturb it.
 
 Open it in Nengo GUI (``nengo networks/lmu_cell.py``) or draw it with
 ``python networks/lmu_cell.py --out lmu_cell.png``.
@@ -17,12 +17,12 @@ import nengo
 import numpy as np
 
 from lmu_nengo import LMUCell, delay_decoders
-from lmu_nengo.viz.gui import window_view
+from lmu_nengo.viz import window_view
 
 THETA = 0.5  # seconds
 ORDER = 9
 DT = 0.001
-GAIN = 2.0  # of the memory on the hidden units; above 1, or the rhythm dies away
+GAIN = 2.0  # from the memory to the hidden units; the oscillation decays below 1
 
 model = nengo.Network(label="LMU cell", seed=0)
 with model:
@@ -35,7 +35,7 @@ with model:
         order=ORDER,
         hidden_d=2,
         input_encoders=np.ones((1, 1)),
-        hidden_encoders=np.array([[-1.0, 0.0]]),  # of the two, the first feeds back
+        hidden_encoders=np.array([[-1.0, 0.0]]),  # only the first unit feeds back
         memory_kernel=GAIN * delay_decoders(ORDER, [1.0, 0.5]),
         bias=None,
         dt=DT,
@@ -49,7 +49,7 @@ with model:
 
 
 def draw(seconds):
-    """Simulate, and draw all that the cell computes."""
+    """Simulate, and draw everything that the cell computes."""
     from matplotlib import pyplot
 
     with model:
@@ -59,14 +59,14 @@ def draw(seconds):
         sim.run(seconds)
 
     figure, rows = pyplot.subplots(4, 1, sharex=True, figsize=(8, 6), layout="constrained")
-    names = ("x: input", "u: to the memory", "m: memory", "h: hidden state")
+    names = ("x: input", "u: encoded input", "m: memory", "h: hidden state")
     for axes, probe, name in zip(rows, probes, names, strict=True):
         axes.plot(sim.trange(), sim.data[probe][:, :4], lw=1.2)
         axes.set_title(name, fontsize="medium")
     rows[2].set_title("m: memory, the first 4 of 9 coefficients", fontsize="medium")
     rows[3].legend(["0.5 s ago", "0.25 s ago"], loc="lower right", fontsize="small")
     rows[3].set(xlabel="time (s)", xlim=(0, seconds))
-    figure.suptitle("A pulse starts a rhythm that the cell keeps up")
+    figure.suptitle("A pulse starts an oscillation that the cell sustains")
     return figure
 
 

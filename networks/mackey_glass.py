@@ -2,11 +2,11 @@
 A chaotic series, predicted live
 ================================
 
-The Mackey-Glass series, a benchmark of prediction, never repeats. A memory keeps the last
-second of it; 1,000 spiking neurons look at the memory's state, and their decoders are found
-in closed form, by least squares over another stretch of the series, so that they say what
-will come 0.3 s later. One unit of the series' time lasts 20 ms here, which makes that
-the usual 15 units.
+The Mackey-Glass series, a benchmark of prediction, never repeats. A memory holds the last
+second of it. The state of the memory drives 1,000 spiking neurons, whose decoders predict
+the value 0.3 s later; they are solved in closed form, by least squares over another part
+of the series. One unit of the series' time lasts 20 ms here, so that 0.3 s are the usual
+15 units.
 
 Open it in Nengo GUI (``nengo networks/mackey_glass.py``) or draw it with
 ``python networks/mackey_glass.py --out mackey_glass.png``.
@@ -17,19 +17,19 @@ import numpy as np
 
 from lmu_nengo import LegendreMemory
 from lmu_nengo.signal import simulate
-from lmu_nengo.viz.gui import window_view
+from lmu_nengo.viz import window_view
 
 THETA = 1.0  # seconds
 ORDER = 10
 DT = 0.001
 UNIT = 0.02  # seconds for one unit of the series' time
 AHEAD = 0.3  # seconds
-TAU = 0.05  # seconds: the read-out's synapse; it looks that much further ahead
+TAU = 0.05  # seconds: the read-out's synapse, whose lag the decoders make up for
 LEARN, LIVE = 40.0, 60.0  # seconds of the series
 
 
 def mackey_glass(n_steps, h, tau=17.0, discard=2000):
-    """x' = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x by Euler's rule, less its mean."""
+    """Integrate x' = 0.2 x(t - tau) / (1 + x(t - tau)^10) - 0.1 x by Euler's rule."""
     lag = round(tau / h)
     x = [1.2] * (lag + 1)
     for i in range(discard + n_steps):
@@ -44,8 +44,8 @@ series = mackey_glass(n_learn + n_live + n_ahead, DT / UNIT)
 now, ahead = series[n_learn:-n_ahead, None], series[n_learn + n_ahead :]
 
 
-def beside_what_will_come(t, x):
-    """Prediction, and the value that the series will have then."""
+def with_future_value(t, x):
+    """Prediction, and the value that the series will have at that time."""
     return x[0], ahead[(round(t / DT) - 1) % n_live]
 
 
@@ -53,10 +53,10 @@ model = nengo.Network(label="Mackey-Glass", seed=0)
 with model:
     signal = nengo.Node(nengo.processes.PresentInput(now, DT), label="series")
     memory = LegendreMemory(THETA, ORDER, dt=DT, label="memory")
-    # the states of the memory under the first stretch, and what came after each
+    # states of the memory in the first part of the series, and the values to predict
     states = simulate(*memory.discrete(), series[:n_learn, None])[2000::20]
     later = series[2000 + n_ahead + round(TAU / DT) :][: n_learn - 2000 : 20, None]
-    # small directions count, though less than large ones; lengths are about 1
+    # partly whitened: small directions count, though less; vectors have a length of about 1
     axes, spread, _ = np.linalg.svd(states.T @ states / len(states))
     turned = (axes / spread**0.25).T / np.sqrt(np.sum(spread**0.5))
     neurons = nengo.Ensemble(
@@ -67,7 +67,7 @@ with model:
         label="spikes of the read-out",
     )
     predicted = nengo.Node(size_in=1, label="predicted")
-    both = nengo.Node(beside_what_will_come, size_in=1, size_out=2, label="both")
+    both = nengo.Node(with_future_value, size_in=1, size_out=2, label="both")
     nengo.Connection(signal, memory.input, synapse=None)
     nengo.Connection(memory.output, neurons, transform=turned, synapse=None)
     nengo.Connection(
@@ -84,7 +84,7 @@ with model:
 
 
 def draw(seconds):
-    """Simulate, and draw the prediction at the time for which it was made."""
+    """Simulate, and draw each prediction at the time for which it was made."""
     from matplotlib import pyplot
 
     with model:
@@ -97,8 +97,8 @@ def draw(seconds):
     figure, (top, bottom) = pyplot.subplots(
         2, 1, sharex=True, height_ratios=(3, 1), figsize=(8, 5), layout="constrained"
     )
-    top.plot(t, truth, color="0.7", lw=4, label="what came")
-    top.plot(t, guess, color="tab:red", lw=1.2, label="predicted 0.3 s before")
+    top.plot(t, truth, color="0.7", lw=4, label="series")
+    top.plot(t, guess, color="tab:red", lw=1.2, label="predicted 0.3 s earlier")
     top.set(ylabel="series", title="Spiking neurons predict a chaotic series")
     bottom.plot(t, guess - truth, color="tab:red", lw=1)
     bottom.set(xlabel="time (s)", ylabel="error", xlim=(t[0], t[-1]))

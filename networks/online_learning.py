@@ -2,11 +2,11 @@
 A read-out learns online
 ========================
 
-White noise of up to 1.5 Hz goes into a memory of 1,000 spiking neurons, whose window is one
-second long. 500 more neurons see the memory's state, by a connection inside the read-out
-that Nengo GUI does not draw; their decoders start at zero and follow the error (PES), until
-they give what the signal was half a second ago. Slide ``stop`` to 1 and what was learned
-stays.
+White noise up to 1.5 Hz goes into a memory of 1,000 spiking neurons, whose window is one
+second long. Its state drives 500 more neurons, through a connection inside the read-out
+that Nengo GUI does not draw. Their decoders start at zero and are learned from the error
+(PES) until they return the signal of half a second ago. Move the slider of ``stop`` to 1
+to stop learning; the decoders then stay as they are.
 
 Open it in Nengo GUI (``nengo networks/online_learning.py``) or draw it with
 ``python networks/online_learning.py --out online_learning.png``, which stops learning after
@@ -28,7 +28,7 @@ BAND = Band(1.5, 0.3)
 
 
 class ExactDelay(nengo.Process):
-    """The value of some time ago, from a list of all values since."""
+    """A delay, with a list of all values since."""
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Start with a list of zeros."""
@@ -61,8 +61,8 @@ with model:
         memory,
         500,
         expected_input=BAND,
-        max_rates=nengo.dists.Uniform(80, 160),  # low ones: single spikes can be seen
-        learning_rate=5e-3,  # more than usual: a lower rate of spikes learns more slowly
+        max_rates=nengo.dists.Uniform(80, 160),  # low, so that single spikes are visible
+        learning_rate=5e-3,  # higher than usual, because low firing rates learn more slowly
         label="learned read-out",
     )
     learned, error = readout.output, readout.error
@@ -78,7 +78,7 @@ neurons.label = "spikes of the read-out"
 
 
 def draw(seconds):
-    """Simulate, and draw what was learned and its error."""
+    """Simulate, and draw the learned output and its error."""
     import numpy as np
     from matplotlib import pyplot
 
@@ -94,9 +94,9 @@ def draw(seconds):
         2, 1, sharex=True, height_ratios=(2, 1), figsize=(8, 5), layout="constrained"
     )
     t = sim.trange()
-    top.plot(t, output, label="learned", color="tab:red", lw=1)
+    top.plot(t, output, label="learned output", color="tab:red", lw=1)
     top.plot(t, target, label="signal half a second ago", color="black", lw=0.7)
-    top.set(ylabel="value", title="Neurons learn to read the memory of a signal")
+    top.set(ylabel="value", title="Neurons learn to read out a memory")
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     # root mean square over two seconds, relative to the signal's
     smooth = nengo.Lowpass(2.0)
@@ -105,7 +105,7 @@ def draw(seconds):
     for axes in (top, bottom):
         axes.axvspan(learning, seconds, color="0.9")
     bottom.text(learning, 0, " learning stopped", va="bottom")
-    bottom.set(xlabel="time (s)", ylabel="error, relative", xlim=(0, seconds))
+    bottom.set(xlabel="time (s)", ylabel="relative error", xlim=(0, seconds))
     bottom.set_ylim(bottom=0)
     return figure
 

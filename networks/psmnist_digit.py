@@ -1,15 +1,16 @@
 """
-A classifier watches a digit come in
-====================================
+A classifier sees a digit pixel by pixel
+========================================
 
-An LMU that was trained on permuted handwritten digits sees one pixel after another, always
-in the same random order. Its memory spans all of them; from the first one on it says which
-digit it takes them for. Halfway it is right for 55.4 % of the test digits, at the last
-pixel for 96.4 %. Then the memory is emptied for the next digit.
+An LMU that was trained on permuted handwritten digits receives one pixel after another,
+always in the same random order. Its memory spans the whole digit, and from the first pixel
+on it gives probabilities of the ten digits. After half of the pixels it is right for 55.4 %
+of the test digits, after the last one for 96.4 %. Then the memory is reset for the next
+digit.
 
-The view shows the pixels that came so far, each in its place, and the ten answers.
-``python -m experiments psmnist_digit --data PATH`` trained it. The digits are the first
-test digits of each kind.
+The view shows the pixels so far, each in its place, and the ten probabilities. The network
+was trained by ``python -m experiments psmnist_digit --data PATH``. The digits are the first
+test digit of each class.
 
 Open it in Nengo GUI (``nengo networks/psmnist_digit.py``) or draw it with
 ``python networks/psmnist_digit.py --out psmnist_digit.png``.
@@ -26,8 +27,8 @@ import numpy as np
 from lmu_nengo import LegendreMemory
 
 DT = 0.001
-HOLD = 5  # steps for which a pixel is shown: a digit takes four seconds
-# Sphinx-Gallery knows no __file__, but runs a script in its folder
+HOLD = 5  # steps for which each pixel is shown; a digit takes four seconds
+# Sphinx-Gallery defines no __file__, but runs a script in its folder
 folder = Path(globals().get("__file__", "")).parent
 with np.load(folder / "psmnist_digit.npz", allow_pickle=False) as saved:
     weights = dict(saved)
@@ -39,13 +40,13 @@ side = round(n_pixels**0.5)
 
 
 def place(t):
-    """Number of the digit that is shown at a time, and of its pixel."""
+    """Number of the digit that is shown at time ``t``, and number of its pixel."""
     step = round(t / DT) - 1
     return divmod(max(step, 0) // HOLD, n_pixels)
 
 
 def pixel(t):
-    """Value of the pixel that is shown."""
+    """Value of the pixel that is shown at time ``t``."""
     digit, i = place(t)
     return images[digit % len(images), pixel_order[i]]
 
@@ -56,30 +57,30 @@ def probabilities(t, scores):
     return share / share.sum()
 
 
-class Emptied:
-    """What takes the old digit out of the memory when the next one begins."""
+class Reset:
+    """Input that empties the memory when the next digit begins."""
 
     digit = 0
 
     def __call__(self, t, m):
-        """Minus what the memory would keep."""
+        """Return the negative of what would remain in the memory."""
         digit, _ = place(t)
         begins, self.digit = digit != self.digit, digit
         return -memory.going_on_from(m) if begins else np.zeros(len(m))
 
 
 class DigitView:
-    """Picture of the pixels so far and of the ten answers, for Nengo GUI."""
+    """Picture of the pixels so far and of the ten probabilities, for Nengo GUI."""
 
     _nengo_html_ = ""
 
     def __call__(self, t, share):
-        """Draw them every 20 steps."""
+        """Update the picture every 20 steps."""
         if round(t / DT) % 20 == 1:
             self._nengo_html_ = self.draw(t, share)
 
     def draw(self, t, share):
-        """Draw pixels that did not come yet in gray."""
+        """Draw the picture; pixels that are still to come are gray."""
         digit, i = place(t)
         gray = np.full(n_pixels, 110, dtype=np.uint8)
         seen = pixel_order[: i + 1]
@@ -100,7 +101,7 @@ class DigitView:
 
 
 def png(gray):
-    """Gray values of shape (height, width) as a PNG file in base64."""
+    """Encode gray values of shape (height, width) as a PNG file in base64."""
 
     def chunk(kind, data):
         data = kind + data
@@ -117,7 +118,7 @@ model = nengo.Network(label="psMNIST digit", seed=0)
 with model:
     signal = nengo.Node(pixel, label="pixel")
     memory = LegendreMemory(n_pixels * HOLD * DT, order, dt=DT, start=True, label="memory")
-    emptied = nengo.Node(Emptied(), size_in=order, size_out=order, label="empty it")
+    reset = nengo.Node(Reset(), size_in=order, size_out=order, label="reset")
     hidden = nengo.Ensemble(
         n_hidden,
         1,
@@ -129,8 +130,8 @@ with model:
     answer = nengo.Node(probabilities, size_in=10, label="probabilities")
     shown = nengo.Node(DigitView(), size_in=10, size_out=0, label="digit and answer")
     nengo.Connection(signal, memory.input, synapse=None)
-    nengo.Connection(memory.output, emptied, synapse=0)  # the step before
-    nengo.Connection(emptied, memory.start, synapse=None)
+    nengo.Connection(memory.output, reset, synapse=0)  # the previous step
+    nengo.Connection(reset, memory.start, synapse=None)
     nengo.Connection(
         memory.output, hidden.neurons, transform=weights["hidden_weights"], synapse=None
     )
@@ -141,7 +142,7 @@ with model:
 
 
 def draw(seconds):
-    """Simulate, and draw the answers over time, and the digits."""
+    """Simulate, and draw the digits and the probabilities over time."""
     from matplotlib import pyplot
 
     with model:
@@ -174,7 +175,7 @@ def draw(seconds):
         axes.axvline(i * length, color="white", lw=1)
     axes.set(xlabel="time (s)", ylabel="digit", yticks=range(10))
     figure.colorbar(image, ax=axes, label="probability")
-    figure.suptitle("A classifier watches digits come in, pixel by pixel")
+    figure.suptitle("A classifier sees digits pixel by pixel")
     return figure
 
 

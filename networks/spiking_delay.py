@@ -1,10 +1,10 @@
 """
-Spiking neurons beside the exact memory
-=======================================
+A spiking memory and an exact one
+=================================
 
-The same memory twice: exact, and in 1,000 leaky integrate-and-fire (LIF) neurons whose
+The same memory twice: exact, and with 1,000 leaky integrate-and-fire (LIF) neurons whose
 recurrent connections implement the same equations. Both delay a signal by one second.
-Their difference is what the neurons add to the error; it is shown ten times larger.
+Their difference is the error that the neurons add; it is shown magnified ten times.
 
 Open it in Nengo GUI (``nengo networks/spiking_delay.py``) or draw it with
 ``python networks/spiking_delay.py --out spiking_delay.png``.
@@ -17,7 +17,7 @@ from lmu_nengo import LegendreMemory, Linear, Spiking, delay_decoders
 THETA = 1.0  # seconds
 ORDER = 6
 DT = 0.001
-# lower rates than by default, so that single spikes can be seen
+# lower rates than the default, so that single spikes are visible
 LIF = Spiking(1000, nengo.LIF(), max_rates=nengo.dists.Uniform(60, 120))
 
 model = nengo.Network(label="spiking delay", seed=0)
@@ -47,7 +47,7 @@ def draw(seconds):
     import numpy as np
     from matplotlib import pyplot
 
-    from lmu_nengo.viz import plotting
+    from lmu_nengo import viz
 
     with model:
         nodes = (signal, exact_delayed, delayed, difference)
@@ -61,14 +61,14 @@ def draw(seconds):
         3, 1, sharex=True, height_ratios=(3, 1, 2), figsize=(8, 6), layout="constrained"
     )
     styles = ("signal", "0.8", 1), ("exact, 1 s late", "black", 3)
-    styles += (("in 1,000 LIF neurons", "tab:red", 1.2),)
+    styles += (("1,000 LIF neurons, 1 s late", "tab:red", 1.2),)
     for probe, (label, color, width) in zip(probes, styles, strict=False):
         top.plot(t, sim.data[probe], label=label, color=color, lw=width)
     top.set(ylabel="value", title="An exact memory and a spiking one")
     middle.plot(t, sim.data[probes[3]] / 10, color="tab:red", lw=1)
     middle.set(ylabel="difference")
     shown = np.linspace(0, neurons.n_neurons - 1, 40).astype(int)
-    plotting.raster(t, sim.data[spikes][:, shown], axes=bottom)
+    viz.raster(t, sim.data[spikes][:, shown], axes=bottom)
     bottom.set_title("spikes of 40 neurons", fontsize="medium")
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
     return figure

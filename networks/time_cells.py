@@ -2,27 +2,28 @@
 Time cells
 ==========
 
-Neurons that fire one after the other once something has happened, each at a time of its
-own, are found in the hippocampus and called time cells. A memory's window makes them: here
-40 neurons look at a spiking memory of four seconds, each at another delay, and fire while
-what they look at passes by. The signal is a pulse every six seconds.
+Time cells are neurons in the hippocampus that fire one after the other following an event,
+each at its own time. A memory's window has the same effect: here each of 40 neurons reads
+a spiking memory of four seconds at a different delay, and fires while the signal passes
+that delay. The signal is a pulse every six seconds.
 
 Open it in Nengo GUI (``nengo networks/time_cells.py``) or draw it with
-``python networks/time_cells.py --out time_cells.png``. `python -m experiments time_cells`
-analyzes the memory's own neurons as in a published paper.
+``python networks/time_cells.py --out time_cells.png``. The command
+``python -m experiments time_cells`` analyzes the memory's own neurons as in a published
+paper.
 """
 
 import nengo
 import numpy as np
 
 from lmu_nengo import LegendreMemory, Spiking, delay_decoders
-from lmu_nengo.viz.gui import window_view
+from lmu_nengo.viz import window_view
 
 THETA = 4.0  # seconds
 ORDER = 18
 DT = 0.001
 N_CELLS = 40
-EVERY, WIDTH = 6.0, 1.5  # seconds from pulse to pulse, and of the pulse
+EVERY, WIDTH = 6.0, 1.5  # seconds between pulses, and length of a pulse
 
 
 def smooth_pulse(t):
@@ -54,7 +55,7 @@ with model:
         N_CELLS,
         1,
         neuron_type=nengo.LIF(),
-        gain=np.full(N_CELLS, 1.5),  # silent below two thirds of the height of a pulse
+        gain=np.full(N_CELLS, 1.5),  # silent below two thirds of the pulse height
         bias=np.zeros(N_CELLS),
         label="time cells",
     )
@@ -70,7 +71,7 @@ def draw(seconds):
     """Simulate, and draw the pulses and the cells' spikes."""
     from matplotlib import pyplot
 
-    from lmu_nengo.viz import plotting
+    from lmu_nengo import viz
 
     with model:
         probe = nengo.Probe(signal)
@@ -83,7 +84,7 @@ def draw(seconds):
     )
     top.plot(sim.trange(), sim.data[probe], color="black", lw=1.2)
     top.set(ylabel="pulses", title="40 neurons fire one after the other")
-    plotting.raster(sim.trange(), sim.data[spikes], axes=bottom)
+    viz.raster(sim.trange(), sim.data[spikes], axes=bottom)
     bottom.set(ylabel="time cell")
     return figure
 

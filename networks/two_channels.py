@@ -2,8 +2,8 @@
 A memory of two channels
 ========================
 
-A point wanders in the plane. A spiking memory with a channel for each coordinate keeps
-the last second of its path; one read-out takes both from half a second ago.
+A point moves in the plane at random. A spiking memory with one channel for each coordinate
+holds the last second of its path; the read-out returns the point of half a second ago.
 
 Open it in Nengo GUI (``nengo networks/two_channels.py``) or draw it with
 ``python networks/two_channels.py --out two_channels.png``.
@@ -13,7 +13,7 @@ import nengo
 import numpy as np
 
 from lmu_nengo import Band, LegendreMemory, Spiking, delay_decoders
-from lmu_nengo.viz.gui import window_view
+from lmu_nengo.viz import window_view
 
 THETA = 1.0  # seconds
 ORDER = 9
@@ -43,18 +43,20 @@ with model:
     nengo.Connection(
         memory.output,
         delayed,
-        transform=np.kron(np.eye(2), delay_decoders(ORDER, 0.5)),  # channel after channel
+        transform=np.kron(
+            np.eye(2), delay_decoders(ORDER, 0.5)
+        ),  # one block for each channel
         synapse=None,
     )
     view = window_view(memory, limits=(-1, 1), label="window")
 
 
 def draw(seconds):
-    """Simulate, and draw the path of the last second and what the memory holds of it."""
+    """Simulate, and draw the path of the last second and its reconstruction."""
     from matplotlib import pyplot
 
+    from lmu_nengo import viz
     from lmu_nengo.signal import reconstruct_window
-    from lmu_nengo.viz import plotting
 
     with model:
         probe, state = nengo.Probe(point), nengo.Probe(memory.output)
@@ -68,14 +70,14 @@ def draw(seconds):
     grid = figure.add_gridspec(2, 2)
     plane = figure.add_subplot(grid[:, 0])
     plane.plot(*path.T, color="0.9", lw=1)
-    plane.plot(*path[last].T, color="0.7", lw=4, label="the last second of the path")
+    plane.plot(*path[last].T, color="0.7", lw=4, label="last second of the path")
     curve = reconstruct_window(held, np.linspace(1, 0, 201))
-    plane.plot(*curve, color="tab:red", lw=1.5, label="what the memory holds")
+    plane.plot(*curve, color="tab:red", lw=1.5, label="reconstruction from the memory")
     plane.set(xlabel="channel 0", ylabel="channel 1", aspect="equal")
     for channel in range(2):
         axes = figure.add_subplot(grid[channel, 1])
         u = path[last, channel]
-        plotting.window(held[channel], THETA, u, now=t[-1], axes=axes)
+        viz.window(held[channel], THETA, u, now=t[-1], axes=axes)
         axes.set(ylabel=f"channel {channel}", xlabel="time (s)" if channel else "")
     figure.legend(*plane.get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure

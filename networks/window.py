@@ -1,10 +1,10 @@
 """
-The window that a memory holds
-==============================
+The window of a memory
+======================
 
-A memory of 1,000 spiking neurons keeps the last second of its input. Not only the far end
-of the window can be read: the whole second is there, at every moment. The view beside the
-network draws what the memory holds over what really came in.
+A memory of 1,000 spiking neurons holds the last second of its input. Not only the far end
+of the window can be read out: the whole second is available at every time. The view beside
+the network draws the reconstruction from the memory over the actual input.
 
 Open it in Nengo GUI (``nengo networks/window.py``) or draw it with
 ``python networks/window.py --out window.png``.
@@ -13,14 +13,14 @@ Open it in Nengo GUI (``nengo networks/window.py``) or draw it with
 import nengo
 
 from lmu_nengo import Band, LegendreMemory, Spiking
-from lmu_nengo.viz.gui import window_view
+from lmu_nengo.viz import window_view
 
 THETA = 1.0  # seconds
 ORDER = 12
 DT = 0.001
 BAND = Band(2.0, 0.3)
 
-# neurons that integrate, fire in turn, and are silent for half the values: to be seen
+# slow integrate-and-fire neurons that are silent for half of the values: easy to see
 REALIZATION = Spiking(
     1000,
     nengo.SpikingRectifiedLinear(),
@@ -45,11 +45,11 @@ neurons.label = "spikes of the memory"
 
 
 def draw(seconds):
-    """Simulate, and draw the last window, and the spikes that hold it."""
+    """Simulate, and draw the last window and the spikes that represent it."""
     import numpy as np
     from matplotlib import pyplot
 
-    from lmu_nengo.viz import plotting
+    from lmu_nengo import viz
 
     with model:
         probe = nengo.Probe(signal)
@@ -64,13 +64,13 @@ def draw(seconds):
     )
     top.plot(t, u, color="0.7", lw=1)
     last = slice(-round(THETA / DT), None)
-    plotting.window(sim.data[state][-1], THETA, u[last], now=t[-1], axes=top)
+    viz.window(sim.data[state][-1], THETA, u[last], now=t[-1], axes=top)
     shown = np.linspace(0, neurons.n_neurons - 1, 40).astype(int)
-    plotting.raster(t, sim.data[spikes][:, shown], axes=bottom)
+    viz.raster(t, sim.data[spikes][:, shown], axes=bottom)
     for axes in (top, bottom):
         axes.axvspan(t[-1] - THETA, t[-1], color="tab:red", alpha=0.08, lw=0)
     top.set(xlabel="", title="The last second of a signal, held by 1,000 spiking neurons")
-    bottom.set_title("spikes of 40 of them", fontsize="medium")
+    bottom.set_title("spikes of 40 neurons", fontsize="medium")
     figure.legend(*top.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
 

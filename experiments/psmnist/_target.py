@@ -259,7 +259,8 @@ def run(digits, target, n_digits, limit, permutation_seed, quick, seed, out):
     """
     if not targets.installed(target):  # before any training
         raise click.ClickException(
-            f'{target} is not installed: pip install "lmu-nengo[{target}]".'
+            f"{target} is not installed. Install it in a clone of this project: "
+            f'pip install -e ".[{target}]"'
         )
     out.mkdir(parents=True, exist_ok=True)
     preset = PRESETS[digits.name]

@@ -23,7 +23,7 @@ from experiments._lib.results import report
 from experiments.psmnist._data import data_options, load_digits, split
 from experiments.psmnist._network import accuracy, predict
 from experiments.psmnist._training import SMALL_DIGITS, Preset, build, train
-from lmu_nengo.viz import plotting
+from lmu_nengo import viz
 
 MNIST = Preset(
     order=128,
@@ -152,8 +152,8 @@ def draw(history, name, path):
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     loss = {"training": history["loss"], "validation": history["val_loss"]}
-    plotting.training_curves(loss, ylabel="cross-entropy", axes=left)
+    viz.training_curves(loss, ylabel="cross-entropy", axes=left)
     percent = {"validation": 100 * np.array(history["val_output_accuracy"])}
-    plotting.training_curves(percent, ylabel="accuracy (%)", axes=right)
+    viz.training_curves(percent, ylabel="accuracy (%)", axes=right)
     figure.suptitle(f"permuted {name}")
     figure.savefig(path, dpi=150)

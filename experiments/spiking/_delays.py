@@ -11,9 +11,12 @@ from lmu_nengo import targets
 WINDOW_TASK = dict(
     theta=0.1, order=3, high=3.0, rms=1.0, seconds=2.0, dt=0.001, n_delays=100
 )
-WINDOW_MEMORY = lmu_nengo.Spiking(
-    384, nengo.LIF(), synapse=0.01, expected_input=lmu_nengo.Band(3.0, 1.0)
-)
+WINDOW_MEMORIES = {
+    "core": lmu_nengo.Spiking(
+        384, nengo.LIF(), synapse=0.01, expected_input=lmu_nengo.Band(3.0, 1.0)
+    ),
+    "loihi": lmu_nengo.Spiking(384, nengo.LIF(), expected_input=lmu_nengo.Band(3.0, 1.0)),
+}
 
 
 def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_s):
@@ -167,33 +170,38 @@ def window_error(seed, target="core"):
     ----------
     seed : int
         Seed of signal and neurons.
-    target : str
-        One of `lmu_nengo.targets.NAMES`.
+    target : {"core", "loihi"}
+        Where the spiking memory runs; the exact one runs in core Nengo.
 
     Returns
     -------
     error : float
         NRMSE against an exact memory, over 100 delays from 0 to theta.
     """
-    task, probes = WINDOW_TASK, []
-    process = nengo.processes.WhiteSignal(
-        task["seconds"], high=task["high"], rms=task["rms"], y0=0, seed=seed
+    task = WINDOW_TASK
+    dt, seconds = task["dt"], task["seconds"]
+    decoders = lmu_nengo.delay_decoders(
+        task["order"], np.linspace(0, 1, task["n_delays"])
     )
-    with nengo.Network(seed=seed) as network:
-        signal = nengo.Node(process)
-        for realization in (WINDOW_MEMORY, lmu_nengo.Linear()):
-            memory = lmu_nengo.LegendreMemory(
-                task["theta"], task["order"], realization=realization, dt=task["dt"]
-            )
-            nengo.Connection(signal, memory.input, synapse=None)
-            probes.append(nengo.Probe(memory.output))
-    if target == "core":
-        sim = nengo.Simulator(network, dt=task["dt"], progress_bar=False)
-    else:
-        sim = targets.load(target).Simulator(network, dt=task["dt"], seed=seed)
-    with sim:
-        sim.run(task["seconds"])
-    delays = np.linspace(0, 1, task["n_delays"])
-    decoders = lmu_nengo.delay_decoders(task["order"], delays)
-    output, exact = (sim.data[probe] @ decoders.T for probe in probes)
+
+    def run(module, *realizations):
+        process = nengo.processes.WhiteSignal(
+            seconds, high=task["high"], rms=task["rms"], y0=0, seed=seed
+        )
+        probes = []
+        with nengo.Network(seed=seed) as network:
+            signal = nengo.Node(process)
+            for realization in realizations:
+                memory = lmu_nengo.LegendreMemory(
+                    task["theta"], task["order"], realization=realization, dt=dt
+                )
+                nengo.Connection(signal, memory.input, synapse=None)
+                probes.append(nengo.Probe(memory.output))
+        with module.Simulator(network, dt=dt, progress_bar=False) as sim:
+            sim.run(seconds)
+        return [sim.data[probe] @ decoders.T for probe in probes]
+
+    output, exact = run(nengo, WINDOW_MEMORIES["core"], lmu_nengo.Linear())
+    if target != "core":
+        (output,) = run(targets.load(target), WINDOW_MEMORIES[target])
     return lmu_nengo.signal.nrmse(output, exact)

@@ -6,7 +6,8 @@ memory (`lmu_nengo.targets.prepare`). Mean and worst of five seeds.
 
 Also on Loihi's emulator: 0.1 s, 3 Hz, order 3, 384 neurons; 1 s, 1 Hz, order 6, 600
 neurons; and, as published (nrmse_loihi_as_published), 0.1 s, 3 Hz, order 3, 384 neurons,
-rms 1.0, 2 s, the error over the whole window against an exact memory, without a filter.
+rms 1.0, 2 s, the error over the whole window against an exact memory, without a filter (but
+with our default synapse; the published one had 10 ms).
 """
 
 import time

@@ -62,7 +62,7 @@ REFERENCE = {"nrmse_lif_as_published": 0.048, "nrmse_order3_lif_as_published": 0
 @shared_options
 def main(quick, seed, out):
     """Run the experiment."""
-    n_seeds, n_published, seconds = (2, 2, 4.0) if quick else (10, 7, 20.0)
+    n_seeds, n_published, seconds = (2, 2, 3.0) if quick else (10, 7, 20.0)
     seeds = range(seed, seed + n_seeds)
     seeds_published = range(seed + 1, seed + 1 + n_published)
     task, order3, published = (

@@ -36,7 +36,7 @@ def main(quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (2 if quick else 3))
     sizes = (100, 300) if quick else (100, 300, 1000, 3000)
-    task = dict(TASK, seconds=2.0) if quick else TASK
+    task = dict(TASK, seconds=1.5) if quick else TASK
     expected = lmu_nengo.Band(task["high"], task["rms"])
     cases = {"nrmse_linear": (lmu_nengo.Linear(), task)}
     for name, neuron_type in NEURON_TYPES.items():

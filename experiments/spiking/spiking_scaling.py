@@ -100,7 +100,7 @@ def main(quick, seed, out):
     seeds = range(seed, seed + (2 if quick else 10))
     sizes = (100, 500) if quick else (100, 200, 500, 1000, 2000, 5000, 10000)
     orders = (4, 6) if quick else (2, 4, 6, 8, 10, 12)
-    task = dict(TASK, seconds=2.5) if quick else TASK
+    task = dict(TASK, seconds=1.5) if quick else TASK
     out.mkdir(parents=True, exist_ok=True)
     errors = by_neurons(sizes, seeds, task)
     fits = {

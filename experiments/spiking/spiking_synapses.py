@@ -63,8 +63,8 @@ def main(quick, seed, out):
     seeds = range(seed, seed + (2 if quick else 10))
     published, slow = PUBLISHED, SLOW
     if quick:
-        published = dict(PUBLISHED, seconds=0.3, dt=1e-4)
-        slow = dict(SLOW, seconds=3.0)
+        published = dict(PUBLISHED, seconds=0.2, dt=1e-4)
+        slow = dict(SLOW, seconds=1.5)
     groups = {
         "published": (PUBLISHED_SYNAPSES, 2000, published),
         "slow": (SLOW_SYNAPSES, 1000, slow),
