@@ -1,1 +1,1 @@
-"""All experiments at once, and sweeps."""
+"""Commands that run other experiments: all of them, or sweeps."""

@@ -118,7 +118,7 @@ def draw(figures, results, y, path):
     right.imshow(np.sqrt(counts), cmap="Blues")
     for (i, j), count in np.ndenumerate(counts):
         if count:
-            color = "white" if i == j else "black"
+            color = "white" if count > counts.max() / 2 else "black"
             right.text(j, i, f"{count:.0f}", color=color, ha="center", va="center", size=7)
     right.set(xlabel="answer", ylabel="digit", xticks=range(10), yticks=range(10))
     right.set_title(f"{figures['accuracy']:.1f}% of {len(y)} digits")

@@ -1,1 +1,1 @@
-"""How long a past is remembered."""
+"""How long a history is remembered."""

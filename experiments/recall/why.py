@@ -294,24 +294,24 @@ def draw(settings, accuracy, path):
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7.4), layout="constrained")
-    (upper, beside), (lower, last) = figure.subplots(2, 2)
+    (gradients, pulses), (gates, last) = figure.subplots(2, 2)
     steps = settings["steps"]
-    axes = {"gradient": upper, "left": beside, "saturated": lower}
+    axes = {"gradient": gradients, "left": pulses, "saturated": gates}
     for key, by_name in settings["curves"].items():
         kind, _, trained = key.partition("_")
         style = dict(color=COLORS[kind], ls="--" if trained else "-")
         for name, values in by_name.items():
             axes[name].plot(steps, np.array(values), **style)
-    for axis, lowest in ((upper, 1e-30), (beside, 1e-16)):
+    for axis, lowest in ((gradients, 1e-30), (pulses, 1e-16)):
         axis.set(xscale="log", yscale="log", ylim=(lowest, 100))
-    upper.set(xlabel="k (steps)", ylabel="norm of the gradient")
-    upper.set_title("gradient of the last state w.r.t. the input k steps earlier")
-    beside.set(
+    gradients.set(xlabel="k (steps)", ylabel="norm of the gradient")
+    gradients.set_title("gradient of the last state w.r.t. the input k steps earlier")
+    pulses.set(
         xlabel="time after the pulse (steps)", ylabel="relative distance of the states"
     )
-    beside.set_title("what remains of a pulse")
-    lower.set(xscale="log", xlabel="time (steps)", ylabel="share", ylim=(-0.03, 1.03))
-    lower.set_title("saturated gates (simple RNN: units)")
+    pulses.set_title("what remains of a pulse")
+    gates.set(xscale="log", xlabel="time (steps)", ylabel="share", ylim=(-0.03, 1.03))
+    gates.set_title("saturated gates (simple RNN: units)")
     delays = settings["delays"]
     for kind, values in accuracy.items():
         style = ":" if kind == "hmm" else "-"

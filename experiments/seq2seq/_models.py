@@ -191,10 +191,16 @@ def make_lstm(task, units, n_target, seed):
     return keras.Model(source, keras.layers.Dense(1)(states))
 
 
-def lstm_units(task, n_parameters, n_target):
+def lstm_units(task, n_parameters):
     """Largest size with which `make_lstm` does not exceed a number of parameters."""
+    n_layers = 1 if task == "one_way" else 2
+    n_read = 2 if task == "both_ways" else 1  # layers that the read-out sees
+
+    def count(n):
+        return n_layers * 4 * n * (n + 2) + n_read * n + 1
+
     units = 1
-    while make_lstm(task, units + 1, n_target, 0).count_params() <= n_parameters:
+    while count(units + 1) <= n_parameters:
         units += 1
     return units
 
@@ -203,7 +209,7 @@ def train_lstm(task, sets, limits, seed, folder, resume, n_parameters):
     """Do the same as `train_lmu` with LSTM layers of at most ``n_parameters``."""
     epochs, seconds = limits
     n_target = sets[0][1].shape[1]
-    model = make_lstm(task, lstm_units(task, n_parameters, n_target), n_target, seed)
+    model = make_lstm(task, lstm_units(task, n_parameters), n_target, seed)
     model.compile(tf.optimizers.Adam(), "mse")
     history = train(
         model,

@@ -1,1 +1,1 @@
-"""Memories in spiking neurons."""
+"""Spiking memories: accuracy, cost and targets."""

@@ -180,9 +180,7 @@ def window_error(seed, target="core"):
     """
     task = WINDOW_TASK
     dt, seconds = task["dt"], task["seconds"]
-    decoders = lmu_nengo.delay_decoders(
-        task["order"], np.linspace(0, 1, task["n_delays"])
-    )
+    decoders = lmu_nengo.delay_decoders(task["order"], np.linspace(0, 1, task["n_delays"]))
 
     def run(module, *realizations):
         process = nengo.processes.WhiteSignal(

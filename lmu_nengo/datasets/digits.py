@@ -73,7 +73,7 @@ def load_mnist(path: str | Path | None = None, download: bool = False) -> Digits
 
     Examples
     --------
-    Without a file, scikit-learn's small digits are at hand:
+    Scikit-learn's small digits can replace it:
 
     >>> from lmu_nengo.datasets import load_mnist, load_small_digits
     >>> digits = load_mnist() or load_small_digits()

@@ -31,11 +31,11 @@ def invoke(*arguments, **env):
     return result
 
 
-def figures_of(name, out, *options):
+def figures_of(name, out, *options, stem=None):
     """Run an experiment in this process; return what its JSON file contains."""
     result = invoke(name, *options, "--out", out)
     assert result.exit_code == 0, result.output
-    return read(out, name)
+    return read(out, stem or name)
 
 
 def read(out, name):

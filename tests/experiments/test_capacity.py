@@ -1,4 +1,4 @@
-"""The paper's capacity figure: what is published, and what theory says is left."""
+"""The paper's capacity figure: published errors, and the errors that theory expects."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def test_an_untrained_memory_is_as_good_as_published(n_steps):
     assert lmu_errors(n_steps, 20, seed=0).max() <= WORST[n_steps]
 
 
-def test_what_is_left_is_a_shift_of_one_step_at_the_end_of_the_window():
+def test_the_error_is_a_shift_of_one_step_at_the_end_of_the_window():
     """An input held for a step arrives half a step early; theta is half a step short."""
     shift = [np.mean(np.diff(x[:-1000]) ** 2) for x in stimuli(1000, 0, slice(100, 120))]
     errors = lmu_errors(1000, 20, seed=0)

@@ -23,7 +23,7 @@ def test_interpolation_is_bilinear_and_black_outside():
     assert not shifted(100, 0).any() and not shifted(0, -100).any()
 
 
-def test_distorted_images_keep_their_weight_and_follow_the_seed():
+def test_distorted_images_keep_their_sum_and_follow_the_seed():
     side, n = 28, 2000
     offset = np.arange(side) - (side - 1) / 2
     blob = np.exp(-0.5 * (offset[:, None] ** 2 + offset**2) / 4**2).ravel()
@@ -40,7 +40,7 @@ def test_distorted_images_keep_their_weight_and_follow_the_seed():
     assert abs(rows.mean()) < 0.1 and low < rows.var() < low + BEND**2
 
 
-def test_inputs_are_pushed_to_where_the_loss_grows():
+def test_inputs_are_moved_along_the_gradient_of_the_loss():
     import tensorflow as tf
 
     from lmu_nengo.training import nengo_dl  # noqa: F401  selects Keras

@@ -1,10 +1,10 @@
-"""The experiments on targets, their short versions; what they measure in full is slow."""
+"""Experiments on targets."""
 
 import importlib.util
 
 import pytest
 
-from tests.experiments.commands import figures_of, invoke, read
+from tests.experiments.commands import figures_of
 
 
 def test_backends_runs_on_core(tmp_path):
@@ -29,8 +29,8 @@ def test_quantization_costs_little_at_many_bits_and_much_at_few(tmp_path):
 
 @pytest.mark.slow
 def test_digits_in_spikes_agree_with_the_rate_network(tmp_path):
-    invoke("psmnist", "--quick", "--target", "core", "--out", tmp_path)
-    figures = read(tmp_path, "psmnist_core")["figures"]
+    options = ("--quick", "--target", "core")
+    figures = figures_of("psmnist", tmp_path, *options, stem="psmnist_core")["figures"]
     assert figures["digits"] == 10
     assert figures["agreement_rate"] >= 90
 
@@ -41,7 +41,8 @@ def test_digits_on_a_target_agree_with_the_rate_network(tmp_path, target):
     backend = {"ocl": "nengo_ocl"}.get(target, target)
     if importlib.util.find_spec(backend) is None:
         pytest.skip(f"needs {backend}")
-    invoke("psmnist", "--target", target, "--streamed", 100, "--out", tmp_path)
-    figures = read(tmp_path, f"psmnist_{target}")["figures"]
+    options = ("--target", target, "--streamed", 100)
+    written = figures_of("psmnist", tmp_path, *options, stem=f"psmnist_{target}")
+    figures = written["figures"]
     assert figures["digits"] == 100
     assert figures["agreement_rate"] >= 97

@@ -21,7 +21,7 @@ DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(
     not (CHROMIUM and DRIVER), reason="Chromium or its chromedriver is not installed"
 )
-SECONDS = 120  # to wait for anything, on a busy machine
+SECONDS = 120  # maximum time to wait, on a busy machine
 ALWAYS_THERE = {"NetGraph", "Progress", "SimControl"}
 # rectangles of what is on the page, and points along the lines between the boxes
 LOOK = """
@@ -103,11 +103,11 @@ def wait_for(condition, what):
 
 
 def overlaps(page):
-    """Names of what lies over something else, or beyond the page."""
+    """Names of what overlaps something else, or leaves the page."""
 
     def apart(a, b):
-        beside = a["right"] <= b["left"] or b["right"] <= a["left"]
-        return beside or a["bottom"] <= b["top"] or b["bottom"] <= a["top"]
+        horizontally = a["right"] <= b["left"] or b["right"] <= a["left"]
+        return horizontally or a["bottom"] <= b["top"] or b["bottom"] <= a["top"]
 
     def inside(x, y, box):
         return box["left"] < x < box["right"] and box["top"] < y < box["bottom"]
@@ -128,7 +128,7 @@ def overlaps(page):
 
 
 def scripts():
-    """Every script; all but one take too long for the fast suite."""
+    """All scripts; only one of them in the fast tests."""
     for path in sorted((ROOT / "networks").glob("*.py")):
         marks = [] if path.stem == "window" else [pytest.mark.slow]
         yield pytest.param(path.stem, marks=marks)

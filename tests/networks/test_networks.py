@@ -33,7 +33,7 @@ def test_script_defines_a_model_and_a_layout(path, monkeypatch):
 
 
 def pictures():
-    """All scripts; in the fast suite one only."""
+    """All scripts; only one of them in the fast tests."""
     for path in SCRIPTS:
         marks = [] if path.stem == "delay" else [pytest.mark.slow]
         yield pytest.param(path, id=path.stem, marks=marks)
@@ -51,7 +51,7 @@ def test_script_draws_a_picture(path, tmp_path):
     assert picture.stat().st_size > 10_000
 
 
-def test_script_leaves_a_figure_as_a_gallery_wants_it(monkeypatch):
+def test_script_leaves_one_figure_for_the_gallery(monkeypatch):
     from matplotlib import pyplot
 
     pyplot.switch_backend("agg")
@@ -88,7 +88,7 @@ def test_delay_shows_the_signal_one_second_late():
     assert nrmse(sim.data[decoded], sim.data[truth]) < 0.06
 
 
-def test_cell_keeps_up_a_rhythm_of_twice_its_window():
+def test_cell_oscillates_with_a_period_of_twice_its_window():
     names, data = run_script("lmu_cell", 6.0, u="cell.u")
     late = data["u"][3000:, 0] > 0
     rises = np.flatnonzero(late[1:] & ~late[:-1])
@@ -100,14 +100,14 @@ def test_cell_keeps_up_a_rhythm_of_twice_its_window():
 def test_time_cells_fire_at_their_own_delays():
     names, data = run_script("time_cells", 6.0, spikes="cells.neurons")
     t = 0.001 * np.arange(1, 6001)
-    # around the time at which the pulse's peak has its delay
+    # around the time at which the pulse's peak has reached the cell's delay
     expected = names["WIDTH"] / 2 + names["delays"] * names["THETA"]
     times = [t[train > 0].mean() for train in data["spikes"].T]
     assert np.allclose(times, expected, atol=0.1)
 
 
 @pytest.mark.slow
-def test_two_channels_are_delayed_each():
+def test_both_channels_are_delayed():
     _, data = run_script("two_channels", 8.0, now="point", late="delayed")
     assert nrmse(data["late"][1000:], data["now"][500:-500]) < 0.03
 
@@ -130,7 +130,7 @@ def test_mackey_glass_is_predicted_ahead():
 
 
 @pytest.mark.slow
-def test_classifier_knows_nine_of_ten_digits_at_their_ends():
+def test_classifier_is_right_at_the_end_of_nine_of_ten_digits():
     names = runpy.run_path(str(ROOT / "networks" / "psmnist_digit.py"), run_name="gui")
     length = names["n_pixels"] * names["HOLD"]
     _, data = run_script("psmnist_digit", 10 * length * 0.001, answer="answer")
@@ -140,7 +140,7 @@ def test_classifier_knows_nine_of_ten_digits_at_their_ends():
 
 
 @pytest.mark.slow
-def test_the_read_out_learns_online():
+def test_the_readout_learns_online():
     names = runpy.run_path(str(ROOT / "networks" / "online_learning.py"), run_name="gui")
     with names["model"]:
         learned, truth = (nengo.Probe(names[n]) for n in ("learned", "truth"))
