@@ -1,15 +1,9 @@
 """``python -m experiments NAME``: each experiment is a command in a file of its own."""
 
 import importlib
-import os
-import warnings
 from pathlib import Path
 
 import click
-
-# TensorFlow's log tells a user nothing here: it reports a missing GPU as an error
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-warnings.filterwarnings("ignore", "No GPU support detected")
 
 FOLDER = Path(__file__).parent
 # every file is a command unless its name begins with an underscore

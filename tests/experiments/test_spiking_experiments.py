@@ -2,8 +2,10 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from experiments.spiking import _delays, spiking_scaling
 from tests.experiments.commands import figures_of, read, run
 
 SLOW_SYNAPSES = (
@@ -113,15 +115,20 @@ BARS = {
 }
 
 
-@pytest.mark.parametrize("name", FIGURES)
-def test_quick_run_has_its_figures(name, tmp_path):
-    options = ("--quick", "--seed", 100)
-    if name == "time_cells":  # as a user starts it, with parallel workers
-        assert run(name, *options, "--out", tmp_path).stderr == ""
-        written = read(tmp_path, name)
-    else:
-        written = figures_of(name, tmp_path, *options)
-    assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+# these differ from spiking_delay in settings, not in what is simulated
+SAME_SIMULATION = (
+    "spiking_neurons",
+    "spiking_order27",
+    "spiking_scaling",
+    "spiking_synapses",
+)
+QUICK = ("--quick", "--seed", 100)
+
+
+def check(name, folder):
+    """Check the files that a quick run has left; return its figures."""
+    assert (folder / f"{name}.png").stat().st_size > 10_000
+    written = read(folder, name)
     assert (written["experiment"], written["seed"], written["quick"]) == (name, 100, True)
     assert written["settings"]["seeds"] == [100, 101]
     summarized, single = FIGURES[name]
@@ -130,9 +137,49 @@ def test_quick_run_has_its_figures(name, tmp_path):
     assert all(math.isfinite(value) for value in figures.values())
     assert all(figures[n] <= figures[f"{n}_worst"] for n in summarized)
     assert written["reference"].keys() <= figures.keys()
-    if name == "spiking_delay":
-        for kind in ("lif", "spiking_rectified_linear"):
-            assert figures[f"nrmse_{kind}"] < 1.5 * figures["nrmse_linear"]
+    return figures
+
+
+def test_spiking_delay_adds_little_error_to_an_exact_memory(tmp_path):
+    figures_of("spiking_delay", tmp_path, *QUICK)
+    figures = check("spiking_delay", tmp_path)
+    for kind in ("lif", "spiking_rectified_linear"):
+        assert figures[f"nrmse_{kind}"] < 1.5 * figures["nrmse_linear"]
+
+
+def test_time_cells_run_in_parallel_workers_of_a_process(tmp_path):
+    assert run("time_cells", *QUICK, "--out", tmp_path).stderr == ""
+    check("time_cells", tmp_path)
+
+
+def test_spiking_product_has_its_figures(tmp_path):
+    figures_of("spiking_product", tmp_path, *QUICK)
+    check("spiking_product", tmp_path)
+
+
+@pytest.mark.parametrize("name", SAME_SIMULATION)
+def test_every_case_and_seed_becomes_a_figure(name, tmp_path, monkeypatch):
+    seeds = []
+
+    def run_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_s):
+        """Return a sine, with noise from neurons, and the sine."""
+        seeds.append(seed)
+        target = np.sin(np.arange(round(seconds / dt)) / 100)[:, None]
+        noise = np.random.RandomState(seed).randn(*target.shape)
+        return target + 0.01 * realization.is_spiking * noise, target
+
+    monkeypatch.setattr(_delays, "run_delay", run_delay)
+    monkeypatch.setattr(spiking_scaling, "run_delay", run_delay)
+    figures_of(name, tmp_path, *QUICK)
+    check(name, tmp_path)
+    assert seeds.count(100) == seeds.count(101) == len(seeds) / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAME_SIMULATION)
+def test_quick_run_has_its_figures(name, tmp_path):
+    run(name, *QUICK, "--out", tmp_path)
+    check(name, tmp_path)
 
 
 @pytest.mark.slow
