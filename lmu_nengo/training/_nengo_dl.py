@@ -82,11 +82,11 @@ def import_both():
 
 @contextmanager
 def without_startup_noise():
-    """Drop `NOISE` from standard error, unless the user chose what TensorFlow logs."""
-    if LOG_LEVEL in os.environ:
+    """Drop `NOISE` from standard error, unless the user set the log level to 0."""
+    # for what comes later, and in the process that NengoDL starts
+    if os.environ.setdefault(LOG_LEVEL, "1") == "0":
         yield
         return
-    os.environ[LOG_LEVEL] = "1"  # later, and in the process that NengoDL starts
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as log:

@@ -1,6 +1,6 @@
 """Trains one network in one of several ways; writes losses and parameters as JSON.
 
-Run as ``distributed_example.py WAY OUT [OPTIONS]``; a worker of several has TF_CONFIG.
+Run as ``distributed_example.py WAY OUT PATH...``; a worker of several has TF_CONFIG.
 """
 
 import contextlib
@@ -108,19 +108,19 @@ def outputs_of_replicas(strategy, realization):
 
 def main():
     """Train in several ways in one process, as TensorFlow takes long to start."""
-    way, out = sys.argv[1], Path(sys.argv[2])
+    way, out, kinds = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     out.mkdir(exist_ok=True)
     strategy = strategy_of(way)
     windowed = lmu_nengo.Windowed(STEPS)
-    ways = {
+    options = {
         "last step": dict(realization=windowed),
         "all steps": dict(realization=windowed, keep_history=True),
         "step by step": dict(realization=lmu_nengo.Linear()),
     }
-    results = {name: train(strategy, out, **options) for name, options in ways.items()}
+    results = {kind: train(strategy, out, **options[kind]) for kind in kinds}
     if way == "mirrored":
+        results["one"] = {kind: train(None, out, **options[kind]) for kind in kinds}
         results["replicas"] = outputs_of_replicas(strategy, windowed)
-    results["wrote"] = sorted(path.name for path in out.iterdir())
     (out / "results.json").write_text(json.dumps(results))
 
 

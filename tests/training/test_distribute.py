@@ -14,11 +14,13 @@ from lmu_nengo import Windowed
 tf = pytest.importorskip("tensorflow")
 
 TESTS = Path(__file__).parent
+PATHS = ("last step", "all steps", "step by step")
 
 
-def start(way, folder, **environment):
+def start(way, folder, paths, **environment):
     """Start a process that trains; its results are in ``folder``."""
-    command = [sys.executable, str(TESTS / "distributed_example.py"), way, str(folder)]
+    script = str(TESTS / "distributed_example.py")
+    command = [sys.executable, script, way, str(folder), *paths]
     environment = {**os.environ, **environment}
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         environment.pop(name, None)  # workers that wait for each other need some
@@ -40,15 +42,9 @@ def results(processes, folders):
     return [json.loads((folder / "results.json").read_text()) for folder in folders]
 
 
-@pytest.fixture(scope="module")
-def one_device(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("distribute") / "one"
-    return results([start("one", folder)], [folder])[0]
-
-
-def check_equal(got, expected):
+def check_equal(got, expected, paths):
     """The same training, but for the order in which numbers are added."""
-    for way in ("last step", "all steps", "step by step"):
+    for way in paths:
         assert got[way]["path"] == expected[way]["path"] == way
         losses = expected[way]["loss"]
         assert losses[0] > 1.05 * losses[2]  # it learns
@@ -58,19 +54,22 @@ def check_equal(got, expected):
         assert np.allclose(got[way]["weights"], weights, rtol=0, atol=1e-5)
 
 
-def test_two_devices_train_as_one(one_device, tmp_path):
+@pytest.mark.parametrize(
+    "paths", [PATHS[:2], pytest.param(PATHS[2:], marks=pytest.mark.slow)]
+)
+def test_two_devices_train_as_one(paths, tmp_path):
     folder = tmp_path / "mirrored"
-    (mirrored,) = results([start("mirrored", folder)], [folder])
-    check_equal(mirrored, one_device)
-    for way in ("last step", "all steps", "step by step"):
-        outputs = one_device[way]["outputs"]
+    (mirrored,) = results([start("mirrored", folder, paths)], [folder])
+    check_equal(mirrored, mirrored["one"], paths)
+    for way in paths:
+        outputs = mirrored["one"][way]["outputs"]
         assert np.allclose(mirrored[way]["outputs"], outputs, rtol=0, atol=1e-5)
     a, b = mirrored["replicas"]
     assert np.abs(np.subtract(a, b)).max() > 0.01  # other values are dropped
 
 
 @pytest.mark.slow
-def test_two_workers_train_as_one(one_device, tmp_path):
+def test_two_workers_train_as_one(tmp_path):
     sockets = [socket.socket() for _ in range(2)]
     for s in sockets:
         s.bind(("127.0.0.1", 0))
@@ -82,10 +81,12 @@ def test_two_workers_train_as_one(one_device, tmp_path):
     for i, folder in enumerate(folders):
         task = {"type": "worker", "index": i}
         config = json.dumps({"cluster": {"worker": hosts}, "task": task})
-        processes.append(start("workers", folder, TF_CONFIG=config))
+        processes.append(start("workers", folder, PATHS, TF_CONFIG=config))
     chief, other = results(processes, folders)
-    check_equal(chief, one_device)
-    check_equal(other, one_device)
+    folder = tmp_path / "one"
+    (one,) = results([start("one", folder, PATHS)], [folder])
+    check_equal(chief, one, PATHS)
+    check_equal(other, one, PATHS)
     assert chief["wrote"] == ["checkpoint.npz", "checkpoint.previous.npz", "log.txt"]
     assert other["wrote"] == ["log.txt"]
 

@@ -32,7 +32,6 @@ def cell(**kwargs):
 
 BUILDERS = {
     "memory": lambda: LegendreMemory(0.01, 4, SIZE),
-    "last step": lambda: LegendreMemory(0.01, 4, SIZE),
     "hidden feedback": lambda: cell(
         hidden_kernel=drawn(3, 3), hidden_type=nengo.Sigmoid(tau_ref=1)
     ),
@@ -44,58 +43,61 @@ BUILDERS = {
 }
 
 
-def wired(name, stateful=True):
+def wired(*names, stateful=True, keep_history=True):
+    """A network with some of them, and the probes on their outputs."""
     with nengo.Network(seed=0) as network:
-        nengo_dl.configure_settings(stateful=stateful, keep_history=name != "last step")
+        nengo_dl.configure_settings(stateful=stateful, keep_history=keep_history)
         source = nengo.Node(np.zeros(SIZE))
-        part = BUILDERS[name]()
-        nengo.Connection(source, part.input, synapse=None)
-        probe = nengo.Probe(part.output)
-    return network, probe
+        probes = []
+        for name in names:
+            part = BUILDERS[name]()
+            nengo.Connection(source, part.input, synapse=None)
+            probes.append(nengo.Probe(part.output))
+    return network, probes
 
 
-def predict(sim, probe, x, stateful):
-    return sim.predict(x, stateful=stateful, verbose=0)[probe]
+def predict(sim, probes, x, stateful):
+    values = sim.predict(x, stateful=stateful, verbose=0)
+    return np.concatenate([values[probe] for probe in probes], axis=-1)
 
 
-@pytest.mark.parametrize("name", BUILDERS)
-def test_two_calls_that_carry_the_state_equal_one(name):
-    network, probe = wired(name)
+@pytest.mark.parametrize("path", ["all steps", "last step"])
+def test_two_calls_that_carry_the_state_equal_one(path):
+    names = ["memory"] if path == "last step" else BUILDERS
+    network, probes = wired(*names, keep_history=path == "all steps")
     realize(network, Windowed(2 * STEPS))
     with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
-        whole = predict(sim, probe, X, False)
+        whole = predict(sim, probes, X, False)
     realize(network, Windowed(STEPS))
     first, second = X[:, :STEPS], X[:, STEPS:]
     with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
-        parts = [predict(sim, probe, x, True) for x in (first, second)]
+        parts = [predict(sim, probes, x, True) for x in (first, second)]
         sim.reset(include_trainable=False)
-        again = predict(sim, probe, first, True)
+        again = predict(sim, probes, first, True)
         sim.reset(include_trainable=False)
-        predict(sim, probe, first, False)  # leaves nothing behind
-        alone = predict(sim, probe, first, False)
-    if name == "last step":
-        assert sim.path == "last step"
-        assert np.abs(parts[1] - whole).max() < 1e-5
-    else:
-        assert np.abs(np.concatenate(parts, axis=1) - whole).max() < 1e-5
+        predict(sim, probes, first, False)  # leaves nothing behind
+        alone = predict(sim, probes, first, False)
+    assert sim.path == path
+    joined = np.concatenate(parts, axis=1) if path == "all steps" else parts[1]
+    assert np.abs(joined - whole).max() < 1e-5
     assert np.array_equal(again, parts[0]) and np.array_equal(alone, parts[0])
 
 
 def test_step_by_step_carries_the_state_too():
-    network, probe = wired("all feedback")
+    network, probes = wired("all feedback")
     realize(network, Windowed(2 * STEPS))
     with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
-        whole = predict(sim, probe, X, False)
+        whole = predict(sim, probes, X, False)
     realize(network, Linear())
     with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
-        parts = [predict(sim, probe, x, True) for x in np.split(X, 2, axis=1)]
+        parts = [predict(sim, probes, x, True) for x in np.split(X, 2, axis=1)]
     assert np.abs(np.concatenate(parts, axis=1) - whole).max() < 1e-5
 
 
-def test_training_isolates_batches_unless_told_otherwise():
+def test_training_isolates_batches_by_default():
     losses = []
     for stateful in (True, False):
-        network, probe = wired("memory", stateful)
+        network, (probe,) = wired("memory", stateful=stateful)
         realize(network, Windowed(2 * STEPS))
         with Simulator(network, minibatch_size=1, **quiet) as sim:
             sim.compile("sgd", loss={probe: "mse"})
@@ -126,9 +128,9 @@ def test_a_memory_starts_from_a_given_state(realization):
 
 
 def test_a_network_for_whole_sequences_cannot_carry_a_state():
-    BUILDERS["two ways"] = lambda: Bidirectional(cell(), cell())
-    network, _ = wired("two ways")
-    del BUILDERS["two ways"]
+    with nengo.Network() as network:
+        nengo_dl.configure_settings(stateful=True)
+        Bidirectional(cell(), cell())
     realize(network, Windowed(STEPS))
     with pytest.raises(ValidationError, match="whole sequences.*stateful"):
         Simulator(network, **quiet)
