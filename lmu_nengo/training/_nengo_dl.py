@@ -17,6 +17,8 @@ from contextlib import contextmanager
 
 import nengo
 
+from lmu_nengo._validation import install_hint
+
 ALIASES = ("engine.functional", "layers")
 LOG_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 # what TensorFlow writes when it starts on a machine without a GPU
@@ -49,7 +51,7 @@ def import_nengo_dl():
         if importlib.util.find_spec(package) is None:
             raise ImportError(
                 f"Training needs the package {package}, which is not installed. "
-                "Install it with: pip install 'lmu-nengo[dl]'"
+                f"{install_hint('dl')}"
             )
     if importlib.util.find_spec("tf_keras") is not None:
         os.environ["TF_USE_LEGACY_KERAS"] = "1"
@@ -127,6 +129,26 @@ def stand_in(keras):
 nengo_dl = import_nengo_dl()
 
 import tensorflow as tf  # noqa: E402  only now
+
+get_setting = nengo_dl.config.get_setting
+has_weights = nengo_dl.compat.conn_has_weights
+neuron_state = nengo_dl.compat.neuron_state
+SimTensorNode = nengo_dl.tensor_node.SimTensorNode
+
+
+def replace_builders(graph, kind, new):
+    """Let a graph build operators by ``new`` that it builds by exactly ``kind``."""
+    builders = graph.op_builder.op_builds
+    for ops, builder in builders.items():
+        if type(builder) is kind:
+            builders[ops] = new(ops)
+
+
+def replace_neurons(graph, replace):
+    """Let a graph compute neurons by what ``replace`` gives for NengoDL's builder."""
+    for builder in graph.op_builder.op_builds.values():
+        if hasattr(builder, "built_neurons"):
+            builder.built_neurons = replace(builder.built_neurons)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """NengoDL's simulator, with windowed memories applied to whole sequences."""
 
 from functools import partial
+from typing import Any
 
 import nengo
 import tensorflow as tf
@@ -8,7 +9,6 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo.layers.lmu_cell import STATE_SPACE
 from lmu_nengo.training import _nengo_dl
-from lmu_nengo.training._nengo_dl import nengo_dl
 from lmu_nengo.training.backend.checks import check_finite, check_replicas, check_size
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.backend.operators import Model
@@ -109,7 +109,7 @@ class Simulator(_nengo_dl.Simulator):
         seed: int | None = None,
         minibatch_size: int | None = None,
         spikes_in_training: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         self.closed = None  # NengoDL looks it up at every other attribute
         self.spikes_in_training = spikes_in_training
@@ -154,7 +154,7 @@ class Simulator(_nengo_dl.Simulator):
         )
         is_windowed = self.plan.n_steps is not None
         if is_windowed or count_replicas() > 1:
-            stateful = nengo_dl.config.get_setting(self.model, "stateful", False)
+            stateful = _nengo_dl.get_setting(self.model, "stateful", False)
             self.stateful = stateful and count_replicas() == 1
         if is_windowed:
             return WindowedGraph(*args, stateful=self.stateful, **options)

@@ -19,7 +19,8 @@ PACKAGES = [
 ]
 TOP_LEVEL = [name for name in PACKAGES if name.count(".") == 1]
 READY = tuple(
-    f"lmu_nengo.{name}" for name in ("datasets", "io", "layers", "processes", "viz")
+    f"lmu_nengo.{name}"
+    for name in ("datasets", "io", "layers", "processes", "training", "viz")
 )
 UNDOCUMENTED = ("lmu_nengo.memory", "lmu_nengo.targets.loihi")
 

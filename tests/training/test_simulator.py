@@ -159,7 +159,7 @@ def test_reasons_for_the_path_are_told(regressor):
 
     assert path() == (
         "last step",
-        "no probe keeps its history, memories are fed linearly",
+        "no probe keeps its history, and only linear connections lead to memories",
     )
     assert path(keep_history=True)[0] == "all steps"
     assert "keeps its history" in path(keep_history=True)[1]

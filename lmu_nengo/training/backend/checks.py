@@ -9,7 +9,7 @@ from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.training._nengo_dl import nengo_dl
+from lmu_nengo.training._nengo_dl import SimTensorNode, neuron_state
 from lmu_nengo.training.backend.sequences import ACTIVATIONS
 from lmu_nengo.training.backend.spikes import INTEGRATING
 
@@ -54,7 +54,7 @@ def refuse_loop(network, cells):
 def refuse_state(plan):
     """Raise ValidationError for the first operator that needs to go step by step."""
     for op in (op for operators in plan for op in operators):
-        time = {SimPyFunc: "t", nengo_dl.tensor_node.SimTensorNode: "time"}.get(type(op))
+        time = {SimPyFunc: "t", SimTensorNode: "time"}.get(type(op))
         if time and getattr(op, time) is not None:
             reason = "reads the time"
         elif has_state(op):
@@ -75,7 +75,7 @@ def has_state(op):
     if isinstance(op, TimeUpdate):
         return False
     if isinstance(op, SimNeurons):
-        state = nengo_dl.compat.neuron_state(op)
+        state = neuron_state(op)
         return bool(state) and type(op.neurons) not in INTEGRATING
     return bool(op.updates) or isinstance(op, SimProcess)
 

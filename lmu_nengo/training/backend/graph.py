@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from lmu_nengo.training._nengo_dl import nengo_dl
+from lmu_nengo.training._nengo_dl import get_setting, nengo_dl, replace_builders
 from lmu_nengo.training.backend.checks import check_carried, refuse_state
 from lmu_nengo.training.backend.operators import (
     RowsDotBuilder,
@@ -61,7 +61,7 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
             if isinstance(op, (SimRandom, SimLastStep)):
                 op.graph = self
                 op.place = place
-        use_spikes(self.op_builder, steps, spikes_in_training)
+        use_spikes(self, steps, spikes_in_training)
 
     def build_inputs(self):
         """Keras inputs; Keras divides the batch that it is given by the replicas."""
@@ -145,10 +145,7 @@ class WindowedGraph(Graph):
         for cell in plan.cells:  # the operator of the cell knows their values
             for node in cell.nodes:
                 self.invariant_inputs.pop(node, None)
-        builders = self.op_builder.op_builds
-        for ops, builder in builders.items():
-            if type(builder) is nengo_dl.op_builders.DotIncBuilder:
-                builders[ops] = RowsDotBuilder(ops)
+        replace_builders(self, nengo_dl.op_builders.DotIncBuilder, RowsDotBuilder)
 
     def build(self, input_shape=None):
         """Make NengoDL's variables, and those for the states that sequences leave."""
@@ -194,7 +191,7 @@ class WindowedGraph(Graph):
         if not self.model.sig[probe]["in"].minibatched:
             return x
         x = tf.reshape(x, (self.replica_batch, -1, x.shape[-1]))
-        keep = nengo_dl.config.get_setting(self.model, "keep_history", True, probe)
+        keep = get_setting(self.model, "keep_history", True, probe)
         return x if keep else x[:, -1:]
 
 

@@ -10,7 +10,7 @@ from lmu_nengo.layers.lmu_cell import STATE_SPACE, LMUCell
 from lmu_nengo.processes.regularization import Dropout, GaussianNoise
 from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.processes.tensor_function import TensorFunction
-from lmu_nengo.training._nengo_dl import nengo_dl
+from lmu_nengo.training._nengo_dl import has_weights, nengo_dl
 from lmu_nengo.training.backend.cell_steps import CellSteps
 from lmu_nengo.training.backend.plan import Plan
 from lmu_nengo.training.backend.sequences import apply
@@ -338,7 +338,7 @@ class SimLastStepBuilder(nengo_dl.builder.OpBuilder):
     @staticmethod
     def transform(conn, z, graph, signals):
         """Apply a connection's weights to coefficients of shape (batch, size, order)."""
-        if not nengo_dl.compat.conn_has_weights(conn):
+        if not has_weights(conn):
             return z
         sig = graph.model.sig[conn]["weights"]
         if sig in signals:

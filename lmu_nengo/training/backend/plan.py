@@ -9,7 +9,7 @@ from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import find_realizable
 from lmu_nengo.processes.sequence import Sequence
-from lmu_nengo.training._nengo_dl import nengo_dl
+from lmu_nengo.training._nengo_dl import get_setting
 from lmu_nengo.training.backend.checks import check_hidden_type, refuse_loop
 from lmu_nengo.training.backend.spikes import INTEGRATING
 
@@ -116,7 +116,7 @@ def choose_path(network, plan):
         if type(ensemble.neuron_type) in INTEGRATING:
             return "all steps", f"{ensemble} integrates"
     for probe in network.all_probes:
-        if nengo_dl.config.get_setting(network, "keep_history", True, probe):
+        if get_setting(network, "keep_history", True, probe):
             return "all steps", f"{probe} keeps its history"
     for memory in memories:
         obstacle = find_obstacle(memory.input, plan.incoming)

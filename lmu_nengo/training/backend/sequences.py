@@ -71,11 +71,12 @@ def window(process: WindowResponse, x, parameters, state):
     u, started = x[..., : process.memory_d], x[..., process.memory_d :]
     m = all_steps(u, *process.discrete, state)
     if started.shape[-1]:
-        Ad = tf.constant(process.discrete[0], x.dtype)
-        drive = tf.reshape(started, (*x.shape[:2], process.memory_d, -1))
-        drive = tf.reshape(tf.transpose(drive, (1, 0, 2, 3)), (x.shape[1], -1, len(Ad)))
-        moved = recurrence(Ad, drive, tf.identity, len(Ad))
-        moved = tf.reshape(moved, (x.shape[1], x.shape[0], process.memory_d, -1))
+        Ad, _ = process.discrete
+        batch, n_steps, order = *x.shape[:2], len(Ad)
+        drive = tf.transpose(started, (1, 0, 2))  # steps first, then channels
+        drive = tf.reshape(drive, (n_steps, batch * process.memory_d, order))
+        moved = recurrence(tf.constant(Ad, x.dtype), drive, tf.identity, order)
+        moved = tf.reshape(moved, (n_steps, batch, process.memory_d, order))
         m += tf.transpose(moved, (1, 0, 2, 3))
     m = tf.reshape(m, (*x.shape[:2], process.state_d))
     return [m], m[:, -1]

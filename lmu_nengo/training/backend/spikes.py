@@ -1,15 +1,17 @@
-"""Spiking neurons in training: whole sequences of spikes, rates for the gradient."""
+"""Spiking neurons in training: spikes of whole sequences, gradients of the rates."""
 
 import nengo
 import tensorflow as tf
 
-# their voltage is a sum, so that the spikes of all steps follow from all rates
+from lmu_nengo.training._nengo_dl import replace_neurons
+
+# their voltage is a sum, so the spikes of all steps can be computed from all rates
 INTEGRATING = (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
 
 
 class SpikesBuilder:
     """
-    Runs what NengoDL has for a group of spiking neurons in other ways.
+    Computes a group of spiking neurons for whole sequences, or with spikes in training.
 
     Parameters
     ----------
@@ -18,8 +20,8 @@ class SpikesBuilder:
     n_steps : int or None
         Steps of the sequences that the rows are made of, if time is folded into them.
     in_training : bool
-        Whether neurons fire on the forward pass of training as well, where NengoDL takes
-        their rates. The backward pass takes the rates in either case.
+        Whether neurons fire on the forward pass of training as well, where NengoDL uses
+        their rates. The backward pass uses the rates in either case.
     """
 
     def __init__(self, neurons, n_steps, in_training):
@@ -28,11 +30,11 @@ class SpikesBuilder:
         self.in_training = in_training
 
     def build_pre(self, signals, config):
-        """Let NengoDL prepare."""
+        """Let NengoDL's builder prepare."""
         self.neurons.build_pre(signals, config)
 
     def build_step(self, signals):
-        """Fire, or give rates."""
+        """Compute spikes, or rates in training."""
         neurons = self.neurons
         current = signals.gather(neurons.J_data)
         state = {name: signals.gather(data) for name, data in neurons.state_data.items()}
@@ -51,14 +53,17 @@ class SpikesBuilder:
         signals.scatter(neurons.output_data, output)
 
 
-def use_spikes(op_builder, n_steps, in_training):
-    """Put a `SpikesBuilder` in the place of NengoDL's where it does something else."""
-    for builder in op_builder.op_builds.values():
-        neurons = getattr(builder, "built_neurons", None)
+def use_spikes(graph, n_steps, in_training):
+    """Let a graph use a `SpikesBuilder` wherever NengoDL's builder does not suffice."""
+
+    def replace(neurons):
         if not getattr(neurons, "spiking", False):
-            continue
+            return neurons
         if in_training or (n_steps and type(neurons.ops[0].neurons) in INTEGRATING):
-            builder.built_neurons = SpikesBuilder(neurons, n_steps, in_training)
+            return SpikesBuilder(neurons, n_steps, in_training)
+        return neurons
+
+    replace_neurons(graph, replace)
 
 
 def fire(increments, voltage, n_steps):
@@ -68,16 +73,16 @@ def fire(increments, voltage, n_steps):
     Parameters
     ----------
     increments : tf.Tensor of shape (batch * n_steps, n_neurons)
-        What is added to the voltage in each step; each whole of it is a spike.
+        What is added to the voltage in each step; each whole unit is a spike.
     voltage : tf.Tensor of shape (batch * n_steps, n_neurons)
-        First voltage, repeated for every step.
+        Initial voltage, repeated for every step.
     n_steps : int
         Steps in each sequence.
 
     Returns
     -------
     spikes : tf.Tensor of shape (batch * n_steps, n_neurons)
-        Their numbers.
+        Number of spikes in each step.
     """
     increments, voltage = (
         tf.reshape(x, (-1, n_steps, x.shape[-1])) for x in (increments, voltage)
