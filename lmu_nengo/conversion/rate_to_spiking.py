@@ -9,10 +9,7 @@ from numpy.typing import ArrayLike
 from lmu_nengo._validation import check_positive
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.network import find_memories
-from lmu_nengo.memory.realization import (
-    Realization,
-    realize,
-)
+from lmu_nengo.memory.realization import Realization, realize
 
 
 def to_spiking(
@@ -141,7 +138,7 @@ def scale_for(rates: ArrayLike, target: float, quantile: float = 0.99) -> float:
 
 def _find_cells(network):
     """All `LMUCell` in ``network``, itself included."""
-    return [net for net in [network, *network.all_networks] if isinstance(net, LMUCell)]
+    return [net for net in (network, *network.all_networks) if isinstance(net, LMUCell)]
 
 
 def _rate_ensembles(network):
@@ -202,8 +199,7 @@ def _spiking_type(ensemble, scale, dt):
 def _new_synapses(network, ensembles, synapse):
     """Synapse of each connection that is to get one."""
     sources = {*ensembles, *(ens.neurons for ens in ensembles)}
-    connections = network.all_connections
-    leaving = [conn for conn in connections if conn.pre_obj in sources]
+    leaving = [conn for conn in network.all_connections if conn.pre_obj in sources]
     if isinstance(synapse, dict):
         new = _check_keys(synapse, leaving, "synapse", "a connection from the rate neurons")
     else:

@@ -1,7 +1,8 @@
 """What a spiking network costs and achieves: its spikes, operations and accuracy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import nengo
 import numpy as np
@@ -173,7 +174,12 @@ class SpikeCounter:
     array([10., 5.])
     """
 
-    def __init__(self, network, ensembles=None, sample_every=None):
+    def __init__(
+        self,
+        network: nengo.Network,
+        ensembles: Iterable[nengo.Ensemble] | None = None,
+        sample_every: float | None = None,
+    ):
         if ensembles is None:
             ensembles = [e for e in network.all_ensembles if e.neuron_type.spiking]
         self.ensembles = list(ensembles)
@@ -243,7 +249,7 @@ def spiking_report(
     score: Callable | None = None,
     minibatch_size: int | None = None,
     dt: float = 0.001,
-    **options,
+    **options: Any,
 ) -> SpikingReport:
     """
     Run a network on many sequences, and count what it costs.

@@ -7,6 +7,7 @@ Importing this package imports no backend.
 import importlib
 import importlib.util
 from types import ModuleType
+from typing import Any
 
 import nengo
 
@@ -182,7 +183,7 @@ def run(
     duration: float,
     dt: float = 0.001,
     seed: int | None = None,
-    **options,
+    **options: Any,
 ) -> TargetSimulator:
     """
     Run a network on a target.

@@ -230,6 +230,19 @@ class TargetSimulator(ABC):
     ------
     ValidationError
         If the network does not fit, or the backend is not installed.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory, targets
+    >>> with nengo.Network() as network:
+    ...     memory = LegendreMemory(0.1, 6)
+    ...     m = nengo.Probe(memory.output)
+    >>> with targets.load("core").Simulator(network) as sim:
+    ...     sim.run(0.02)
+    ...     sim.run(0.03)
+    >>> sim.data[m].shape
+    (50, 6)
     """
 
     target: ClassVar[str]
@@ -312,7 +325,7 @@ class TargetSimulator(ABC):
         return SpikeCounter(network)
 
     @abstractmethod
-    def build(self, prepared: Prepared, dt: float, seed: int | None, **options: Any):
+    def build(self, prepared: Prepared, dt: float, seed: int | None, **options: Any) -> Any:
         """Make the backend's simulator of an adapted copy."""
 
     def run(self, duration: float) -> None:

@@ -20,7 +20,17 @@ PACKAGES = [
 TOP_LEVEL = [name for name in PACKAGES if name.count(".") == 1]
 READY = tuple(
     f"lmu_nengo.{name}"
-    for name in ("datasets", "io", "layers", "processes", "training", "viz")
+    for name in (
+        "conversion",
+        "datasets",
+        "io",
+        "layers",
+        "processes",
+        "targets",
+        "targets.nir",
+        "training",
+        "viz",
+    )
 )
 UNDOCUMENTED = ("lmu_nengo.memory", "lmu_nengo.targets.loihi")
 

@@ -84,6 +84,19 @@ class Simulator(TargetSimulator):
     ------
     ValidationError
         If the network does not fit, or nengo-loihi is not installed.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory
+    >>> from lmu_nengo.targets.loihi import OnChip, Simulator
+    >>> with nengo.Network(seed=0) as network:
+    ...     memory = LegendreMemory(0.1, 2, realization=OnChip(40))
+    ...     m = nengo.Probe(memory.output)
+    >>> with Simulator(network) as sim:
+    ...     sim.run(0.02)
+    >>> sim.data[m].shape, sim.report.cores, sim.report.compartments
+    ((20, 2), 1, 40)
     """
 
     target = "loihi"

@@ -15,7 +15,9 @@ every connection the same delay of one step, in whatever order it computes nodes
 """
 
 import importlib.metadata
+import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import nengo
 import numpy as np
@@ -29,6 +31,9 @@ from lmu_nengo.targets.nir.neurons import CUBA_LIF, CubaLIF
 from lmu_nengo.targets.nir.paths import Paths
 from lmu_nengo.targets.nir.preparation import NirPreparation, find_tau, is_constant_node
 from lmu_nengo.targets.nir.reference import execution_plan
+
+if TYPE_CHECKING:
+    import nir
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +201,7 @@ def export_nir(
     output: nengo.Node | None = None,
     dt: float = 0.001,
     seed: int | None = None,
-):
+) -> "nir.NIRGraph":
     """
     Export a network as a flat NIR graph; `write_nir` writes it to a file.
 
@@ -264,7 +269,9 @@ def export_nir(
     return flat.graph((weight, bias))
 
 
-def import_nir(graph, dt: float = 0.001, label: str = "nir") -> nengo.Network:
+def import_nir(
+    graph: "str | os.PathLike[str] | nir.NIRGraph", dt: float = 0.001, label: str = "nir"
+) -> nengo.Network:
     """
     Import a NIR file or graph as a Nengo network that fires the same spikes.
 
@@ -302,7 +309,7 @@ def import_nir(graph, dt: float = 0.001, label: str = "nir") -> nengo.Network:
     >>> graph = nir.NIRGraph(nodes, [("input", "double"), ("double", "output")])
     >>> network = import_nir(graph)
     >>> network.output
-    <Node "output">
+    <Node 'output' at 0x...>
     """
     dt = check_positive(dt, "dt")
     graph = execution_plan(graph if hasattr(graph, "nodes") else read_nir(graph))

@@ -1,12 +1,13 @@
-"""The neurons of NIR simulators as Nengo neuron types: fixed steps, reset to zero.
+"""The neurons of NIR simulators as Nengo neuron types.
 
 The membrane of a ``CubaLIF`` node in steps of ``dt`` is
 
     ``v[t] = v[t-1] + dt / tau_mem (J[t] - v[t-1])``;  a spike and ``v[t] = 0`` if above 1,
 
-without a refractory period and without what is left over at a spike. In a constant current
-``J`` it fires every ``n`` steps, the first ``n`` with ``J (1 - decay^n) > 1``, where
-``decay = 1 - dt / tau_mem``. Rates are a staircase, and decoders must be solved for it.
+without a refractory period, and what exceeds the threshold is lost. In a constant current
+``J`` it fires every ``n`` steps, where ``n`` is the smallest number with
+``J (1 - decay^n) > 1`` and ``decay = 1 - dt / tau_mem``. Hence rates are a staircase, and
+decoders must be solved for it.
 """
 
 from typing import ClassVar
@@ -16,11 +17,12 @@ from nengo.dists import Choice
 from nengo.exceptions import ValidationError
 from nengo.neurons import NeuronType
 from nengo.params import NdarrayParam, NumberParam
+from numpy.typing import ArrayLike
 
 
-def steps_between_spikes(J, decay) -> np.ndarray:
+def steps_between_spikes(J: ArrayLike, decay: float) -> np.ndarray:
     """
-    Steps from one spike to the next in a constant current.
+    Count the steps from one spike to the next in a constant current.
 
     Parameters
     ----------
@@ -32,7 +34,7 @@ def steps_between_spikes(J, decay) -> np.ndarray:
     Returns
     -------
     steps : ndarray
-        Whole numbers from 1 on; infinite where the neuron never fires.
+        Whole numbers of at least 1; infinite where the neuron never fires.
     """
     J = np.asarray(J, dtype=np.float64)
     steps = np.full(J.shape, np.inf)
@@ -43,7 +45,7 @@ def steps_between_spikes(J, decay) -> np.ndarray:
 
 class StepLIF(NeuronType):
     """
-    Leaky integrate-and-fire in fixed steps: the membrane of NIR's CubaLIF.
+    Leaky integrate-and-fire neurons in fixed steps: the membrane of NIR's CubaLIF.
 
     Parameters
     ----------
@@ -54,7 +56,23 @@ class StepLIF(NeuronType):
     amplitude : float
         Height of a spike, over ``1 / dt``.
     initial_state : dict, optional
-        Distribution of the first ``"voltage"``, zero by default, as on all targets.
+        Distribution of the initial ``"voltage"``, zero by default, as on all targets.
+
+    Raises
+    ------
+    ValidationError
+        If ``tau_rc`` is not longer than ``dt``.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.targets.nir import StepLIF
+    >>> with nengo.Network(seed=0) as network:
+    ...     ensemble = nengo.Ensemble(50, 1, neuron_type=StepLIF(tau_rc=0.02))
+    >>> StepLIF(tau_rc=0.02).rates([0.0, 1.0, 2.0], gain=[1.0], bias=[1.0])
+    array([[  0.        ],
+           [ 71.42857143],
+           [125.        ]])
     """
 
     state: ClassVar = {"voltage": Choice([0.0])}
@@ -64,12 +82,18 @@ class StepLIF(NeuronType):
     dt = NumberParam("dt", low=0, low_open=True)
     amplitude = NumberParam("amplitude", low=0, low_open=True)
 
-    def __init__(self, tau_rc=0.02, dt=0.001, amplitude=1, initial_state=None):
+    def __init__(
+        self,
+        tau_rc: float = 0.02,
+        dt: float = 0.001,
+        amplitude: float = 1,
+        initial_state: dict | None = None,
+    ):
         super().__init__(initial_state)
         self.tau_rc, self.dt, self.amplitude = tau_rc, dt, amplitude
         if tau_rc <= dt:
             raise ValidationError(
-                f"got {tau_rc:g} s, expected more than a step, dt={dt:g} s.",
+                f"must be longer than a step, dt = {dt:g} s, got {tau_rc:g} s.",
                 attr="tau_rc",
                 obj=self,
             )
@@ -80,13 +104,13 @@ class StepLIF(NeuronType):
         return 1 - self.dt / self.tau_rc
 
     def gain_bias(self, max_rates, intercepts):
-        """Gains and biases; a rate is met in the middle of its stair."""
+        """Gains and biases; a rate is in the middle of its step of the staircase."""
         max_rates = np.array(max_rates, dtype=float, ndmin=1)
         intercepts = np.array(intercepts, dtype=float, ndmin=1)
         if np.any(max_rates > 0.5 / self.dt):
             raise ValidationError(
-                f"got {max_rates.max():g} Hz, expected at most {0.5 / self.dt:g} Hz, every "
-                "other step.",
+                f"must be at most {0.5 / self.dt:g} Hz, a spike in every other step, got "
+                f"{max_rates.max():g} Hz.",
                 attr="max_rates",
                 obj=self,
             )
@@ -106,8 +130,8 @@ class StepLIF(NeuronType):
         """One step."""
         if not np.isclose(dt, self.dt, rtol=1e-9, atol=0):
             raise ValidationError(
-                f"got a simulator with steps of {dt:g} s, expected {self.dt:g} s. Decoders "
-                "were solved for that step.",
+                f"the simulator's time step is dt={dt:g} s, but decoders were solved for "
+                f"dt={self.dt:g} s. Use the same dt for both.",
                 attr="dt",
                 obj=self,
             )
@@ -117,14 +141,14 @@ class StepLIF(NeuronType):
         voltage[spiked] = 0
 
     def rates(self, x, gain, bias):
-        """Rates in a constant input ``x``, of shape (n_points,) or (n_points, n)."""
+        """Rates for a constant input ``x`` of shape (n_points,) or (n_points, n)."""
         J = self.current(x, gain, bias)
         return self.amplitude / (self.dt * steps_between_spikes(J, self.decay))
 
 
 class CubaLIF(NeuronType):
     """
-    NIR's ``CubaLIF`` as it is, synapse and membrane: what an imported file holds.
+    NIR's ``CubaLIF`` with synapse and membrane, the neurons of an imported graph.
 
     In each step of ``dt``, where ``s`` is the input,
 
@@ -136,16 +160,30 @@ class CubaLIF(NeuronType):
     Parameters
     ----------
     tau_syn, tau_mem, r, v_leak, v_threshold, v_reset, w_in : array_like of shape (n,)
-        As in the file, one for each neuron or one for all.
+        Parameters as in the graph, one for each neuron or one for all.
     amplitude : float
-        Height of a spike, over ``1 / dt``; ``dt`` makes spikes of 1, as in NIR.
+        Height of a spike, over ``1 / dt``. With ``dt``, a spike is 1, as in NIR.
     initial_state : dict, optional
-        Distributions of the first ``"current"`` and ``"voltage"``, zero by default.
+        Distributions of the initial ``"current"`` and ``"voltage"``, zero by default.
 
     References
     ----------
     Pedersen et al., "Neuromorphic intermediate representation", Nature Communications
     2024; the equations are those of ``nir.CubaLIF``, in explicit Euler steps.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo.targets.nir import CubaLIF
+    >>> kind = CubaLIF([0.005], [0.02], [20.0], [0.0], [1.0], [0.0], [5.0])
+    >>> with nengo.Network() as network:
+    ...     neuron = nengo.Ensemble(1, 1, neuron_type=kind, gain=[1.0], bias=[0.02])
+    ...     spikes = nengo.Probe(neuron.neurons)
+    >>> with nengo.Simulator(network, progress_bar=False) as sim:
+    ...     sim.run(0.1)
+    >>> int(np.count_nonzero(sim.data[spikes]))
+    6
     """
 
     state: ClassVar = {"current": Choice([0.0]), "voltage": Choice([0.0])}
@@ -162,15 +200,15 @@ class CubaLIF(NeuronType):
 
     def __init__(
         self,
-        tau_syn,
-        tau_mem,
-        r,
-        v_leak,
-        v_threshold,
-        v_reset,
-        w_in,
-        amplitude=1,
-        initial_state=None,
+        tau_syn: ArrayLike,
+        tau_mem: ArrayLike,
+        r: ArrayLike,
+        v_leak: ArrayLike,
+        v_threshold: ArrayLike,
+        v_reset: ArrayLike,
+        w_in: ArrayLike,
+        amplitude: float = 1,
+        initial_state: dict | None = None,
     ):
         super().__init__(initial_state)
         values = tau_syn, tau_mem, r, v_leak, v_threshold, v_reset, w_in
@@ -179,11 +217,13 @@ class CubaLIF(NeuronType):
         self.amplitude = amplitude
 
     def gain_bias(self, max_rates, intercepts):
-        """Not offered: the input of an imported neuron is the file's."""
-        raise NotImplementedError("CubaLIF takes gain and bias as arrays.")
+        """Refuse: the graph determines the input of an imported neuron."""
+        raise NotImplementedError(
+            "CubaLIF has no tuning curves: give the ensemble gain and bias as arrays."
+        )
 
     def max_rates_intercepts(self, gain, bias):
-        """Unknown, as nothing needs them."""
+        """Unknown, and needed nowhere."""
         return np.full(len(gain), np.nan), np.full(len(gain), np.nan)
 
     def step(self, dt, J, output, current, voltage):
@@ -223,14 +263,14 @@ def cuba_lif_step(
     dt : float
         Step in seconds.
     tau_syn, tau_mem, r, v_leak, v_threshold, v_reset, w_in : ndarray of shape (n,)
-        Parameters, as in the file.
+        Parameters as in the graph.
     follow : ndarray of bool of shape (..., n), optional
-        Who is reset, if not those who fire.
+        Neurons that are reset, if not those that fire.
 
     Returns
     -------
     spiked : ndarray of bool of shape (..., n)
-        Who fires.
+        Neurons that fire.
     """
     current += dt / tau_syn * (w_in * s - current)
     voltage += dt / tau_mem * (v_leak - voltage + r * current)

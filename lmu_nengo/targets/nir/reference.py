@@ -7,13 +7,17 @@ Neurons are integrated by explicit Euler steps from a state of zero.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from nengo.exceptions import ValidationError
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from lmu_nengo._validation import check_positive
 from lmu_nengo.targets.nir.neurons import CUBA_LIF, cuba_lif_step
+
+if TYPE_CHECKING:
+    import nir
 
 MATRICES = ("Affine", "Linear")
 KINDS = ("Input", "Output", "CubaLIF", *MATRICES)
@@ -57,7 +61,7 @@ class ExecutionPlan:
         return [name for name in self.order if self.kinds[name] == "CubaLIF"]
 
 
-def execution_plan(graph) -> ExecutionPlan:
+def execution_plan(graph: "nir.NIRGraph") -> ExecutionPlan:
     """
     Check a graph, and put its nodes in the order of computation.
 
@@ -205,6 +209,14 @@ class Result:
         Of the Output node.
     spikes : dict of {str: ndarray of bool of shape (..., n_steps, n)}
         Of each node that spikes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from lmu_nengo.targets.nir import Result
+    >>> result = Result(np.zeros((100, 1)), {"neurons": np.zeros((100, 20), dtype=bool)})
+    >>> result.spikes["neurons"].shape
+    (100, 20)
     """
 
     output: np.ndarray
@@ -212,7 +224,11 @@ class Result:
 
 
 def simulate_graph(
-    graph, x: ArrayLike, dt: float = 0.001, dtype=np.float64, follow: dict | None = None
+    graph: "nir.NIRGraph",
+    x: ArrayLike,
+    dt: float = 0.001,
+    dtype: DTypeLike = np.float64,
+    follow: dict | None = None,
 ) -> Result:
     """
     Compute a graph in NumPy.
@@ -371,4 +387,4 @@ def agreement(spikes: dict | ArrayLike, reference: dict | ArrayLike) -> float:
         one, other = np.asarray(spikes[name]) != 0, np.asarray(own) != 0
         both += np.count_nonzero(one & other)
         either += np.count_nonzero(one | other)
-    return both / either if either else 1.0
+    return float(both / either) if either else 1.0

@@ -1,6 +1,7 @@
 """Run NIR graphs in PyTorch packages, and networks whose neurons are such a graph."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import nengo
 import numpy as np
@@ -17,6 +18,9 @@ from lmu_nengo.targets.nir.graph import flatten
 from lmu_nengo.targets.nir.paths import ReadOut
 from lmu_nengo.targets.nir.preparation import NirPreparation
 from lmu_nengo.targets.nir.reference import Result, check_input, execution_plan
+
+if TYPE_CHECKING:
+    import nir
 
 CHUNK = 500  # steps whose spikes are kept at a time
 
@@ -79,7 +83,11 @@ class Runner:
 
 
 def run_graph(
-    graph, x: ArrayLike, make_module: Callable, dt: float = 0.001, dtype: str = "float64"
+    graph: "nir.NIRGraph",
+    x: ArrayLike,
+    make_module: Callable,
+    dt: float = 0.001,
+    dtype: str = "float64",
 ) -> Result:
     """
     Run a graph in a package based on PyTorch; compare the result with `simulate_graph`.
@@ -111,18 +119,18 @@ def run_graph(
 
     Examples
     --------
-    >>> import nir
+    >>> import nengo
     >>> import numpy as np
-    >>> from lmu_nengo.targets.nir import norse, run_graph
-    >>> nodes = {
-    ...     "input": nir.Input({"input": np.array([1])}),
-    ...     "double": nir.Linear(np.array([[2.0]])),
-    ...     "output": nir.Output({"output": np.array([1])}),
-    ... }
-    >>> graph = nir.NIRGraph(nodes, [("input", "double"), ("double", "output")])
-    >>> run_graph(graph, [[1.0], [3.0]], norse.make_module).output  # doctest: +SKIP
-    array([[2.],
-           [6.]])
+    >>> from lmu_nengo import LegendreMemory, Spiking
+    >>> from lmu_nengo.targets.nir import export_nir, norse, run_graph
+    >>> with nengo.Network(seed=0) as network:
+    ...     u = nengo.Node(lambda t: 0.0, size_out=1)
+    ...     memory = LegendreMemory(0.1, 3, realization=Spiking(60))
+    ...     connection = nengo.Connection(u, memory.input, synapse=None)
+    >>> graph = export_nir(network)
+    >>> result = run_graph(graph, np.zeros((20, 1)), norse.make_module)
+    >>> result.spikes["neurons"].shape
+    (20, 60)
     """
     plan, dt = execution_plan(graph), check_positive(dt, "dt")
     x = check_input(plan, x)
@@ -356,6 +364,22 @@ class NirTarget(NirPreparation):
     ------
     ValidationError
         If the network or an argument does not fit, or the package is not installed.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> import numpy as np
+    >>> from lmu_nengo import LegendreMemory, Spiking
+    >>> from lmu_nengo.targets.nir import norse
+    >>> with nengo.Network(seed=0) as network:
+    ...     u = nengo.Node(lambda t: 0.0, size_out=1)
+    ...     memory = LegendreMemory(0.1, 3, realization=Spiking(60))
+    ...     connection = nengo.Connection(u, memory.input, synapse=None)
+    ...     m = nengo.Probe(memory.output)
+    >>> with norse.Simulator(network, inputs={u: np.zeros((2, 50, 1))}) as sim:
+    ...     sim.run(0.05)
+    >>> sim.data[m].shape
+    (2, 50, 3)
     """
 
     @classmethod

@@ -50,7 +50,7 @@ def test_gain_and_bias_meet_rates_and_intercepts():
 
 
 def test_neurons_refuse_what_they_cannot_be():
-    with pytest.raises(ValidationError, match="more than a step"):
+    with pytest.raises(ValidationError, match="longer than a step"):
         StepLIF(tau_rc=0.001)
     with pytest.raises(ValidationError, match="every other step"):
         StepLIF().gain_bias([600], [0])
@@ -58,7 +58,7 @@ def test_neurons_refuse_what_they_cannot_be():
         nengo.Ensemble(3, 1, neuron_type=StepLIF())
     with (
         nengo.Simulator(network, dt=0.002, progress_bar=False) as sim,
-        pytest.raises(ValidationError, match=r"steps of 0.002 s, expected 0.001 s"),
+        pytest.raises(ValidationError, match=r"dt=0.002 s, but .* dt=0.001 s"),
     ):
         sim.step()
 
