@@ -44,6 +44,8 @@ def consumer(name):
     pytest.importorskip("nir")
     if not targets.installed(name):  # importing Norse here would import TensorFlow
         pytest.skip(f"needs {name}")
+    # on a busy machine, threads that wait for each other take most of the time
+    pytest.importorskip("torch").set_num_threads(1)
     return targets.load(name).make_module
 
 
