@@ -25,6 +25,12 @@ class Experiments(click.Group):
             return None
         return importlib.import_module(MODULES[name]).main
 
+    def format_commands(self, ctx, formatter):
+        """List the commands with the whole first line of their help."""
+        helps = {name: self.get_command(ctx, name).help for name in NAMES}
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, h.splitlines()[0]) for name, h in helps.items()])
+
 
 @click.command(cls=Experiments)
 def main():

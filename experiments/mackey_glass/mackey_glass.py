@@ -209,7 +209,7 @@ def draw(results, figures, target, path):
     for kind in MODELS:
         for i, result in enumerate(results[kind]):
             label = names[kind] if i == 0 else None
-            curves.plot(*result["curve"], color=colors[kind], lw=1, label=label)
+            curves.plot(*result["curve"], ".-", color=colors[kind], ms=3, lw=1, label=label)
     curves.set(yscale="log", xlabel="CPU time of training (s)")
     curves.set(ylabel="NRMSE of the validation pieces (%)", title="training, all seeds")
     curves.legend(frameon=False, fontsize="small")

@@ -127,14 +127,11 @@ def overlaps(page):
                 yield f"a line on {box['what']}"
 
 
-def scripts():
-    """All scripts; only one of them in the fast tests."""
-    for path in sorted((ROOT / "networks").glob("*.py")):
-        marks = [] if path.stem == "window" else [pytest.mark.slow]
-        yield pytest.param(path.stem, marks=marks)
+SCRIPTS = sorted(path.stem for path in (ROOT / "networks").glob("*.py"))
 
 
-@pytest.mark.parametrize("name", scripts())
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_script_runs_in_nengo_gui(name, browser, open_script, tmp_path):
     layout = (ROOT / "networks" / f"{name}.py.cfg").read_text(encoding="utf-8")
     kinds = re.findall(r"= nengo_gui\.components\.(\w+)\(", layout)
