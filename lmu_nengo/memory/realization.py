@@ -63,6 +63,15 @@ class RealizableNetwork(nengo.Network):
 
     These are `LegendreMemory`, `LMUCell` and `LSTM`.
 
+    Parameters
+    ----------
+    label : str, optional
+        Label of the network.
+    seed : int, optional
+        Seed of the network.
+    add_to_container : bool, optional
+        As for `nengo.Network`.
+
     Attributes
     ----------
     realization : Linear or Windowed or Spiking
@@ -75,6 +84,14 @@ class RealizableNetwork(nengo.Network):
     >>> all(issubclass(kind, RealizableNetwork) for kind in (LegendreMemory, LMUCell, LSTM))
     True
     """
+
+    def __init__(
+        self,
+        label: str | None = None,
+        seed: int | None = None,
+        add_to_container: bool | None = None,
+    ):
+        super().__init__(label=label, seed=seed, add_to_container=add_to_container)
 
     def realize(self, realization: Realization) -> None:
         """

@@ -52,7 +52,7 @@ def discretize(
     >>> Ad.round(4), Bd.round(4)
     (array([[0.9048]]), array([[0.0952]]))
     """
-    from scipy.linalg import expm, solve  # takes a while to import
+    from scipy.signal import cont2discrete  # takes a second to import
 
     A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
     dt = check_positive(dt, "dt")
@@ -63,16 +63,8 @@ def discretize(
         raise ValidationError(
             f"must be of shape ({A.shape[0]}, size_in) to fit A, got {B.shape}.", attr="B"
         )
-    order, size_in = B.shape
-    if method == "zoh":  # the input is a state that stays as it is for a step
-        together = np.zeros((order + size_in, order + size_in))
-        together[:order] = np.hstack([A, B])
-        Ad, Bd = np.hsplit(expm(together * dt)[:order], [order])
-        return np.ascontiguousarray(Ad), np.ascontiguousarray(Bd)
-    alpha = {"euler": 0.0, "bilinear": 0.5}[method]
-    implicit = np.eye(order) - alpha * dt * A
-    Ad = solve(implicit, np.eye(order) + (1 - alpha) * dt * A)
-    Bd = solve(implicit, dt * B)
+    C, D = np.eye(len(A)), np.zeros((len(A), B.shape[1]))
+    Ad, Bd, _, _, _ = cont2discrete((A, B, C, D), dt, method=method)
     if method == "euler":
         radius = np.abs(np.linalg.eigvals(Ad)).max()
         if radius > 1:

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import time
 
 import nengo
 import numpy as np
@@ -8,8 +7,6 @@ import pytest
 from nengo.exceptions import ValidationError
 from scipy import signal
 
-import lmu_nengo
-from experiments.spiking._delays import run_delay
 from lmu_nengo import LegendreMemory, Linear, Spiking, Windowed, delay_decoders, realize
 from lmu_nengo.memory import LearnedReadout, WindowFunction
 from lmu_nengo.signal import discretize, nrmse, state_space
@@ -72,8 +69,25 @@ def test_each_point_of_the_window_is_its_own_delay():
 def test_spiking_memory_delays_by_theta(neuron_type, bar):
     # the bar is on the mean of five seeds by which nothing was chosen;
     # 20 s, both through the same 0.1 s filter
-    realization = Spiking(1000, neuron_type)
-    errors = [nrmse(*run_delay(realization, seed)) for seed in range(5)]
+    n_steps, theta, seeds = 20_000, 1000, range(5)
+    with nengo.Network() as network:
+        probes = []
+        for seed in seeds:
+            process = nengo.processes.WhiteSignal(20.0, 1.0, rms=0.3, y0=0, seed=seed)
+            with nengo.Network(seed=seed):
+                source = nengo.Node(process)
+                memory = LegendreMemory(1.0, 6, realization=Spiking(1000, neuron_type))
+                delayed = nengo.Node(size_in=1)
+                nengo.Connection(source, memory.input, synapse=None)
+                decoders = delay_decoders(6, 1.0)
+                nengo.Connection(memory.output, delayed, transform=decoders, synapse=None)
+                probes.append([nengo.Probe(n, synapse=0.1) for n in (delayed, source)])
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run_steps(n_steps)
+    errors = []
+    for output, source in probes:
+        target = np.concatenate([np.zeros((theta, 1)), sim.data[source][:-theta]])
+        errors.append(nrmse(sim.data[output], target))
     assert np.mean(errors) <= bar, errors
 
 
@@ -259,16 +273,17 @@ def test_wrong_sizes_and_networks_without_memory_are_refused():
 
 
 def test_importing_is_light():
-    code = (
-        "import sys, time; start = time.perf_counter(); import lmu_nengo; "
-        "print(time.perf_counter() - start); "
-        "assert 'tensorflow' not in sys.modules and 'nengo_dl' not in sys.modules"
-    )
-    seconds = min(
-        float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)
-    )
-    assert seconds < 1.5
-    assert lmu_nengo.__version__ and time
+    heavy = [
+        "jax",
+        "matplotlib",
+        "nengo_dl",
+        "scipy.signal",
+        "sklearn",
+        "tensorflow",
+        "torch",
+    ]
+    code = f"import sys, lmu_nengo; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 
 @pytest.mark.parametrize(

@@ -25,14 +25,17 @@ READY = tuple(
         "datasets",
         "io",
         "layers",
+        "memory",
+        "nef",
         "processes",
+        "signal",
         "targets",
         "targets.nir",
         "training",
         "viz",
     )
 )
-UNDOCUMENTED = ("lmu_nengo.memory", "lmu_nengo.targets.loihi")
+UNDOCUMENTED = ("lmu_nengo.targets.loihi",)
 
 
 def public_objects(packages=PACKAGES, methods=False):

@@ -42,7 +42,6 @@ def test_scripts_import_only_the_library(folder):
         assert not imported_packages(path) & forbidden, path.name
 
 
-@pytest.mark.xfail(reason="being moved")
 def test_core_tests_import_no_experiment():
     for path in CORE_TESTS:
         allowed = {"benchmarks"} if path.stem == "test_keras_lmu" else set()  # the peer
