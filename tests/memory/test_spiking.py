@@ -12,6 +12,7 @@ from lmu_nengo.nef.populations import fit_for_purpose, make_neurons, share_neuro
 from lmu_nengo.signal import nrmse
 
 SRL = nengo.SpikingRectifiedLinear()
+DIRECT = nengo.Direct()
 DT = 0.001
 
 
@@ -81,9 +82,9 @@ def test_fewer_dimensions_lose_little(state_d, bar):
     assert delay_error(realization, u) > delay_error(Linear(), u)
 
 
-@pytest.mark.parametrize("ensemble_d", [2, 6])
+@pytest.mark.parametrize("ensemble_d", [2, pytest.param(6, marks=pytest.mark.slow)])
 def test_populations_of_several_dimensions_work(ensemble_d):
-    realization = Spiking(1200, ensemble_d=ensemble_d, expected_input=Band(1.0, 0.3))
+    realization = Spiking(600, ensemble_d=ensemble_d, expected_input=Band(1.0, 0.3))
     assert delay_error(realization, white(10.0, 1.0)) < 0.25
 
 
@@ -114,7 +115,7 @@ def test_neurons_that_fire_in_turn_are_as_quiet_as_one_over_n():
         (nengo.RectifiedLinear(), 0.015),
         (nengo.Sigmoid(), 0.015),
         (nengo.Tanh(), 0.015),
-        (nengo.AdaptiveLIF(), 1.0),
+        pytest.param(nengo.AdaptiveLIF(), 1.0, marks=pytest.mark.slow),
         (nengo.AdaptiveLIFRate(), 1.0),
         (nengo.Direct(), 0.012),
     ],
@@ -130,9 +131,11 @@ def test_spikes_can_be_the_output():
     exact = Spiking(6, nengo.Direct(), output="spikes")
     # Direct neurons say the state, which is one step late
     assert np.abs(run(exact, u)[1:] - run(Linear(), u)[:-1]).max() < 1e-9
-    m = run(Spiking(1000, output="spikes"), u)
-    assert np.abs(np.diff(m @ delay_decoders(6, 1.0).T, axis=0)).mean() > 0.02
-    assert delay_error(Spiking(1000, output="spikes"), u) < 0.04
+    output = run(Spiking(1000, output="spikes"), u) @ delay_decoders(6, 1.0).T
+    assert np.abs(np.diff(output, axis=0)).mean() > 0.02
+    target = np.concatenate([np.zeros((1000, 1)), u[:-1000]])
+    smooth = nengo.Lowpass(0.1)
+    assert nrmse(*(smooth.filt(x, dt=DT, y0=0) for x in (output, target))) < 0.04
 
 
 def test_several_channels_do_not_mix():
@@ -176,11 +179,11 @@ def test_a_lead_is_measured_once(monkeypatch):
         lead, "run_neurons", lambda *args: runs.append(args) or run_neurons(*args)
     )
     monkeypatch.setattr(lead, "_measured", {})
-    memory = LegendreMemory(2.0, 3, realization=Spiking(120), add_to_container=False)
-    for realization in (Spiking(120), Linear(), Spiking(120)):
+    memory = LegendreMemory(0.5, 3, realization=Spiking(30), add_to_container=False)
+    for realization in (Spiking(30), Linear(), Spiking(30)):
         memory.realize(realization)
     assert len(runs) == 1
-    memory.realize(Spiking(120, nengo.LIF(tau_rc=0.03)))
+    memory.realize(Spiking(30, nengo.LIF(tau_rc=0.03)))
     assert len(runs) == 2
 
 
@@ -300,20 +303,20 @@ def test_warnings_say_what_cannot_work():
         return LegendreMemory(**arguments)
 
     with pytest.warns(UserWarning, match=r"50 Hz, 5 cycles in a window of 0.1 s.*Order 19"):
-        make(realization=Spiking(600, expected_input=Band(50.0, 0.3)))
+        make(realization=Spiking(6, DIRECT, expected_input=Band(50.0, 0.3)))
     signal = nengo.processes.WhiteSignal(10.0, high=50.0, rms=0.3)
     with pytest.warns(UserWarning, match="cycles in a window"):
-        make(realization=Spiking(600, expected_input=signal))
+        make(realization=Spiking(6, DIRECT, expected_input=signal))
     with pytest.warns(UserWarning, match="A much higher order or a slower input"):
-        make(theta=1.0, realization=Spiking(600, expected_input=Band(400.0, 0.3)))
+        make(theta=1.0, realization=Spiking(6, DIRECT, expected_input=Band(400.0, 0.3)))
     with pytest.warns(UserWarning, match="unstable.*errors grow at"):
-        make(realization=Spiking(600, synapse=nengo.Alpha(0.1)))
+        make(realization=Spiking(6, DIRECT, synapse=nengo.Alpha(0.1)))
     with pytest.warns(UserWarning, match="shorter than a time step"):
-        make(realization=Spiking(600, synapse=1e-4))
+        make(realization=Spiking(6, DIRECT, synapse=1e-4))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        make(realization=Spiking(600, expected_input=Band(10.0, 0.3)))
-        make(order=27, realization=Spiking(600))
+        make(realization=Spiking(6, DIRECT, expected_input=Band(10.0, 0.3)))
+        make(order=27, realization=Spiking(27, DIRECT))
 
 
 @pytest.mark.parametrize(
