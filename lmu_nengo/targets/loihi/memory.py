@@ -1,4 +1,4 @@
-"""The Legendre memory as Loihi wants it: one ensemble, and full weights to itself."""
+"""The Legendre memory on Loihi: an ensemble per channel, with full recurrent weights."""
 
 from dataclasses import dataclass
 
@@ -23,50 +23,52 @@ from lmu_nengo.targets.loihi.chip import (
     weight_grid,
 )
 
-LOUD = 4.0  # largest input in root mean squares of a band
-BEYOND = 1.2  # largest input in magnitudes of an expected process
+LOUD = 4.0  # largest input over the rms of a band
+BEYOND = 1.2  # largest input over the largest magnitude of an expected process
 AXONS = 4096  # into a core, and as many out of it
 INPUT_PAIRS = 4  # of spike trains, at least: their errors show in small dimensions
-CANCELLING = 10.0  # largest factor of a dimension, over the fastest mode's
+CANCELLING = 10.0  # largest recurrent weight between dimensions, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
 
 
 @dataclass(frozen=True)
 class OnChip(Realization):
     """
-    A spiking memory within the means of a Loihi chip.
+    A spiking memory within the limits of a Loihi chip.
 
-    Each channel is one ensemble that drives itself through full weights: the recurrent
-    matrix between decoders and encoders, rounded to the chip's weights so that the sums
-    stay. Neurons integrate and fire, and are always active in the range of their
-    dimension. The input is two spike trains from the host, on and off, straight into the
-    neurons: a compartment has one filter, which so is the memory's. The last neuron never
-    fires; its weights set the scale to which nengo-loihi rounds the others.
+    Each channel is one ensemble with full recurrent weights: encoders times recurrent
+    matrix times decoders, rounded to the chip's weights in such a way that the sums are
+    preserved. Neurons integrate and fire, and are always active in the range of their
+    dimension. The input arrives as two spike trains from the host, on and off, directly at
+    the neurons, because a compartment has only one filter, which is the memory's. The last
+    neuron never fires; its weights set the scale to which nengo-loihi rounds the others.
 
-    The memory's output is its state, which the host gets from the spikes by the filter of
-    the chip, ahead by as many steps as the spikes took to arrive. In core Nengo the same
-    network does what the chip would, but for the spikes of the input.
+    The output is the memory's state, which the host computes from the spikes with the
+    chip's filter, and advances by the steps that the spikes took to arrive. In core Nengo
+    the same network does what the chip would do, except that the input is not spikes.
 
-    `lmu_nengo.targets.prepare` turns any memory into this one.
+    `lmu_nengo.targets.prepare` gives any memory this realization.
 
     Parameters
     ----------
     n_neurons : int
-        Neurons in all, at least two for each dimension of each channel and one more.
-        Memory for their weights grows as the square: 800 of one channel fill 6 cores.
+        Total number of neurons, at least two for each dimension of each channel and one
+        more. The memory for weights grows as the square: 800 neurons of one channel fill 6
+        cores.
     tau : float
         Time constant in seconds of the compartments' filter.
     expected_input : Band or nengo.Process, optional
-        What one channel will get, as for `lmu_nengo.Spiking`.
+        Input that one channel will get, as for `lmu_nengo.Spiking`.
     input_range : float, optional
         Magnitude of input beyond which it is clipped. ``None`` is 4 times the rms of an
         expected band, or 1.2 times the largest magnitude of an expected process.
     coordinates : {"balanced", "legendre", "principal"}
-        What the dimensions are; see `lmu_nengo.signal.state_transform`.
+        Coordinates of the state; see `lmu_nengo.signal.state_transform`.
     state_d : int, optional
-        Dimensions kept, as for `lmu_nengo.Spiking`.
+        Number of dimensions to keep, as for `lmu_nengo.Spiking`.
     points : array_like, optional
-        What will be read, delay / theta, each in [0, 1]. ``None`` is the whole window.
+        Points that will be read, delay / theta, each in [0, 1]. ``None`` is the whole
+        window.
     margin : float
         Range of a dimension over its largest expected magnitude.
     max_rates, intercepts : nengo.dists.Distribution
@@ -280,10 +282,11 @@ class OnChip(Realization):
 
 class Stagger:
     """
-    Sets the spike trains of the input apart, in the first step.
+    Node function that shifts the phases of the input's spike trains in the first step.
 
-    nengo-loihi makes two trains of a value, by neurons that all start at zero. Those of the
-    same value keep their distances, so that the errors of k pairs fall as 1/k.
+    nengo-loihi turns a value into two spike trains, with neurons that all start at zero.
+    Pairs for the same value keep the distances between their phases, so that the error of
+    k pairs falls as 1/k.
 
     Parameters
     ----------
