@@ -169,12 +169,14 @@ class Simulator(nengo_dl.Simulator):
 
     Parameters
     ----------
-    *args, **kwargs
+    *args
         As for `nengo_dl.Simulator`.
-    make_model : callable, optional
+    make_model : callable
         Called in the place of `nengo_dl.builder.NengoModel`.
-    make_graph : callable, optional
+    make_graph : callable
         Called in the place of `nengo_dl.tensor_graph.TensorGraph`.
+    **kwargs
+        As for `nengo_dl.Simulator`.
     """
 
     def __init__(self, *args, make_model, make_graph, **kwargs):

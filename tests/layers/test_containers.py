@@ -214,7 +214,15 @@ def test_the_decoder_goes_on_from_the_encoders_memory():
     assert np.abs(windowed(network)[:, -1] - m).max() < 1e-5
 
 
-@pytest.mark.parametrize("kind", ["feedforward", "recurrent", "seq2seq", "bidirectional"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "feedforward",
+        "recurrent",
+        pytest.param("seq2seq", marks=pytest.mark.slow),
+        pytest.param("bidirectional", marks=pytest.mark.slow),
+    ],
+)
 def test_every_kind_of_network_learns(kind):
     """Reading a delay is linear in the memory: an LMU learns it to 5% of the variance."""
     rng = np.random.RandomState(0)

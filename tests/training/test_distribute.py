@@ -55,7 +55,7 @@ def check_equal(got, expected, paths):
 
 
 @pytest.mark.parametrize(
-    "paths", [PATHS[:2], pytest.param(PATHS[2:], marks=pytest.mark.slow)]
+    "paths", [PATHS[:1], pytest.param(PATHS[1:], marks=pytest.mark.slow)]
 )
 def test_two_devices_train_as_one(paths, tmp_path):
     folder = tmp_path / "mirrored"
@@ -95,7 +95,7 @@ def test_what_cannot_be_divided_is_refused(regressor):
     from lmu_nengo.training.backend.checks import check_replicas
 
     net = regressor(True).realize(Windowed(30)).network
-    with pytest.raises(ValidationError, match="got 6, expected a multiple of 4"):
+    with pytest.raises(ValidationError, match="must be a multiple of 4.*got 6"):
         check_replicas(6, 4, None, net)
     net.seed = None
     with pytest.raises(ValidationError, match=r"seed: got None.*Simulator\(seed"):

@@ -93,6 +93,7 @@ def test_the_gradient_is_that_of_the_formula_also_for_theta_A_and_B():
         assert got == pytest.approx(expected, rel=5e-3, abs=2e-5), name
 
 
+@pytest.mark.slow
 def test_the_fused_path_trains_like_nengodls_steps():
     losses, outputs, weights = [], [], []
     for realization in (Windowed(STEPS), Linear()):
@@ -108,8 +109,15 @@ def test_the_fused_path_trains_like_nengodls_steps():
         assert np.abs(weights[0][name] - weights[1][name]).max() < 1e-4, name
 
 
-@pytest.mark.parametrize("realization", [Linear(), Windowed(STEPS)])
-@pytest.mark.parametrize("paths", [ALL, {"hidden_encoders": None}])
+@pytest.mark.parametrize(
+    "realization, paths",
+    [
+        (Windowed(STEPS), ALL),
+        (Windowed(STEPS), {}),
+        (Linear(), {}),
+        pytest.param(Linear(), ALL, marks=pytest.mark.slow),
+    ],
+)
 def test_only_what_is_trainable_changes(realization, paths):
     trained = ["memory_kernel", "input_encoders"]
     network, cell, probe = build(realization, trainable=trained, **paths)
@@ -121,7 +129,10 @@ def test_only_what_is_trainable_changes(realization, paths):
         assert (change > 1e-4) if name in trained else (change < 1e-7), name
 
 
-@pytest.mark.parametrize("trainable", [None, [*ALL, "theta", "A", "B"]])
+@pytest.mark.parametrize(
+    "trainable",
+    [[*ALL, "theta", "A", "B"], pytest.param(None, marks=pytest.mark.slow)],
+)
 def test_a_trained_cell_gives_the_same_in_core_nengo(trainable):
     network, cell, probe = build(Windowed(STEPS), trainable=trainable, **ALL)
     _, expected = fit(network, cell, probe)
@@ -134,6 +145,7 @@ def test_a_trained_cell_gives_the_same_in_core_nengo(trainable):
         assert np.abs(sim.data[probe] - y).max() < 1e-5
 
 
+@pytest.mark.slow
 def test_training_finds_the_window_that_a_target_needs():
     """The output of a cell with another theta can only be met by that theta."""
     x = np.random.RandomState(1).randn(16, 60, SIZE).astype(np.float32)

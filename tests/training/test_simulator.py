@@ -76,7 +76,9 @@ def test_windowed_training_equals_nengodls_step_by_step_training(
     assert np.abs(outputs - step_outputs).max() < 1e-4 * np.abs(outputs).max()
 
 
-@pytest.mark.parametrize("keep_history", [True, False])
+@pytest.mark.parametrize(
+    "keep_history", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_trained_network_gives_the_same_in_core_nengo(regressor, sequences, keep_history):
     x, y = sequences
     net = regressor(keep_history).realize(Windowed(30))
@@ -92,6 +94,7 @@ def test_trained_network_gives_the_same_in_core_nengo(regressor, sequences, keep
         assert np.abs(output - expected[i]).max() < 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_trained_network_keeps_working_in_spikes(regressor):
     net = regressor(False, n_steps=200).realize(Windowed(200))
     process = nengo.processes.WhiteSignal(1.0, 5.0, rms=0.3, y0=0, seed=1)
@@ -210,7 +213,9 @@ def test_a_memory_without_input_stays_at_zero(regressor, sequences, keep_history
         assert np.all(sim.predict(sequences[0], verbose=0)[probe] == 0)
 
 
-@pytest.mark.parametrize("keep_history", [True, False])
+@pytest.mark.parametrize(
+    "keep_history", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
 def test_tf_data_trains_like_arrays(regressor, sequences, keep_history):
     x, y = sequences
     y = (y if keep_history else y[:, -1:]).astype(np.float32)
@@ -265,6 +270,7 @@ def test_run_and_generated_inputs_work(regressor):
         assert np.abs(windowed - sim.data[net.probe]).max() < 1e-4
 
 
+@pytest.mark.slow
 def test_same_seed_same_training(regressor, sequences):
     x, y = sequences
     histories = []

@@ -56,7 +56,15 @@ def of_rates(regressor, sequences):
     return rates, loss, change
 
 
-@pytest.mark.parametrize("kind", [*INTEGRATING, *RANDOM])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        INTEGRATING[0],
+        RANDOM[0],
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in INTEGRATING[1:]),
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in RANDOM[1:]),
+    ],
+)
 def test_spikes_go_forward_and_rates_backward(regressor, sequences, of_rates, kind):
     rates, rate_loss, rate_change = of_rates
     net = network_of(regressor, kind).realize(Windowed(30))
@@ -126,6 +134,7 @@ def test_random_spikes_train_in_the_last_step_path(regressor, sequences):
     assert np.allclose(*changes, rtol=1e-4, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_leaky_neurons_fire_in_training_step_by_step(regressor, sequences):
     x, y = sequences
     results = []
@@ -161,7 +170,7 @@ def test_a_spiking_cell_that_feeds_back_is_refused_with_advice():
         nengo.Connection(nengo.Node([0]), cell.input, synapse=None)
         nengo.Probe(cell.output)
     to_spiking(network)
-    with pytest.raises(ValidationError, match="Train the rate type"):
+    with pytest.raises(ValidationError, match="Train with the rate type"):
         Simulator(network, **quiet)
 
 
@@ -207,7 +216,10 @@ def summed(y_true, y_pred):
     "kind",
     [
         nengo.SpikingRectifiedLinear(amplitude=1 / 200),
-        nengo.StochasticSpiking(nengo.RectifiedLinear(), amplitude=1 / 200),
+        pytest.param(
+            nengo.StochasticSpiking(nengo.RectifiedLinear(), amplitude=1 / 200),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_network_trained_in_spikes_classifies_in_core_nengo(kind):

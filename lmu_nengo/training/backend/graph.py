@@ -27,8 +27,12 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
         Steps that are unrolled.
     batch_size : int
         Sequences in a batch of all replicas.
-    device, progress, seed
-        As for NengoDL's.
+    device : str or None
+        As for NengoDL's, as the next two.
+    progress : nengo_dl.utils.ProgressBar
+        Shows the progress of building.
+    seed : int
+        Seed of everything random.
     iterations : callable
         Gives the number of batches trained so far, or ``None``.
     spikes_in_training : bool
@@ -124,10 +128,12 @@ class WindowedGraph(Graph):
 
     Parameters
     ----------
-    *args, **kwargs
+    *args
         As for `Graph`.
     stateful : bool
         Whether states are carried from one call to the next.
+    **kwargs
+        As for `Graph`.
     """
 
     def __init__(self, *args, stateful, **kwargs):

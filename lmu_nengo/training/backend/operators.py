@@ -22,10 +22,12 @@ class Model(nengo_dl.builder.NengoModel):
 
     Parameters
     ----------
-    *args, **kwargs
+    *args
         As for NengoDL's.
     plan : Plan
         How the network is computed.
+    **kwargs
+        As for NengoDL's.
     """
 
     def __init__(self, *args, plan, **kwargs):
