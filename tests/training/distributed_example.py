@@ -121,6 +121,7 @@ def main():
     if way == "mirrored":
         results["one"] = {kind: train(None, out, **options[kind]) for kind in kinds}
         results["replicas"] = outputs_of_replicas(strategy, windowed)
+    results["wrote"] = sorted(path.name for path in out.iterdir())
     (out / "results.json").write_text(json.dumps(results))
 
 

@@ -98,5 +98,7 @@ def test_what_cannot_be_divided_is_refused(regressor):
     with pytest.raises(ValidationError, match="must be a multiple of 4.*got 6"):
         check_replicas(6, 4, None, net)
     net.seed = None
-    with pytest.raises(ValidationError, match=r"seed: got None.*Simulator\(seed"):
+    with pytest.raises(
+        ValidationError, match="seed: must be given with 4 replicas.*got None"
+    ):
         check_replicas(8, 4, None, net)
