@@ -168,7 +168,7 @@ def test_the_example_of_conversion_gives_what_the_page_shows(capsys):
 
     def figures(text):
         scores = re.findall(r"score ([\d.]+)", text)
-        operations = re.findall(r"multiply-accumulates: .*", text)
+        operations = re.findall(r"multiply-accumulates per inference: .*", text)
         return [float(score) for score in scores], operations
 
     scores, operations = figures(page)
