@@ -30,6 +30,7 @@ READY = tuple(
         "processes",
         "signal",
         "targets",
+        "targets.loihi",
         "targets.nir",
         "training",
         "viz",

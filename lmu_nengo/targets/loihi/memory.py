@@ -86,6 +86,16 @@ class OnChip(Realization):
     ------
     ValidationError
         If an argument is out of range.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import LegendreMemory
+    >>> from lmu_nengo.targets.loihi import OnChip
+    >>> with nengo.Network(seed=0) as network:
+    ...     memory = LegendreMemory(theta=0.1, order=2, realization=OnChip(40))
+    >>> [ensemble.n_neurons for ensemble in memory.all_ensembles]
+    [40]
     """
 
     n_neurons: int
@@ -123,9 +133,9 @@ class OnChip(Realization):
                 self.input_range, "input_range", unit="the input's unit", obj=self
             )
 
-    def channel_neurons(self, memory):
+    def channel_neurons(self, memory: nengo.Network) -> np.ndarray:
         """
-        Neurons of each channel.
+        Share the neurons among the channels.
 
         Parameters
         ----------
