@@ -1,4 +1,4 @@
-"""Save the parameters of a network to a file, and load them into a network built anew."""
+"""Save the parameters of a network to a file, and load them into a rebuilt network."""
 
 import json
 import os
