@@ -18,31 +18,12 @@ PACKAGES = [
     if path.parent.name not in ("backend", "kernels")
 ]
 TOP_LEVEL = [name for name in PACKAGES if name.count(".") == 1]
-READY = tuple(
-    f"lmu_nengo.{name}"
-    for name in (
-        "conversion",
-        "datasets",
-        "io",
-        "layers",
-        "memory",
-        "nef",
-        "processes",
-        "signal",
-        "targets",
-        "targets.loihi",
-        "targets.nir",
-        "training",
-        "viz",
-    )
-)
-UNDOCUMENTED = ("lmu_nengo.targets.loihi",)
 
 
-def public_objects(packages=PACKAGES, methods=False):
-    """Public functions and classes of packages, by name; public methods on request."""
+def public_objects(methods=False):
+    """Public functions and classes by name; their public methods on request."""
     objects = {}
-    for package in packages:
+    for package in PACKAGES:
         module = importlib.import_module(package)
         for name in module.__all__:
             obj = getattr(module, name)
@@ -66,9 +47,7 @@ def parameters_of(obj):
     return {p.name: p.annotation for p in parameters if p.name != "self"}
 
 
-@pytest.mark.parametrize(
-    "obj", public_objects([p for p in PACKAGES if p not in UNDOCUMENTED], methods=True)
-)
+@pytest.mark.parametrize("obj", public_objects(methods=True))
 def test_every_argument_is_documented(obj):
     doc = parse_doc(obj)
     entries = doc["Parameters"] + doc["Other Parameters"]
@@ -77,14 +56,14 @@ def test_every_argument_is_documented(obj):
     assert names == set(parameters_of(obj)) or (is_method and not names)
 
 
-@pytest.mark.parametrize("obj", public_objects(READY, methods=True))
+@pytest.mark.parametrize("obj", public_objects(methods=True))
 def test_every_argument_and_result_is_annotated(obj):
     empty = inspect.Parameter.empty
     assert not [name for name, hint in parameters_of(obj).items() if hint is empty]
     assert inspect.isclass(obj) or inspect.signature(obj).return_annotation is not empty
 
 
-@pytest.mark.parametrize("obj", public_objects(READY))
+@pytest.mark.parametrize("obj", public_objects())
 def test_every_public_name_has_examples_that_run(obj):
     assert ">>> " in "\n".join(parse_doc(obj)["Examples"])
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS

@@ -28,7 +28,7 @@ class Graph(nengo_dl.tensor_graph.TensorGraph):
     batch_size : int
         Sequences in a batch of all replicas.
     device : str or None
-        As for NengoDL's, as the next two.
+        As for NengoDL's.
     progress : nengo_dl.utils.ProgressBar
         Shows the progress of building.
     seed : int
