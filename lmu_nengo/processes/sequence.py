@@ -78,12 +78,11 @@ class Sequence(nengo.Process):
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Refuse to run one step at a time; subclasses that can do so override this."""
         raise ValidationError(
-            f"{type(self).__name__} computes all time steps at once and cannot run step by "
-            "step. Run the network in lmu_nengo.training.Simulator, or call "
-            "lmu_nengo.realize(network, lmu_nengo.Linear()) first if this is a Windowed "
-            "memory.",
+            "A network realized as Windowed computes all time steps at once and cannot run "
+            "step by step. "
+            "Run the network in lmu_nengo.training.Simulator, or call "
+            "lmu_nengo.realize(network, lmu_nengo.Linear()) first.",
             attr="realization",
-            obj=self,
         )
 
 
@@ -123,7 +122,6 @@ class Reverse(Sequence):
             "so it cannot be streamed. Run it with Windowed memories in "
             "lmu_nengo.training.Simulator, or use the forward network only.",
             attr="realization",
-            obj=self,
         )
 
 
