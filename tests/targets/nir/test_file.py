@@ -1,4 +1,4 @@
-"""NIR files: written whole, read with suspicion."""
+"""NIR files: written atomically, and validated on read."""
 
 import os
 
