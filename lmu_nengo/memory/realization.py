@@ -194,7 +194,7 @@ def refuse_start(memory, realization):
     if memory.start is not None:
         raise ValidationError(
             f"{type(realization).__name__} cannot realize {memory}, which was made with "
-            "start=True. Use Linear() or Windowed().",
+            "start=True. Use Linear() or Windowed(n_steps).",
             attr="start",
             obj=realization,
         )

@@ -78,9 +78,8 @@ class Sequence(nengo.Process):
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Refuse to run one step at a time; subclasses that can do so override this."""
         raise ValidationError(
-            "A network realized as Windowed computes all time steps at once and cannot run "
-            "step by step. "
-            "Run the network in lmu_nengo.training.Simulator, or call "
+            "a network realized as Windowed computes all time steps at once and cannot run "
+            "step by step. Run it in lmu_nengo.training.Simulator, or call "
             "lmu_nengo.realize(network, lmu_nengo.Linear()) first.",
             attr="realization",
         )
