@@ -1,0 +1,11 @@
+"""
+A compiled engine: any Nengo network as one JAX program.
+
+It knows nothing of Legendre memories.
+"""
+
+from lmu_nengo.engine.operators.nodes import jax_function
+from lmu_nengo.engine.registry import register
+from lmu_nengo.engine.simulator import Simulator
+
+__all__ = ["Simulator", "jax_function", "register"]

@@ -1,0 +1,198 @@
+"""Many steps of a program as one compiled loop, over a batch and several devices."""
+
+import hashlib
+import math
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from lmu_nengo.engine.program import Program
+
+CAPACITIES = 1, 64, 1024, 16384  # a loop is compiled for so many steps, and runs fewer too
+CHUNK_BYTES = 2**25  # of inputs and outputs of one run of a loop
+GROUP_SIZE = 50_000  # elements of the largest signal, in the processor's cache
+_COMPILED: dict[str, object] = {}  # by the hash of the program's text
+
+
+class Loop:
+    """
+    A compiled loop over the steps of a program.
+
+    Parameters
+    ----------
+    program : Program
+        The program.
+    n_sequences : int or None
+        Number of sequences in a batch.
+    devices : list of jax.Device
+        The batch is divided among them.
+    """
+
+    def __init__(self, program: Program, n_sequences: int | None, devices: list):
+        self.program, self.n_sequences, self.devices = program, n_sequences, devices
+        self.inputs = program.builder.inputs
+        self._compiled: dict[tuple, object] = {}
+
+    def capacity(self, n_steps: int) -> int:
+        """The largest number of steps, up to ``n_steps``, for which there is memory."""
+        n_sequences = self.n_sequences or 1
+        size = n_sequences * sum(signal.size for signal in self.program.outputs)
+        for source in self.inputs:
+            size += math.prod(source.shape) * (n_sequences if source.is_batched else 1)
+        n_bytes = size * np.dtype(self.program.builder.dtype).itemsize
+        fitting = [c for c in CAPACITIES if c * n_bytes <= CHUNK_BYTES] or [1]
+        return next((c for c in fitting if c >= n_steps), fitting[-1])
+
+    def run(self, constants, state, inputs, slots, n_steps: int, is_batched: tuple):
+        """
+        Run some steps.
+
+        Parameters
+        ----------
+        constants : list of array
+            Those of the program.
+        state : list of array
+            The state; its first axis is the sequence if there is a batch.
+        inputs : list of array of shape (capacity, ...) or (capacity, n_sequences, ...)
+            The values of each input.
+        slots : list of array of shape (capacity,)
+            For each output, where the value of each step is kept. A later one may
+            overwrite it.
+        n_steps : int
+            Number of steps.
+        is_batched : tuple of bool
+            For each input, whether it has an axis for sequences.
+
+        Returns
+        -------
+        state : list of array
+            The new state.
+        outputs : list of array of shape (capacity, ...) or (capacity, n_sequences, ...)
+            The values of each output.
+        is_number : bool
+            Whether nothing became NaN.
+        """
+        args = constants, state, inputs, slots, np.int32(n_steps)
+        key = len(inputs[0]), is_batched
+        if key not in self._compiled:
+            self._compiled[key] = self._compile(args, is_batched)
+        return self._compiled[key](*args)
+
+    def _compile(self, args, is_batched):
+        run = partial(self._loop, is_batched)
+        if self.n_sequences is not None:
+            run = self._by_device(is_batched, self._by_group(is_batched, run))
+        lowered = jax.jit(run).lower(*args)
+        if self.program.builder.callbacks:
+            return lowered.compile()
+        kinds = [device.device_kind + str(device.id) for device in self.devices]
+        text = "\n".join([*kinds, lowered.as_text()])
+        key = hashlib.sha256(text.encode()).hexdigest()
+        if key not in _COMPILED:
+            _COMPILED[key] = lowered.compile()
+        return _COMPILED[key]
+
+    def _loop(self, is_batched, constants, state, inputs, slots, n_steps):
+        """The loop for one sequence, or for a batch in one piece."""
+        constants = dict(zip(self.program.builder.constants, constants, strict=True))
+        batch = () if self.n_sequences is None else (len(jax.tree.leaves(state)[0]),)
+        step = partial(self.program.step, constants)
+        if batch:
+            axes = [0 if b else None for b in is_batched]
+            step = jax.vmap(step, in_axes=(0, axes), axis_size=batch[0])
+        capacity = len(inputs[0])
+        outputs = [
+            jnp.zeros((capacity, *batch, *signal.shape), self.program.dtype_of(signal))
+            for signal in self.program.outputs
+        ]
+
+        def body(i, carry):
+            state, outputs = carry
+            state, values = step(state, [x[i] for x in inputs])
+            outputs = [
+                jax.lax.dynamic_update_index_in_dim(output, value, slot[i], 0)
+                for output, value, slot in zip(outputs, values, slots, strict=True)
+            ]
+            return state, outputs
+
+        state, outputs = jax.lax.fori_loop(0, n_steps, body, (state, outputs))
+        floats = [x for x in (*state, *outputs) if jnp.issubdtype(x.dtype, jnp.floating)]
+        is_number = jnp.array([~jnp.isnan(x).any() for x in floats]).all()
+        return state, outputs, is_number
+
+    def _by_group(self, is_batched, run):
+        """Run groups of sequences one after another: their state stays in the cache."""
+
+        def by_group(constants, state, inputs, slots, n_steps):
+            batch = len(state[0])
+            size = self._group_size(batch, state)
+            if size == batch:
+                return run(constants, state, inputs, slots, n_steps)
+
+            def grouped(x, axis):
+                shape = (*x.shape[:axis], batch // size, size, *x.shape[axis + 1 :])
+                return jnp.moveaxis(x.reshape(shape), axis, 0)
+
+            varied = [
+                grouped(x, 1) if b else None
+                for x, b in zip(inputs, is_batched, strict=True)
+            ]
+
+            def one(group):
+                state, varied = group
+                both = [x if v is None else v for x, v in zip(inputs, varied, strict=True)]
+                return run(constants, state, both, slots, n_steps)
+
+            state, outputs, is_number = jax.lax.map(
+                one, ([grouped(x, 0) for x in state], varied)
+            )
+            state = [x.reshape((batch, *x.shape[2:])) for x in state]
+            outputs = [
+                jnp.moveaxis(x, 0, 1).reshape((x.shape[1], batch, *x.shape[3:]))
+                for x in outputs
+            ]
+            return state, outputs, is_number.all()
+
+        return by_group
+
+    def _group_size(self, batch, state):
+        if self.program.builder.callbacks or self.devices[0].platform != "cpu":
+            return batch
+        largest = max(math.prod(x.shape[1:]) for x in state)
+        most = max(1, GROUP_SIZE // max(largest, 1))
+        return max(
+            size for size in range(1, batch + 1) if batch % size == 0 and size <= most
+        )
+
+    def _by_device(self, is_batched, run):
+        """Divide the batch among the devices."""
+        if len(self.devices) == 1:
+            return run
+        mesh = Mesh(np.array(self.devices), ("batch",))
+        whole, first, second = (
+            PartitionSpec(),
+            PartitionSpec("batch"),
+            PartitionSpec(None, "batch"),
+        )
+        in_specs = whole, first, [second if b else whole for b in is_batched], whole, whole
+
+        def by_device(*args):
+            state, outputs, is_number = run(*args)
+            return state, outputs, is_number[None]
+
+        sharded = jax.shard_map(
+            by_device,
+            mesh=mesh,
+            in_specs=in_specs,
+            out_specs=(first, second, first),
+            check_vma=False,
+        )
+
+        def all_devices(*args):
+            state, outputs, is_number = sharded(*args)
+            return state, outputs, is_number.all()
+
+        return all_devices

@@ -1,0 +1,298 @@
+"""Products with constant matrices, whose cost follows their non-zeros."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from lmu_nengo.engine.layout import Layout
+from lmu_nengo.engine.values import Value
+
+WORTHWHILE = 0.5  # structure is used if it saves this share of a dense product
+
+
+class Matrix:
+    """
+    The non-zeros of a constant matrix, and where their values come from.
+
+    Parameters
+    ----------
+    rows, cols : ndarray of int, shape (n_nonzeros,)
+        Where the non-zeros are; no place occurs twice.
+    source : ndarray of int, shape (n_nonzeros,)
+        Index of their values in a vector of parameters.
+    shape : tuple of int
+        Rows and columns.
+    """
+
+    def __init__(self, rows, cols, source, shape):
+        self.rows, self.cols, self.source, self.shape = rows, cols, source, shape
+
+    def blocks(self) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Divide the matrix into blocks that share neither rows nor columns.
+
+        Returns
+        -------
+        of_rows, of_cols : ndarray of int
+            Number of the block of each row and column; -1 where all is zero.
+        """
+        m, n = self.shape
+        graph = coo_array(
+            (np.ones(len(self.rows), bool), (self.rows, self.cols + m)), (m + n, m + n)
+        )
+        labels = connected_components(graph, directed=False)[1]
+        used = np.zeros(m + n, bool)
+        used[self.rows] = used[self.cols + m] = True
+        _, labels[used] = np.unique(labels[used], return_inverse=True)
+        labels[~used] = -1
+        return labels[:m], labels[m:]
+
+    def filled(self, shape, places, zero) -> np.ndarray:
+        """
+        Arrange the sources of the values in an array.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of the array.
+        places : tuple of ndarray of int
+            The index of each non-zero in the array.
+        zero : int
+            Source of a zero, for all other elements.
+        """
+        array = np.full(shape, zero)
+        array[places] = self.source
+        return array
+
+
+def find_layout(labels: np.ndarray) -> Layout | None:
+    """
+    A layout by the number of each neuron's block, if it is worthwhile.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n_neurons,)
+        Number of the block; -1 for neurons that fit into any.
+
+    Returns
+    -------
+    layout : Layout or None
+        None if there is just one block, or if the padding outweighs the gain.
+    """
+    n_blocks = labels.max(initial=-1) + 1
+    if n_blocks < 2 or n_blocks == len(labels):
+        return None
+    blocks = [np.flatnonzero(labels == block) for block in range(n_blocks)]
+    for neuron in np.flatnonzero(labels < 0):
+        shortest = min(range(n_blocks), key=lambda block: len(blocks[block]))
+        blocks[shortest] = np.append(blocks[shortest], neuron)
+    layout = Layout(blocks)
+    return layout if layout.index.size <= 2 * layout.size else None
+
+
+def number(groups: np.ndarray, members: np.ndarray, n_groups: int):
+    """
+    Number the different members of each group from zero.
+
+    Parameters
+    ----------
+    groups, members : ndarray of int, shape (n_pairs,)
+        Pairs of a group and a member of it; pairs may occur several times.
+    n_groups : int
+        Number of groups.
+
+    Returns
+    -------
+    numbers : ndarray of int, shape (n_pairs,)
+        Number of each pair's member within its group.
+    table : ndarray of int, shape (n_groups, largest_group)
+        The member with each number; -1 where there is none.
+    """
+    pairs, inverse = np.unique(np.stack([groups, members]), axis=1, return_inverse=True)
+    sizes = np.bincount(pairs[0], minlength=n_groups)
+    starts = np.cumsum(sizes) - sizes
+    within = np.arange(pairs.shape[1]) - starts[pairs[0]]
+    table = np.full((n_groups, max(sizes.max(initial=0), 1)), -1)
+    table[pairs[0], within] = pairs[1]
+    return within[inverse.ravel()], table
+
+
+def gather(x, index):
+    """Take ``x[index]``; nothing is done where the index counts up from zero."""
+    if np.array_equal(index, np.arange(len(x))):
+        return x
+    return x[index]
+
+
+def plan(matrix: Matrix, x_layout, y_layout, zero: int) -> tuple[np.ndarray, Callable]:
+    """
+    Choose how a product is computed.
+
+    Parameters
+    ----------
+    matrix : Matrix
+        The matrix.
+    x_layout, y_layout : Layout or None
+        The order of the columns and of the rows.
+    zero : int
+        Source of a zero.
+
+    Returns
+    -------
+    sources : ndarray of int
+        The source of each element of the array that ``product`` needs.
+    product : function
+        ``product(array, x)`` is the product as a `Value`, where ``x`` has the shape of
+        ``x_layout``, or is flat without.
+    """
+    if x_layout is not None:
+        return _from_blocks(matrix, x_layout, zero)
+    if y_layout is not None:
+        return _to_blocks(matrix, y_layout, zero)
+    m, n = matrix.shape
+    of_rows, of_cols = matrix.blocks()
+    longest_row = np.bincount(matrix.rows, minlength=1).max()
+    n_blocks = of_rows.max(initial=-1) + 1
+    if n_blocks > 1:
+        block_rows = np.bincount(of_rows[of_rows >= 0]).max()
+        block_cols = np.bincount(of_cols[of_cols >= 0]).max()
+        block_cost = n_blocks * block_rows * block_cols
+    else:
+        block_cost = m * n
+    row_cost = m * longest_row * (1 if longest_row == 1 else 3)  # gathering costs as well
+    if min(block_cost, row_cost) > WORTHWHILE * m * n:
+        return _dense(matrix, zero)
+    if row_cost <= block_cost:
+        return _by_row(matrix, zero)
+    return _block_diagonal(matrix, of_rows, zero)
+
+
+def _dense(matrix, zero):
+    sources = matrix.filled(matrix.shape, (matrix.rows, matrix.cols), zero)
+
+    def product(array, x):
+        return Value(array @ x)
+
+    return sources, product
+
+
+def _by_row(matrix, zero):
+    """Each row as its non-zeros: ``y[i] = sum_j array[i, j] x[cols[i, j]]``."""
+    m, _n = matrix.shape
+    numbers, cols = number(matrix.rows, matrix.cols, m)
+    sources = matrix.filled(cols.shape, (matrix.rows, numbers), zero)
+    cols = np.maximum(cols, 0)
+    if cols.shape[1] == 1:
+        cols, sources = cols[:, 0], sources[:, 0]
+
+        def product(array, x):
+            return Value(array * gather(x, cols))
+    else:
+
+        def product(array, x):
+            return Value((array * x[cols]).sum(axis=-1))
+
+    return sources, product
+
+
+def _block_diagonal(matrix, of_rows, zero):
+    """Rows and columns in blocks that have nothing to do with each other."""
+    m, _ = matrix.shape
+    blocks = of_rows[matrix.rows]
+    n_blocks = of_rows.max() + 1
+    i, rows = number(blocks, matrix.rows, n_blocks)
+    j, cols = number(blocks, matrix.cols, n_blocks)
+    sources = matrix.filled((n_blocks, rows.shape[1], cols.shape[1]), (blocks, i, j), zero)
+    cols = np.maximum(cols, 0)
+    combine = _collect(rows, m)
+
+    def product(array, x):
+        taken = gather(x, cols.ravel()).reshape(cols.shape)
+        return Value(combine(jnp.einsum("brc,bc->br", array, taken)))
+
+    return sources, product
+
+
+def _to_blocks(matrix, layout, zero):
+    """Neurons in blocks, driven by few columns each: encoders."""
+    _m, n = matrix.shape
+    position = layout.position[matrix.rows]
+    blocks, within = np.divmod(position, layout.shape[1])
+    j, cols = number(blocks, matrix.cols, layout.shape[0])
+    if layout.index.size * cols.shape[1] > WORTHWHILE * layout.index.size * n:
+        sources = matrix.filled((layout.index.size, n), (position, matrix.cols), zero)
+
+        def product(array, x):
+            return Value(packed=(array @ x).reshape(layout.shape), layout=layout)
+
+        return sources, product
+
+    sources = matrix.filled((*layout.shape, cols.shape[1]), (blocks, within, j), zero)
+    cols = np.maximum(cols, 0)
+    if cols.shape[1] == 1:
+        cols, sources = cols[:, 0], sources[:, :, 0]
+
+        def product(array, x):
+            return Value(packed=array * gather(x, cols)[:, None], layout=layout)
+    else:
+
+        def product(array, x):
+            taken = gather(x, cols.ravel()).reshape(cols.shape)
+            return Value(packed=jnp.einsum("bkc,bc->bk", array, taken), layout=layout)
+
+    return sources, product
+
+
+def _from_blocks(matrix, layout, zero):
+    """Neurons in blocks, which drive few rows each: decoders."""
+    m, _n = matrix.shape
+    position = layout.position[matrix.cols]
+    blocks, within = np.divmod(position, layout.shape[1])
+    i, rows = number(blocks, matrix.rows, layout.shape[0])
+    if layout.index.size * rows.shape[1] > WORTHWHILE * layout.index.size * m:
+        sources = matrix.filled((m, layout.index.size), (matrix.rows, position), zero)
+
+        def product(array, x):
+            return Value(array @ x.reshape(-1))
+
+        return sources, product
+
+    combine = _collect(rows, m)
+    shape = layout.shape[0], rows.shape[1], layout.shape[1]
+    sources = matrix.filled(shape, (blocks, i, within), zero)
+    if rows.shape[1] == 1:
+        sources = sources[:, 0]
+
+        def product(array, x):
+            return Value(combine(jnp.einsum("bk,bk->b", array, x)))
+    else:
+
+        def product(array, x):
+            return Value(combine(jnp.einsum("brk,bk->br", array, x)))
+
+    return sources, product
+
+
+def _collect(rows, m):
+    """How results that belong to ``rows`` (-1: to none) become a vector of ``m``."""
+    rows = rows.ravel()
+    real = rows[rows >= 0]
+    if len(np.unique(real)) == len(real):
+        index = np.full(m, len(rows))
+        index[real] = np.flatnonzero(rows >= 0)
+        complete = len(real) == m
+
+        def combine(results):
+            results = results.reshape(-1)
+            return gather(results if complete else jnp.append(results, 0), index)
+
+    else:
+        rows = np.where(rows < 0, m, rows)
+
+        def combine(results):
+            return jnp.zeros(m + 1, results.dtype).at[rows].add(results.reshape(-1))[:m]
+
+    return combine

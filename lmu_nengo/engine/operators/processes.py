@@ -1,0 +1,66 @@
+"""Processes: evaluated ahead if they have no input, else called unless JAX can run them."""
+
+import numpy as np
+from nengo.builder.processes import SimProcess
+from nengo.processes import Piecewise, PresentInput
+
+from lmu_nengo.engine.inputs import Ahead
+from lmu_nengo.engine.registry import find, register
+from lmu_nengo.engine.values import unit_of
+
+DETERMINISTIC = Piecewise, PresentInput  # draw nothing: the same for a whole batch
+
+
+@register(SimProcess)
+def sim_process(op, builder):
+    """``output = process(t, input)``, as an assignment, an increment or an update."""
+    if op.input is None:
+        return _ahead(op, builder)
+    lower = find(op.process, "make_step")
+    return lower(op, builder) if lower else _called(op, builder)
+
+
+def write(values, op, y) -> None:
+    """Give the output of a process to its signal."""
+    (values.inc if op.mode == "inc" else values.set)(op.output, y)
+
+
+def _make(op, builder, rng, shape_in):
+    """The process' own function for one sequence, with its state."""
+    state = {name: np.array(signal.initial_value) for name, signal in op.state.items()}
+    return op.process.make_step(shape_in, op.output.shape, builder.dt, rng, state), state
+
+
+def _ahead(op, builder):
+    def make(rng):
+        return _make(op, builder, rng, (0,))[0]
+
+    is_batched = op.process.seed is None and not isinstance(op.process, DETERMINISTIC)
+    source = builder.input(
+        Ahead(make, unit_of(op.output), op.output.shape, builder.dt, op, is_batched)
+    )
+    return lambda values: write(values, op, values.inputs[source])
+
+
+def _called(op, builder):
+    def make(rng):
+        function, kept = _make(op, builder, rng, op.input.shape)
+
+        def call(t, x, *state):
+            for array, value in zip(kept.values(), state, strict=True):
+                array[...] = value
+            y = np.array(function(t, x))
+            return y, *kept.values()
+
+        return call
+
+    state = list(op.state.values())
+    call = builder.callback(make, [op.output, *state], op)
+
+    def step(values):
+        y, *new = call(values, values.read(op.input), *map(values.read, state))
+        write(values, op, y)
+        for signal, value in zip(state, new, strict=True):
+            values.set(signal, value)
+
+    return step

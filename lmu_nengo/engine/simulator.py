@@ -1,0 +1,414 @@
+"""Nengo's simulator, compiled."""
+
+import time
+import warnings
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import nengo
+import numpy as np
+from nengo.builder.processes import SimProcess
+from nengo.exceptions import SimulatorClosed, ValidationError
+from nengo.simulator import Simulator as NengoSimulator
+from nengo.utils.progress import Progress, ProgressTracker
+
+from lmu_nengo._validation import check_choice, check_integer
+from lmu_nengo.engine import operators as _operators  # noqa: F401  registers them
+from lmu_nengo.engine.loop import Loop
+from lmu_nengo.engine.program import Builder, Program
+from lmu_nengo.engine.recording import Data, Recording
+from lmu_nengo.engine.values import unit_of
+
+SECONDS = 0.3  # between two updates of the progress bar
+
+
+class Simulator(NengoSimulator):
+    """
+    Run a Nengo network as one compiled JAX program.
+
+    Parameters
+    ----------
+    network : nengo.Network or None
+        The network. If None, ``model`` is run.
+    dt : float
+        Step in seconds.
+    seed : int, optional
+        Seed of everything random during the run, as in Nengo.
+    model : nengo.builder.Model, optional
+        A model that is built already.
+    progress_bar : bool or ProgressBar
+        Whether and how progress is shown.
+    optimize : bool
+        Whether Nengo's optimizer merges operators first.
+    minibatch_size : int, optional
+        Number of sequences that are run side by side. All data then have a leading axis of
+        this length.
+    precision : {"float32", "float64"}
+        Type of all floating-point numbers.
+    devices : list of jax.Device, optional
+        The batch is divided among them; default: all of JAX's, as far as the batch can be
+        divided by their number.
+
+    Attributes
+    ----------
+    data : Mapping
+        ``data[probe]`` has the shape (n_samples, size), or (minibatch_size, n_samples,
+        size); ``data[obj]`` has the parameters with which an object was built.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range.
+    BuildError
+        If the network contains an operator that the engine does not know.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo import engine
+    >>> with nengo.Network(seed=0) as network:
+    ...     stimulus = nengo.Node([0.5])
+    ...     ensemble = nengo.Ensemble(50, 1)
+    ...     nengo.Connection(stimulus, ensemble)
+    ...     probe = nengo.Probe(ensemble, synapse=0.01)
+    >>> with engine.Simulator(network, progress_bar=False) as sim:
+    ...     sim.run(0.1)
+    >>> sim.data[probe].shape
+    (100, 1)
+    """
+
+    def __init__(
+        self,
+        network: nengo.Network | None,
+        dt: float = 0.001,
+        seed: int | None = None,
+        model: nengo.builder.Model | None = None,
+        progress_bar: Any = True,
+        optimize: bool = True,
+        minibatch_size: int | None = None,
+        precision: str = "float32",
+        devices: list | None = None,
+    ):
+        self.closed = True
+        check_choice(precision, ("float32", "float64"), "precision", type(self))
+        if minibatch_size is not None:
+            check_integer(minibatch_size, "minibatch_size", obj=type(self))
+        self.minibatch_size, self.precision = minibatch_size, precision
+        self._devices, self._program, self._loop = devices, None, None
+        super().__init__(
+            network,
+            dt=dt,
+            seed=seed,
+            model=model,
+            progress_bar=progress_bar,
+            optimize=optimize,
+        )
+
+    def _prepare(self):
+        """Lower the network's operators."""
+        model = self.model
+        constant = [
+            signals["out"]
+            for node, signals in model.sig.items()
+            if isinstance(node, nengo.Node) and isinstance(node.output, np.ndarray)
+        ]
+        with self._x64():
+            builder = Builder(
+                self._step_order, self.dg, constant, model.dt, np.dtype(self.precision)
+            )
+            outputs = [model.sig[probe]["in"] for probe in model.probes]
+            self._program = Program(builder, outputs)
+            self._loop = Loop(self._program, self.minibatch_size, self._choose_devices())
+            constants = self._program.constants(builder.parameters())
+            self._constants = [jnp.asarray(x) for x in constants.values()]
+        self._host_parts = [*builder.inputs, *builder.callbacks]
+        self._sources = {source.unit: source for source in builder.inputs if source.unit}
+
+    @contextmanager
+    def _x64(self):
+        """Allow 64 bits where they are used, in this thread and in those of callbacks."""
+        is_double = self.precision == "float64"
+        before = jax.config.jax_enable_x64
+        with jax.enable_x64(is_double):
+            if is_double and self._program and self._program.builder.callbacks:
+                jax.config.update("jax_enable_x64", True)
+            try:
+                yield
+            finally:
+                jax.config.update("jax_enable_x64", before)
+
+    def _choose_devices(self):
+        devices = jax.devices() if self._devices is None else list(self._devices)
+        batch = self.minibatch_size
+        n_devices = len(devices) if batch is not None else 1
+        while n_devices > 1 and batch % n_devices:
+            n_devices -= 1
+        return devices[:n_devices]
+
+    def reset(self, seed: int | None = None) -> None:
+        """
+        Start again.
+
+        Parameters
+        ----------
+        seed : int, optional
+            A new seed for everything random during the run.
+        """
+        if self.closed:
+            raise SimulatorClosed("Cannot reset closed Simulator.")
+        if seed is not None:
+            self.seed = seed
+        if self._loop is None:
+            self.data = Data(self._sim_data)
+            self._prepare()
+        for signal in self._signals:
+            self._signals.reset(signal)
+        rngs = self._random_generators()
+        for part in self._host_parts:
+            part.reset(rngs.get(part.op, [None] * (self.minibatch_size or 1)))
+        self._load_state()
+        self._n_steps, self._time = 0, 0.0
+        self._rate = 1000.0  # steps per second
+        self.clear_probes()
+
+    def _random_generators(self):
+        """For each process, one for each sequence; the first has Nengo's own."""
+        rngs: dict[Any, list] = {}
+        for sequence in range(self.minibatch_size or 1):
+            seeds = self.seed if sequence == 0 else [self.seed % 2**32, sequence]
+            rng = np.random.RandomState(seeds)
+            for op in self._step_order:
+                if isinstance(op, SimProcess):
+                    rngs.setdefault(op, []).append(op.process.get_rng(rng))
+        return rngs
+
+    def _load_state(self):
+        """Take the state of the program from Nengo's signals."""
+        signals = self._signals
+        state = self._program.initial_state(
+            lambda base: signals.get(base, base.initial_value)
+        )
+        if self.minibatch_size is not None:
+            state = [np.repeat(x[None], self.minibatch_size, axis=0) for x in state]
+        with self._x64():
+            self._state = [jnp.asarray(x) for x in state]
+
+    @property
+    def signals(self):
+        """
+        Nengo's signals, with their values after the last step (of the first sequence).
+
+        Only what is carried from step to step is up to date.
+        """
+        if self._signals is not None and self._loop is not None:
+            for unit, array in zip(self._program.state, self._state, strict=True):
+                if unit.base in self._signals:
+                    array = array if self.minibatch_size is None else array[0]
+                    flat = np.asarray(self._program.unpack_state(unit, array))
+                    self._signals[unit.base].reshape(-1)[unit.start : unit.stop] = flat
+        return self._signals
+
+    @signals.setter
+    def signals(self, signals):
+        self._signals = signals
+
+    def clear_probes(self) -> None:
+        """Forget what the probes recorded."""
+        for probe in self.model.probes:
+            signal = self.model.sig[probe]["in"]
+            self._sim_data[probe] = Recording(
+                signal.shape, self._program.dtype_of(signal), self.minibatch_size
+            )
+        self.data.reset()
+
+    def step(self) -> None:
+        """Advance by one step."""
+        self.run_steps(1, progress_bar=False)
+
+    def run(self, time_in_seconds: float, progress_bar=None, data: Mapping | None = None):
+        """
+        Run for some time, rounded to whole steps.
+
+        Parameters
+        ----------
+        time_in_seconds : float
+            How long.
+        progress_bar : bool or ProgressBar, optional
+            Instead of the simulator's own.
+        data : dict of {nengo.Node: array_like}, optional
+            As for `run_steps`.
+
+        Raises
+        ------
+        ValidationError
+            If the time is negative, or the data do not fit.
+        """
+        if time_in_seconds < 0:
+            raise ValidationError(
+                f"must be positive, got {time_in_seconds:g}.", "time_in_seconds", self
+            )
+        n_steps = int(np.round(float(time_in_seconds) / self.dt))
+        if n_steps == 0:
+            warnings.warn(
+                f"{time_in_seconds} results in running for 0 timesteps. Simulator still at "
+                f"time {self.time}.",
+                stacklevel=2,
+            )
+        else:
+            self.run_steps(n_steps, progress_bar=progress_bar, data=data)
+
+    def run_steps(self, steps: int, progress_bar=None, data: Mapping | None = None) -> None:
+        """
+        Run some steps.
+
+        Parameters
+        ----------
+        steps : int
+            Number of steps.
+        progress_bar : bool or ProgressBar, optional
+            Instead of the simulator's own.
+        data : dict of {nengo.Node: array_like}, optional
+            What nodes without input give instead of their own output: arrays of shape
+            (steps, size), or (minibatch_size, steps, size).
+
+        Raises
+        ------
+        SimulatorClosed
+            If the simulator is closed.
+        ValidationError
+            If the data do not fit.
+        FloatingPointError
+            If something becomes NaN. What was recorded before is kept.
+        """
+        if self.closed:
+            raise SimulatorClosed("Simulator cannot run because it is closed.")
+        given = self._check_data(data, steps)
+        if progress_bar is None:
+            progress_bar = self.progress_bar
+        progress = Progress("Simulating", "Simulation", steps)
+        with ProgressTracker(progress_bar, progress) as tracker, self._x64():
+            done = 0
+            while done < steps:
+                rest = steps - done
+                most = max(1, int(self._rate * SECONDS))
+                n_steps = min(rest, most, self._loop.capacity(rest))
+                start = time.perf_counter()
+                self._run_chunk(
+                    n_steps, {k: x[done : done + n_steps] for k, x in given.items()}
+                )
+                elapsed = time.perf_counter() - start
+                self._rate = min(n_steps / elapsed, 4 * self._rate)
+                done += n_steps
+                tracker.total_progress.step(n_steps)
+
+    def _run_chunk(self, n_steps, given):
+        first = self._n_steps + 1
+        capacity = self._loop.capacity(n_steps)
+
+        def padded(x):
+            return np.concatenate(
+                [x, np.zeros((capacity - n_steps, *x.shape[1:]), x.dtype)]
+            )
+
+        inputs, is_batched = [], []
+        for source in self._program.builder.inputs:
+            is_given = source in given
+            x = given[source] if is_given else source.values(first, n_steps)
+            varies = is_given or source.is_batched
+            if self.minibatch_size is None:
+                x = x[:, 0] if source.is_batched and not is_given else x
+                varies = False
+            inputs.append(padded(np.asarray(x, source.dtype or self.precision)))
+            is_batched.append(varies)
+        numbers = np.arange(first, first + n_steps)
+        kept = [self._is_kept(probe, numbers) for probe in self.model.probes]
+        slots = [padded(np.cumsum(k) - k).astype(np.int32) for k in kept]
+
+        args = inputs, slots, tuple(is_batched)
+        state, outputs, is_number = self._advance(*args, n_steps)
+        if not is_number:
+            n_steps, (state, outputs, _) = self._until_nan(args, n_steps)
+        self._state = state
+        for probe, output, k in zip(self.model.probes, outputs, kept, strict=True):
+            values = np.array(output[: np.count_nonzero(k[:n_steps])])
+            if self.minibatch_size is not None:
+                values = np.ascontiguousarray(np.moveaxis(values, 0, 1))
+            self._sim_data[probe].extend(values)
+        self._n_steps += n_steps
+        self._time = self._n_steps * self.dt
+        if not is_number:
+            raise FloatingPointError(
+                f"a value became NaN in step {self._n_steps + 1} (at "
+                f"{self._time + self.dt:g} s). The data up to the step before are kept."
+            )
+
+    def _until_nan(self, args, n_steps):
+        """Find the last step before a value becomes NaN; run up to it."""
+        low, high = 0, n_steps  # all is well after low, not after high
+        if self._program.builder.callbacks:
+            high = 1  # Python's functions cannot be called a second time
+        while high - low > 1:
+            middle = (low + high) // 2
+            is_number = self._advance(*args, middle)[2]
+            low, high = (middle, high) if is_number else (low, middle)
+        return low, self._advance(*args, low)
+
+    def _is_kept(self, probe, numbers):
+        """Whether a probe records each of some steps, by Nengo's rule."""
+        period = 1 if probe.sample_every is None else probe.sample_every / self.dt
+        return numbers % period < 1
+
+    def _advance(self, inputs, slots, is_batched, n_steps):
+        try:
+            return jax.block_until_ready(
+                self._loop.run(
+                    self._constants, self._state, inputs, slots, n_steps, is_batched
+                )
+            )
+        except Exception:
+            for callback in self._program.builder.callbacks:
+                if callback.error is not None:
+                    raise callback.error from None
+            raise
+
+    def _check_data(self, data, n_steps):
+        """Check the data for nodes; give them by input, steps first."""
+        if not data:
+            return {}
+        for node in data:
+            self._check_node(node)
+        batch = () if self.minibatch_size is None else (self.minibatch_size,)
+        given = {}
+        for node, values in data.items():
+            values = np.asarray(values)
+            expected = *batch, n_steps, node.size_out
+            axes = "(minibatch_size, steps, size)" if batch else "(steps, size)"
+            problem = None
+            if values.dtype.kind not in "fiub":
+                problem = f"must be real numbers, got {values.dtype}"
+            elif values.shape != expected:
+                problem = f"must have the shape {axes} = {expected}, got {values.shape}"
+            elif not np.isfinite(values).all():
+                n_bad = np.count_nonzero(~np.isfinite(values))
+                problem = f"must be finite, but {n_bad} values are not"
+            if problem:
+                raise ValidationError(f"the data for {node} {problem}.", "data", self)
+            source = self._sources[unit_of(self.model.sig[node]["out"])]
+            given[source] = np.moveaxis(values, 1, 0) if batch else values
+        return given
+
+    def _check_node(self, node):
+        is_node = isinstance(node, nengo.Node) and node in self.model.sig
+        if not is_node or node.size_in > 0 or node.size_out == 0:
+            raise ValidationError(
+                "can only be given for nodes of this network that have no input, got "
+                f"{node!r}.",
+                "data",
+                self,
+            )
+
+    def _probe_step_time(self):
+        """Nengo's signals of step and time are not used."""
