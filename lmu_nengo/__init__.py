@@ -26,6 +26,7 @@ __getattr__, _, _submodules = lazy_loader.attach(
     submodules=[
         "conversion",
         "datasets",
+        "engine",
         "io",
         "layers",
         "memory",

@@ -12,9 +12,9 @@ from nengo.builder.operator import Operator
 from nengo.builder.signal import Signal
 
 from lmu_nengo.engine.inputs import Callback, Fed, StepNumber
-from lmu_nengo.engine.layout import Layout
-from lmu_nengo.engine.matrices import find_layout, plan
-from lmu_nengo.engine.merging import LinearInc, merge
+from lmu_nengo.engine.products.layout import Layout
+from lmu_nengo.engine.products.matrices import find_layout, plan
+from lmu_nengo.engine.products.merging import LinearInc, merge
 from lmu_nengo.engine.registry import lowering, register
 from lmu_nengo.engine.values import Unit, Values, unit_of
 

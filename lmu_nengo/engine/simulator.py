@@ -72,7 +72,7 @@ class Simulator(NengoSimulator):
     >>> with nengo.Network(seed=0) as network:
     ...     stimulus = nengo.Node([0.5])
     ...     ensemble = nengo.Ensemble(50, 1)
-    ...     nengo.Connection(stimulus, ensemble)
+    ...     connection = nengo.Connection(stimulus, ensemble)
     ...     probe = nengo.Probe(ensemble, synapse=0.01)
     >>> with engine.Simulator(network, progress_bar=False) as sim:
     ...     sim.run(0.1)

@@ -15,7 +15,7 @@ LIBRARY = Path(lmu_nengo.__file__).parent
 PACKAGES = [
     ".".join(path.parent.relative_to(LIBRARY.parent).parts)
     for path in sorted(LIBRARY.rglob("*/__init__.py"))
-    if path.parent.name not in ("backend", "kernels")
+    if path.parent.name not in ("backend", "kernels", "operators", "products")
 ]
 TOP_LEVEL = [name for name in PACKAGES if name.count(".") == 1]
 

@@ -13,7 +13,7 @@ from nengo.builder.operator import (
 )
 from nengo.exceptions import BuildError
 
-from lmu_nengo.engine.merging import LinearInc
+from lmu_nengo.engine.products.merging import LinearInc
 from lmu_nengo.engine.registry import register
 from lmu_nengo.engine.values import unit_of
 

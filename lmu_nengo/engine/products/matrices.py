@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from lmu_nengo.engine.layout import Layout
+from lmu_nengo.engine.products.layout import Layout
 from lmu_nengo.engine.values import Value
 
 WORTHWHILE = 0.5  # structure is used if it saves this share of a dense product

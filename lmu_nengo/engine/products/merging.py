@@ -14,7 +14,7 @@ from nengo.builder.operator import (
 )
 from scipy.sparse import bsr_array
 
-from lmu_nengo.engine.matrices import Matrix
+from lmu_nengo.engine.products.matrices import Matrix
 from lmu_nengo.engine.values import Unit, elements_of, unit_of
 
 MANY = 3  # from so many on, small products become one

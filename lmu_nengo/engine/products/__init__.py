@@ -1,0 +1,1 @@
+"""Products with constant matrices: merged, and computed by their structure."""
