@@ -1,4 +1,4 @@
-"""Products with constant matrices: equal to dense ones, and no larger than their structure."""
+"""Products with constant matrices: as dense ones, and no larger than their structure."""
 
 import numpy as np
 import pytest
