@@ -1,5 +1,5 @@
 """
-Run a network elsewhere: core Nengo, NengoDL, NengoOCL, Loihi, Norse, SpikingJelly.
+Run a network elsewhere: core Nengo, JAX, NengoDL, NengoOCL, Loihi and NIR simulators.
 
 Importing this package imports no backend.
 """
@@ -17,6 +17,7 @@ from lmu_nengo.targets.base import Limit, Prepared, TargetSimulator
 # module of each target, and the backend that it imports when it is used
 TARGETS = {
     "core": ("core", "nengo"),
+    "jax": ("jax", "jax"),
     "dl": ("dl", "nengo_dl"),
     "ocl": ("ocl", "nengo_ocl"),
     "loihi": ("loihi", "nengo_loihi"),
@@ -44,7 +45,7 @@ def load(target: str) -> ModuleType:
 
     Parameters
     ----------
-    target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
+    target : {"core", "jax", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
 
     Returns
@@ -73,7 +74,7 @@ def installed(target: str) -> bool:
 
     Parameters
     ----------
-    target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
+    target : {"core", "jax", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
 
     Returns
@@ -106,7 +107,7 @@ def check(network: nengo.Network, target: str, dt: float = 0.001) -> list[Limit]
     ----------
     network : nengo.Network
         The network; it stays as it is.
-    target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
+    target : {"core", "jax", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
     dt : float
         Step in seconds.
@@ -145,7 +146,7 @@ def prepare(
     ----------
     network : nengo.Network
         The network; it stays as it is.
-    target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
+    target : {"core", "jax", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
     dt : float
         Step in seconds.
@@ -192,7 +193,7 @@ def run(
     ----------
     network : nengo.Network
         The network; it stays as it is.
-    target : {"core", "dl", "ocl", "loihi", "norse", "spikingjelly"}
+    target : {"core", "jax", "dl", "ocl", "loihi", "norse", "spikingjelly"}
         Name of the target.
     duration : float
         Time to simulate in seconds.

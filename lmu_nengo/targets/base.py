@@ -358,7 +358,7 @@ class TargetSimulator(ABC):
     @property
     def synaptic_operations(self) -> float:
         """Operations that these spikes caused; see `lmu_nengo.conversion.fan_out`."""
-        return float(sum(counts @ costs for counts, costs in self.counts()))
+        return float(sum((counts @ costs).sum() for counts, costs in self.counts()))
 
     def counts(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """For each population: spikes of each neuron, and operations per spike."""

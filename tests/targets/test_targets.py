@@ -43,9 +43,9 @@ def test_a_backend_is_imported_when_it_is_used_and_without_tensorflow():
         "import sys\n"
         "from lmu_nengo import targets\n"
         "backends = {'tensorflow', 'nengo_dl', 'nengo_ocl', 'pyopencl', 'nengo_loihi',"
-        "'nir', 'norse', 'spikingjelly', 'torch'}\n"
+        "'jax', 'nir', 'norse', 'spikingjelly', 'torch'}\n"
         "assert not backends & set(sys.modules), backends & set(sys.modules)\n"
-        "for target in ('loihi', 'norse'):\n"
+        "for target in ('jax', 'loihi', 'norse'):\n"
         "    if targets.installed(target):\n"
         "        targets.load(target).Simulator.import_backend()\n"
         "assert not {'tensorflow', 'nengo_dl'} & set(sys.modules)"
@@ -54,9 +54,9 @@ def test_a_backend_is_imported_when_it_is_used_and_without_tensorflow():
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("target", ["ocl", "loihi", "norse", "spikingjelly"])
+@pytest.mark.parametrize("target", ["jax", "ocl", "loihi", "norse", "spikingjelly"])
 def test_missing_backend_is_named_with_its_install_line(target, monkeypatch):
-    for module in ("nengo_ocl", "nengo_loihi", "nir", "norse", "spikingjelly"):
+    for module in ("jax", "nengo_ocl", "nengo_loihi", "nir", "norse", "spikingjelly"):
         monkeypatch.setitem(sys.modules, module, None)
     network, _, _ = make_delay(0, lmu_nengo.Spiking(100))
     with pytest.raises(ValidationError, match=rf'pip install -e "\.\[{target}\]"'):
@@ -69,7 +69,7 @@ def skip_unless_installed(target):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["ocl", "dl"])
+@pytest.mark.parametrize("target", ["jax", "ocl", "dl"])
 def test_spiking_memory_errs_as_in_core_nengo_on_average(target):
     skip_unless_installed(target)
     means = {}
@@ -91,7 +91,7 @@ def on_core():
     return network, u, delayed, targets.run(network, "core", 1.5, count_spikes=True)
 
 
-@pytest.mark.parametrize("target", ["ocl", "dl"])
+@pytest.mark.parametrize("target", ["jax", "ocl", "dl"])
 def test_spiking_memory_is_that_of_core_nengo(target, on_core):
     skip_unless_installed(target)
     network, u, delayed, reference = on_core
@@ -114,7 +114,7 @@ def test_spikes_that_were_not_counted_are_refused():
         _ = targets.run(network, "core", 0.01).spikes
 
 
-@pytest.mark.parametrize("target", ["core", "ocl", "loihi", "norse"])
+@pytest.mark.parametrize("target", ["core", "jax", "ocl", "loihi", "norse"])
 def test_a_windowed_cell_that_feeds_back_is_checked_as_it_will_run(target):
     with nengo.Network() as network:
         cell = lmu_nengo.LMUCell(
@@ -130,7 +130,7 @@ def test_a_windowed_cell_that_feeds_back_is_checked_as_it_will_run(target):
         nengo.Connection(nengo.Node([0]), cell.input, synapse=None)
     limits = {limit.name: limit for limit in targets.check(network, target)}
     assert limits["step"].value == "0.001 s"
-    assert target == "core" or limits["neuron type"].value == "Tanh"
+    assert target in ("core", "jax") or limits["neuron type"].value == "Tanh"
     assert "objects for the chip" not in limits
     assert "step" not in {limit.name for limit in targets.check(network, target, dt=0.01)}
     assert cell.realization == lmu_nengo.Windowed(50)
