@@ -79,11 +79,13 @@ class Builder:
         self._token = Signal(np.array(0), name="order of callbacks")
         self.constants: dict[Any, Callable] = {}
         self.layouts: dict[Unit, Layout] = {}
-        order = [*map(Feed, fed), *order]
-        bases = dict.fromkeys(signal.base for op in order for signal in op.all_signals)
+        feeds = list(map(Feed, fed))
+        bases = dict.fromkeys(
+            signal.base for op in (*feeds, *order) for signal in op.all_signals
+        )
         bases[self._token] = None
         self._written = defaultdict(list, {self._token: [Unit(self._token, 0, 1)]})
-        for op in order:
+        for op in (*feeds, *order):
             for signal in (*op.sets, *op.incs, *op.updates):
                 self._written[signal.base].append(self._extent(signal))
         self._starts, position = {0: 0, 1: 1}, 2  # parameters[0] is 0, parameters[1] is 1
@@ -91,7 +93,8 @@ class Builder:
             if Unit(base, 0, base.size) not in self._written[base]:
                 self._starts[base] = position
                 position += len(flat_values(base))
-        self.operators = merge(order, dependents, self.is_constant_signal, self.source_of)
+        merged = merge(order, dependents, self.is_constant_signal, self.source_of)
+        self.operators = [*feeds, *merged]  # Nengo's graph does not know the feeds
         cuts = {base: {0, base.size} for base in bases if not base.sparse}
         for op in self.operators:
             if isinstance(op, SimNeurons):

@@ -58,14 +58,16 @@ def test_sequences_side_by_side_are_core_nengos_one_by_one(sequences):
 def test_a_run_in_parts_is_the_same(sequences):
     network, u, probes = make_network()
     options = {"inputs": {u: sequences}, "count_spikes": True}
-    whole = targets.run(network, "jax", STEPS * 0.001, **options)
     with targets.load("jax").Simulator(network, **options) as sim:
+        sim.run(STEPS * 0.001)
+        whole, spikes = [np.array(sim.data[probe]) for probe in probes], sim.spikes
+        sim.simulator.reset()  # not built again: solved decoders may differ in a last bit
         sim.run(0.03)
         sim.run(0.05)
-    for probe in probes:
-        np.testing.assert_array_equal(sim.data[probe], whole.data[probe])
-    np.testing.assert_array_equal(sim.trange(), whole.trange())
-    assert sim.spikes == whole.spikes
+    for probe, expected in zip(probes, whole, strict=True):
+        np.testing.assert_array_equal(sim.data[probe], expected)
+    assert sim.trange()[-1] == pytest.approx(STEPS * 0.001)
+    assert sim.spikes == spikes
 
 
 def test_spikes_are_counted_exactly_whatever_their_amplitude():
@@ -102,16 +104,16 @@ def test_inputs_that_do_not_fit_are_refused(sequences):
     make = targets.load("jax").Simulator
     for options, message in (
         ({"inputs": {}}, "same n and n_steps"),
-        ({"inputs": {u: sequences[0]}}, r"got <Node \"u\"> with \(80, 1\)"),
+        ({"inputs": {u: sequences[0]}}, r"got <Node .u.> with \(80, 1\)"),
         ({"inputs": {u: sequences, other: np.zeros((N, 2, 2))}}, "same n and n_steps"),
         ({"inputs": {"u": sequences}}, "input node of the network"),
         ({"inputs": {u: sequences}, "minibatch_size": 2}, "number of sequences.* 3"),
     ):
         with pytest.raises(ValidationError, match=message):
             make(network, **options)
-    with make(network, inputs={u: np.full((N, STEPS, 1), np.nan)}) as sim:
-        with pytest.raises(ValidationError, match="finite"):
-            sim.run(0.01)
-    with make(network, inputs={u: sequences}) as sim:
-        with pytest.raises(ValidationError, match="81 steps in all are more than the 80"):
-            sim.run(0.081)
+    sim = make(network, inputs={u: np.full((N, STEPS, 1), np.nan)})
+    with sim, pytest.raises(ValidationError, match="finite"):
+        sim.run(0.01)
+    sim = make(network, inputs={u: sequences})
+    with sim, pytest.raises(ValidationError, match="81 steps in all are more than the 80"):
+        sim.run(0.081)
