@@ -7,8 +7,8 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
 
+from lmu_nengo.engine.devices import BY_FIRST, BY_SECOND, WHOLE, Devices
 from lmu_nengo.engine.program import Program
 
 CAPACITIES = 1, 64, 1024, 16384  # a loop is compiled for so many steps, and runs fewer too
@@ -27,11 +27,11 @@ class Loop:
         The program.
     n_sequences : int or None
         Number of sequences in a batch.
-    devices : list of jax.Device
+    devices : Devices
         The batch is divided among them.
     """
 
-    def __init__(self, program: Program, n_sequences: int | None, devices: list):
+    def __init__(self, program: Program, n_sequences: int | None, devices: Devices):
         self.program, self.n_sequences, self.devices = program, n_sequences, devices
         self.inputs = program.builder.inputs
         self._compiled: dict[tuple, object] = {}
@@ -75,30 +75,35 @@ class Loop:
         is_number : bool
             Whether nothing became NaN.
         """
-        args = constants, state, inputs, slots, np.int32(n_steps)
+        put = self.devices.put
+        inputs = [
+            put(x, BY_SECOND if b else WHOLE)
+            for x, b in zip(inputs, is_batched, strict=True)
+        ]
+        args = constants, state, inputs, [put(x) for x in slots], put(np.int32(n_steps))
         key = len(inputs[0]), is_batched
         if key not in self._compiled:
             self._compiled[key] = self._compile(args, is_batched)
         return self._compiled[key](*args)
 
     def _compile(self, args, is_batched):
-        run = partial(self._loop, is_batched)
-        if self.n_sequences is not None:
-            run = self._by_device(is_batched, self._by_group(is_batched, run))
+        if self.n_sequences is None:
+            run = partial(self._loop, (), is_batched)
+        else:
+            batch = self.n_sequences // self.devices.count
+            run = self._by_device(is_batched, self._by_group(batch, is_batched))
         lowered = jax.jit(run).lower(*args)
         if self.program.builder.callbacks:
             return lowered.compile()
-        kinds = [device.device_kind + str(device.id) for device in self.devices]
-        text = "\n".join([*kinds, lowered.as_text()])
+        text = f"{self.devices.key}\n{lowered.as_text()}"
         key = hashlib.sha256(text.encode()).hexdigest()
         if key not in _COMPILED:
             _COMPILED[key] = lowered.compile()
         return _COMPILED[key]
 
-    def _loop(self, is_batched, constants, state, inputs, slots, n_steps):
-        """The loop for one sequence, or for a batch in one piece."""
+    def _loop(self, batch, is_batched, constants, state, inputs, slots, n_steps):
+        """The loop for one sequence, or for a batch of shape ``batch`` in one piece."""
         constants = dict(zip(self.program.builder.constants, constants, strict=True))
-        batch = () if self.n_sequences is None else (len(jax.tree.leaves(state)[0]),)
         step = partial(self.program.step, constants)
         if batch:
             axes = [0 if b else None for b in is_batched]
@@ -123,15 +128,14 @@ class Loop:
         is_number = jnp.array([~jnp.isnan(x).any() for x in floats]).all()
         return state, outputs, is_number
 
-    def _by_group(self, is_batched, run):
+    def _by_group(self, batch, is_batched):
         """Run groups of sequences one after another: their state stays in the cache."""
+        size = self._group_size(batch)
+        run = partial(self._loop, (size,), is_batched)
+        if size == batch:
+            return run
 
         def by_group(constants, state, inputs, slots, n_steps):
-            batch = len(state[0])
-            size = self._group_size(batch, state)
-            if size == batch:
-                return run(constants, state, inputs, slots, n_steps)
-
             def grouped(x, axis):
                 shape = (*x.shape[:axis], batch // size, size, *x.shape[axis + 1 :])
                 return jnp.moveaxis(x.reshape(shape), axis, 0)
@@ -158,41 +162,31 @@ class Loop:
 
         return by_group
 
-    def _group_size(self, batch, state):
-        if self.program.builder.callbacks or self.devices[0].platform != "cpu":
+    def _group_size(self, batch):
+        if self.program.builder.callbacks or not self.devices.is_processor:
             return batch
-        largest = max(math.prod(x.shape[1:]) for x in state)
-        most = max(1, GROUP_SIZE // max(largest, 1))
+        largest = max((unit.stop - unit.start for unit in self.program.state), default=1)
+        most = max(1, GROUP_SIZE // largest)
         return max(
             size for size in range(1, batch + 1) if batch % size == 0 and size <= most
         )
 
     def _by_device(self, is_batched, run):
         """Divide the batch among the devices."""
-        if len(self.devices) == 1:
-            return run
-        mesh = Mesh(np.array(self.devices), ("batch",))
-        whole, first, second = (
-            PartitionSpec(),
-            PartitionSpec("batch"),
-            PartitionSpec(None, "batch"),
-        )
-        in_specs = whole, first, [second if b else whole for b in is_batched], whole, whole
 
         def by_device(*args):
             state, outputs, is_number = run(*args)
             return state, outputs, is_number[None]
 
-        sharded = jax.shard_map(
+        inputs = [BY_SECOND if b else WHOLE for b in is_batched]
+        divided = self.devices.divide(
             by_device,
-            mesh=mesh,
-            in_specs=in_specs,
-            out_specs=(first, second, first),
-            check_vma=False,
+            (WHOLE, BY_FIRST, inputs, WHOLE, WHOLE),
+            (BY_FIRST, BY_SECOND, BY_FIRST),
         )
 
         def all_devices(*args):
-            state, outputs, is_number = sharded(*args)
+            state, outputs, is_number = divided(*args)
             return state, outputs, is_number.all()
 
         return all_devices

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import nengo
 import numpy as np
 from nengo.builder.processes import SimProcess
@@ -17,6 +16,7 @@ from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_nengo._validation import check_choice, check_integer
 from lmu_nengo.engine import operators as _operators  # noqa: F401  registers them
+from lmu_nengo.engine.devices import BY_FIRST, WHOLE, Devices, choose_devices
 from lmu_nengo.engine.loop import Loop
 from lmu_nengo.engine.program import Builder, Program
 from lmu_nengo.engine.recording import Data, Recording
@@ -49,8 +49,10 @@ class Simulator(NengoSimulator):
     precision : {"float32", "float64"}
         Type of all floating-point numbers.
     devices : list of jax.Device, optional
-        The batch is divided among them; default: all of JAX's, as far as the batch can be
-        divided by their number.
+        The batch is divided among them; default: all of JAX's. In one process, only as
+        many are used as the batch can be divided by. If they belong to several
+        processes, all of these make the same calls with the same arguments and get the
+        same data.
 
     Attributes
     ----------
@@ -97,7 +99,7 @@ class Simulator(NengoSimulator):
         if minibatch_size is not None:
             check_integer(minibatch_size, "minibatch_size", obj=type(self))
         self.minibatch_size, self.precision = minibatch_size, precision
-        self._devices, self._program, self._loop = devices, None, None
+        self._usable_devices, self._program, self._loop = devices, None, None
         super().__init__(
             network,
             dt=dt,
@@ -121,9 +123,10 @@ class Simulator(NengoSimulator):
             )
             outputs = [model.sig[probe]["in"] for probe in model.probes]
             self._program = Program(builder, outputs)
-            self._loop = Loop(self._program, self.minibatch_size, self._choose_devices())
+            self._devices = self._choose_devices(builder)
+            self._loop = Loop(self._program, self.minibatch_size, self._devices)
             constants = self._program.constants(builder.parameters())
-            self._constants = [jnp.asarray(x) for x in constants.values()]
+            self._constants = [self._devices.put(x) for x in constants.values()]
         self._host_parts = [*builder.inputs, *builder.callbacks]
         self._sources = {source.unit: source for source in builder.inputs if source.unit}
 
@@ -140,13 +143,23 @@ class Simulator(NengoSimulator):
             finally:
                 jax.config.update("jax_enable_x64", before)
 
-    def _choose_devices(self):
-        devices = jax.devices() if self._devices is None else list(self._devices)
-        batch = self.minibatch_size
-        n_devices = len(devices) if batch is not None else 1
-        while n_devices > 1 and batch % n_devices:
-            n_devices -= 1
-        return devices[:n_devices]
+    def _choose_devices(self, builder):
+        devices = Devices(
+            choose_devices(
+                self._usable_devices,
+                self.minibatch_size,
+                is_divisible=not builder.callbacks,  # which keep one state
+            )
+        )
+        network = self.model.toplevel
+        if devices.is_shared and network is not None and network.seed is None:
+            raise ValidationError(
+                "must be given if several processes run one network, as each of them "
+                "builds it.",
+                "seed",
+                network,
+            )
+        return devices
 
     def reset(self, seed: int | None = None) -> None:
         """
@@ -193,8 +206,9 @@ class Simulator(NengoSimulator):
         )
         if self.minibatch_size is not None:
             state = [np.repeat(x[None], self.minibatch_size, axis=0) for x in state]
+        spec = WHOLE if self.minibatch_size is None else BY_FIRST
         with self._x64():
-            self._state = [jnp.asarray(x) for x in state]
+            self._state = [self._devices.put(x, spec) for x in state]
 
     @property
     def signals(self):
@@ -206,8 +220,9 @@ class Simulator(NengoSimulator):
         if self._signals is not None and self._loop is not None:
             for unit, array in zip(self._program.state, self._state, strict=True):
                 if unit.base in self._signals:
+                    array = self._devices.get(array)
                     array = array if self.minibatch_size is None else array[0]
-                    flat = np.asarray(self._program.unpack_state(unit, array))
+                    flat = self._program.unpack_state(unit, array)
                     self._signals[unit.base].reshape(-1)[unit.start : unit.stop] = flat
         return self._signals
 
@@ -293,8 +308,9 @@ class Simulator(NengoSimulator):
             done = 0
             while done < steps:
                 rest = steps - done
-                most = max(1, int(self._rate * SECONDS))
-                n_steps = min(rest, most, self._loop.capacity(rest))
+                n_steps = min(rest, self._loop.capacity(rest))
+                if not self._devices.is_shared:  # processes need not be equally fast
+                    n_steps = min(n_steps, max(1, int(self._rate * SECONDS)))
                 start = time.perf_counter()
                 self._run_chunk(
                     n_steps, {k: x[done : done + n_steps] for k, x in given.items()}
@@ -333,10 +349,10 @@ class Simulator(NengoSimulator):
             n_steps, (state, outputs, _) = self._until_nan(args, n_steps)
         self._state = state
         for probe, output, k in zip(self.model.probes, outputs, kept, strict=True):
-            values = np.array(output[: np.count_nonzero(k[:n_steps])])
+            values = self._devices.get(output)[: np.count_nonzero(k[:n_steps])]
             if self.minibatch_size is not None:
-                values = np.ascontiguousarray(np.moveaxis(values, 0, 1))
-            self._sim_data[probe].extend(values)
+                values = np.moveaxis(values, 0, 1)
+            self._sim_data[probe].extend(values.copy())
         self._n_steps += n_steps
         self._time = self._n_steps * self.dt
         if not is_number:
