@@ -16,6 +16,7 @@ NIR = [
     "tests/targets/nir/test_simulator.py",
 ]
 TESTS = {
+    "jax": ["tests/targets/test_jax.py", "tests/engine"],
     "ocl": ["tests/targets/test_targets.py"],
     "loihi": ["tests/targets/loihi/test_loihi.py"],
     "norse": NIR,

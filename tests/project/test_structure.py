@@ -99,28 +99,40 @@ def test_nox_names_existing_tests():
     noxfile = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(noxfile)
     for paths in noxfile.TESTS.values():
-        assert all((ROOT / path).is_file() for path in paths)
+        assert all((ROOT / path).exists() for path in paths)
 
 
-def test_the_library_is_imported_without_what_needs_an_extra():
+def imported_with(module):
+    """Top-level packages that are imported with a module."""
     script = (
-        "import sys, lmu_nengo; print(*{name.partition('.')[0] for name in sys.modules})"
+        f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     )
     output = subprocess.run(
         [sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=ROOT
     ).stdout
-    optional = {
-        "h5py",
-        "jax",
-        "keras",
-        "matplotlib",
-        "nengo_dl",
-        "nengo_loihi",
-        "nengo_ocl",
-    }
-    optional |= {"nir", "norse", "sklearn", "tensorflow", "tf_keras", "torch"}
-    assert not optional & set(output.split())
-    assert "nengo" in output.split()
+    return set(output.split())
+
+
+OPTIONAL = {
+    *("h5py", "jax", "keras", "matplotlib", "nengo_dl", "nengo_loihi", "nengo_ocl"),
+    *("nir", "norse", "sklearn", "tensorflow", "tf_keras", "torch"),
+}
+
+
+@pytest.mark.parametrize(
+    "module, extra", [("lmu_nengo", set()), ("lmu_nengo.engine", {"jax"})]
+)
+def test_a_package_is_imported_without_what_needs_another_extra(module, extra):
+    imported = imported_with(module)
+    assert imported & OPTIONAL == extra
+    assert "nengo" in imported
+
+
+def test_without_jax_the_engine_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    monkeypatch.delitem(sys.modules, "lmu_nengo.engine", raising=False)
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[jax\]"'):
+        importlib.import_module("lmu_nengo.engine")
 
 
 def test_subpackages_are_loaded_when_they_are_used():
