@@ -1,9 +1,24 @@
 """Neuron types: pure functions ``(output, state) = f(neurons, dt, J, **state)``."""
 
+import warnings
+
 import jax.numpy as jnp
 from nengo.builder.neurons import SimNeurons
-from nengo.neurons import LIF, SpikingRectifiedLinear
+from nengo.neurons import (
+    LIF,
+    AdaptiveLIF,
+    AdaptiveLIFRate,
+    Izhikevich,
+    LIFRate,
+    RectifiedLinear,
+    RegularSpiking,
+    Sigmoid,
+    SpikingRectifiedLinear,
+    StochasticSpiking,
+    Tanh,
+)
 
+from lmu_nengo.engine.inputs import Uniform
 from lmu_nengo.engine.registry import find, register
 from lmu_nengo.engine.values import Value, unit_of
 
@@ -12,11 +27,14 @@ from lmu_nengo.engine.values import Value, unit_of
 def sim_neurons(op, builder):
     """``output, state = neurons(J, state)``, in the order in which neurons are kept."""
     function = find(op.neurons, "step")
-    if function is None or op.state_extra:
-        raise NotImplementedError  # TODO callback
+    if function is None:
+        return _called(op, builder)
     layout = builder.layouts.get(unit_of(op.J))
     J, output = unit_of(op.J), unit_of(op.output)
     units = {name: unit_of(signal) for name, signal in op.state.items()}
+    drawn = {
+        name: builder.input(Uniform(name, op.J.shape, op)) for name in op.state_extra
+    }
 
     def write(values, unit, array):
         if layout is None:
@@ -26,6 +44,9 @@ def sim_neurons(op, builder):
 
     def step(values):
         state = {name: values.read_unit(unit, layout) for name, unit in units.items()}
+        for name, source in drawn.items():
+            numbers = values.inputs[source]
+            state[name] = numbers if layout is None else layout.pack(numbers)
         y, state = function(op.neurons, builder.dt, values.read_unit(J, layout), **state)
         write(values, output, y)
         for name, unit in units.items():
@@ -34,12 +55,67 @@ def sim_neurons(op, builder):
     return step
 
 
+def _called(op, builder):
+    """Neurons that only NumPy can run."""
+    warnings.warn(
+        f"Neurons of type {type(op.neurons).__name__} are run by their own step function "
+        "in Python, which is slower. lmu_nengo.engine.register takes a JAX function "
+        "instead.",
+        stacklevel=2,
+    )
+    names = list(op.state)
+
+    def make(rngs):
+        def call(t, J, output, *state):
+            kept = dict(zip(names, state, strict=True))
+            op.neurons.step(builder.dt, J, output, **kept, **rngs)
+            return output, *state
+
+        return call
+
+    signals = [op.output, *op.state.values()]
+    call = builder.callback(make, [op.J, *signals], signals, op)
+
+    def step(values):
+        for signal, array in zip(signals, call(values), strict=True):
+            values.set(signal, array)
+
+    return step
+
+
+@register(RectifiedLinear)
+def rectified_linear(neurons, dt, J):
+    """Rectify the current."""
+    return neurons.amplitude * jnp.maximum(J, 0), {}
+
+
 @register(SpikingRectifiedLinear)
 def spiking_rectified_linear(neurons, dt, J, voltage):
     """Integrate the rectified current; give a spike for each unit."""
     voltage = voltage + jnp.maximum(J, 0) * dt
     n_spikes = jnp.floor(voltage)
     return neurons.amplitude / dt * n_spikes, {"voltage": voltage - n_spikes}
+
+
+@register(Sigmoid)
+def sigmoid(neurons, dt, J):
+    """A logistic function."""
+    return 1 / neurons.tau_ref / (1 + jnp.exp(-J)), {}
+
+
+@register(Tanh)
+def tanh(neurons, dt, J):
+    """A hyperbolic tangent."""
+    return 1 / neurons.tau_ref * jnp.tanh(J), {}
+
+
+@register(LIFRate)
+def lif_rate(neurons, dt, J):
+    """The rates of leaky integrate-and-fire neurons."""
+    is_below = J <= 1  # False for NaN, which stays
+    above = jnp.where(is_below, 1, J - 1)
+    rate = neurons.amplitude / (neurons.tau_ref + neurons.tau_rc * jnp.log1p(1 / above))
+    return jnp.where(is_below, 0, rate), {}
 
 
 @register(LIF)
@@ -65,3 +141,54 @@ def _expm1(x):
 def _log1p(x):
     """``log(1 + x)``; likewise."""
     return jnp.log1p(x) if x.dtype == jnp.float64 else jnp.log(1 + x)
+
+
+@register(AdaptiveLIFRate)
+def adaptive_lif_rate(neurons, dt, J, adaptation):
+    """The rates of adaptive leaky integrate-and-fire neurons."""
+    output, _ = lif_rate(neurons, dt, J - adaptation)
+    return output, {"adaptation": _adapted(neurons, dt, output, adaptation)}
+
+
+@register(AdaptiveLIF)
+def adaptive_lif(neurons, dt, J, adaptation, **state):
+    """Adaptive leaky integrate-and-fire."""
+    output, state = lif(neurons, dt, J - adaptation, **state)
+    return output, {**state, "adaptation": _adapted(neurons, dt, output, adaptation)}
+
+
+def _adapted(neurons, dt, output, adaptation):
+    return adaptation + dt / neurons.tau_n * (neurons.inc_n * output - adaptation)
+
+
+@register(Izhikevich)
+def izhikevich(neurons, dt, J, voltage, recovery):
+    """Izhikevich's model."""
+    J = jnp.maximum(J, -30)  # as in Nengo: lower ones are not stable
+    slope = (0.04 * voltage**2 + 5 * voltage + 140 - recovery + J) * 1000
+    voltage = voltage + slope * dt
+    has_spiked = voltage >= 30
+    voltage = jnp.where(has_spiked, neurons.reset_voltage, voltage)
+    slope = neurons.tau_recovery * (neurons.coupling * voltage - recovery) * 1000
+    recovery = recovery + slope * dt
+    recovery = jnp.where(has_spiked, recovery + neurons.reset_recovery, recovery)
+    output = jnp.where(has_spiked, 1 / dt, 0)
+    return output, {"voltage": voltage, "recovery": recovery}
+
+
+@register(RegularSpiking)
+def regular_spiking(neurons, dt, J, voltage):
+    """Integrate the rate; give a spike for each unit."""
+    voltage = voltage + dt * J
+    n_spikes = jnp.floor(voltage)
+    return neurons.amplitude / dt * n_spikes, {"voltage": voltage - n_spikes}
+
+
+@register(StochasticSpiking)
+def stochastic_spiking(neurons, dt, J, rng):
+    """Round the expected number of spikes up with the probability of its fraction."""
+    expected = dt * (jnp.abs(J) if neurons.negative else J)
+    n_spikes = jnp.trunc(expected)
+    n_spikes = n_spikes + (rng < expected - n_spikes)
+    output = neurons.amplitude / dt * n_spikes
+    return output * jnp.sign(J) if neurons.negative else output, {}
