@@ -1,12 +1,44 @@
 """What is computed in Python: ahead of the steps that need it, or called by them."""
 
+import copy
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental.buffer_callback import buffer_callback
+from nengo.builder.neurons import SimNeurons
+from nengo.builder.processes import SimProcess
 from nengo.exceptions import SimulationError
 from nengo.utils.functions import function_name
+from nengo.utils.numpy import maxint
+
+
+def random_generator(op, rng: np.random.RandomState, sequence: int):
+    """
+    Give an operator what it draws its random numbers from.
+
+    Parameters
+    ----------
+    op : Operator
+        The operator.
+    rng : RandomState
+        Generator of the seeds of a sequence.
+    sequence : int
+        Number of the sequence. The first draws the same numbers as in Nengo.
+
+    Returns
+    -------
+    rng : RandomState or dict of {str: RandomState} or None
+        For a process, or neurons. None for other operators.
+    """
+    if isinstance(op, SimProcess):
+        return op.process.get_rng(rng)
+    if isinstance(op, SimNeurons) and op.state_extra:
+        if sequence == 0:
+            return copy.deepcopy(op.state_extra)
+        return {name: np.random.RandomState(rng.randint(maxint)) for name in op.state_extra}
+    return None
 
 
 class StepNumber:
@@ -47,19 +79,109 @@ class Fed:
         return np.broadcast_to(self.value, (n_steps, *self.shape))
 
 
-class Ahead:
+class Functions:
     """
-    A function of time alone: a node or a process without input, or random numbers.
+    Functions of time alone, called ahead of the steps that need them.
+
+    They are called in the same order as by Nengo, step by step, because they may share
+    state: a random number generator, for instance.
+
+    Parameters
+    ----------
+    dt : float
+        Step in seconds.
+    """
+
+    def __init__(self, dt: float):
+        self.dt = dt
+        self._functions: list[FunctionOfTime] = []
+        self._steps: tuple[int, int] | None = None
+        self._values: dict[FunctionOfTime, np.ndarray] = {}
+
+    def add(self, function: Callable, unit, shape: tuple[int, ...] | None):
+        """
+        Add a function.
+
+        Parameters
+        ----------
+        function : function
+            Function of the time in seconds.
+        unit : Unit or None
+            Where its values go.
+        shape : tuple of int or None
+            Shape of its values; None if they are not used.
+
+        Returns
+        -------
+        source : FunctionOfTime
+            An input of the program.
+        """
+        source = FunctionOfTime(self, function, unit, shape)
+        self._functions.append(source)
+        return source
+
+    def reset(self) -> None:
+        """Start again."""
+        self._steps = None
+
+    def values(self, source, first: int, n_steps: int) -> np.ndarray:
+        """The values of a function for some steps, for which all functions are called."""
+        if self._steps != (first, n_steps):
+            self._values = self._call(first, n_steps)
+            self._steps = first, n_steps
+        return self._values[source]
+
+    def _call(self, first, n_steps):
+        values = {f: np.zeros((n_steps, *f.shape)) for f in self._functions}
+        pairs = [(f.function, f.is_used, values[f]) for f in self._functions]
+        with np.errstate(invalid="raise", divide="ignore"):
+            for i, t in enumerate(times(first, n_steps, self.dt)):
+                for function, is_used, array in pairs:
+                    y = function(t)
+                    if is_used:
+                        try:
+                            array[i] = y
+                        except (TypeError, ValueError) as error:
+                            raise _invalid_type(function, y) from error
+        for function, is_used, array in pairs:
+            if is_used and not np.isfinite(array).all():
+                raise _not_finite(function)
+        return values
+
+
+class FunctionOfTime:
+    """One of `Functions`, as an input of a program."""
+
+    dtype, is_batched, op = None, False, None
+
+    def __init__(self, functions: Functions, function: Callable, unit, shape):
+        self.functions, self.function, self.unit = functions, function, unit
+        self.is_used, self.shape = shape is not None, shape or ()
+
+    def reset(self, rngs) -> None:
+        """Start again."""
+        self.functions.reset()
+
+    def values(self, first: int, n_steps: int) -> np.ndarray:
+        """Its values for some steps, of shape (n_steps, *shape)."""
+        return self.functions.values(self, first, n_steps)
+
+
+class ProcessOfTime:
+    """
+    A process without input.
 
     Parameters
     ----------
     make : function
         ``make(rng)`` gives the function of time for one sequence.
-    signal : Signal
+    unit : Unit
         Where its values go.
+    shape : tuple of int
+        Shape of its values.
     dt : float
         Step in seconds.
-    op : Operator, optional
+    op : Operator
         The operator whose random number generator it gets.
     is_batched : bool
         Whether it differs between the sequences of a batch.
@@ -67,38 +189,61 @@ class Ahead:
 
     dtype = None  # the program's
 
-    def __init__(self, make: Callable, unit, shape, dt: float, op=None, is_batched=False):
+    def __init__(self, make: Callable, unit, shape, dt: float, op, is_batched: bool):
         self.make, self.unit, self.shape, self.dt = make, unit, shape, dt
         self.op, self.is_batched = op, is_batched
-        self.functions: list[Callable] = []
+        self._functions: list[Callable] = []
 
     def reset(self, rngs: list) -> None:
         """Start again, with one random number generator for each sequence."""
-        self.functions = [self.make(rng) for rng in (rngs if self.is_batched else rngs[:1])]
+        self._functions = [
+            self.make(rng) for rng in (rngs if self.is_batched else rngs[:1])
+        ]
 
     def values(self, first: int, n_steps: int) -> np.ndarray:
-        """
-        Evaluate the function.
+        """Its values for some steps; the second axis is the sequence if they differ."""
+        values = np.zeros((n_steps, len(self._functions), *self.shape))
+        with np.errstate(invalid="raise", divide="ignore"):
+            for k, function in enumerate(self._functions):
+                sequence = values[:, k]
+                for i, t in enumerate(times(first, n_steps, self.dt)):
+                    sequence[i] = function(t)
+        return values if self.is_batched else values[:, 0]
 
-        Parameters
-        ----------
-        first : int
-            Number of the first step.
-        n_steps : int
-            Number of steps.
 
-        Returns
-        -------
-        values : ndarray of shape (n_steps, ...) or (n_steps, n_sequences, ...)
-            What it returned.
-        """
-        times = self.dt * np.arange(first, first + n_steps)
-        shape = (n_steps, *self.shape)
-        values = np.zeros((len(self.functions), *shape))
-        for function, sequence in zip(self.functions, values, strict=True):
-            for i, t in enumerate(times.tolist()):
-                sequence[i] = function(t)
-        return np.moveaxis(values, 0, 1) if self.is_batched else values[0]
+def times(first: int, n_steps: int, dt: float) -> list[float]:
+    """The times of some steps, in seconds, as Nengo computes them."""
+    return (dt * np.arange(first, first + n_steps)).tolist()
+
+
+class Uniform:
+    """
+    The numbers that neurons draw in each step, by a generator of Nengo's builder.
+
+    Parameters
+    ----------
+    name : str
+        Name of the generator among those of the operator.
+    shape : tuple of int
+        Shape of the numbers of one step.
+    op : SimNeurons
+        The operator that it belongs to.
+    """
+
+    dtype, is_batched, unit = None, True, None
+
+    def __init__(self, name: str, shape: tuple[int, ...], op):
+        self.name, self.shape, self.op = name, shape, op
+        self._rngs: list[np.random.RandomState] = []
+
+    def reset(self, rngs: list) -> None:
+        """Start again, with the generators of each sequence."""
+        self._rngs = [by_name[self.name] for by_name in rngs]
+
+    def values(self, first: int, n_steps: int) -> np.ndarray:
+        """Draw numbers in [0, 1), of shape (n_steps, n_sequences, *shape)."""
+        shape = n_steps, *self.shape
+        return np.stack([rng.random_sample(shape) for rng in self._rngs], axis=1)
 
 
 class Callback:
@@ -109,9 +254,11 @@ class Callback:
     ----------
     make : function
         ``make(rng)`` gives the function for one sequence: ``function(t, *args)`` returns
-        a tuple of arrays.
+        a sequence of arrays.
+    dtypes : list of dtype
+        The types in which the function gets its arguments.
     results : list of jax.ShapeDtypeStruct
-        Shapes and types of these arrays.
+        Shapes and types of what it returns.
     dt : float
         Step in seconds.
     op : Operator
@@ -119,21 +266,22 @@ class Callback:
 
     Attributes
     ----------
-    error : Exception or None
+    error : BaseException or None
         What the function raised.
     """
 
-    def __init__(self, make: Callable, results: list, dt: float, op):
-        self.make, self.results, self.dt, self.op = make, results, dt, op
+    def __init__(self, make: Callable, dtypes: list, results: list, dt: float, op):
+        self.make, self.dtypes, self.results = make, dtypes, results
+        self.dt, self.op = dt, op
         self.functions: list[Callable] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def reset(self, rngs: list) -> None:
         """Start again, with one random number generator for each sequence."""
         self.functions = [self.make(rng) for rng in rngs]
         self.error = None
 
-    def __call__(self, number, token, *args):
+    def __call__(self, number, sequence, *args):
         """
         Call the function from within a program.
 
@@ -141,75 +289,104 @@ class Callback:
         ----------
         number : array of int
             Number of the step.
-        token : array of int
-            Passed on from one callback to the next, so that they are called in order.
+        sequence : array of int
+            Number of the sequence. It is passed on from one callback to the next, so that
+            they are called in order.
         *args : array
             What the function gets.
 
         Returns
         -------
-        token : array of int
+        sequence : array of int
             For the next callback.
         *results : array
             What the function returned.
         """
-        token_type = jax.ShapeDtypeStruct((), jnp.int32)
-        return jax.pure_callback(
-            self._call,
-            (token_type, *self.results),
-            number,
-            token,
-            *args,
-            vmap_method="broadcast_all",
+        results = jax.ShapeDtypeStruct((), jnp.int32), *self.results
+        on_host = buffer_callback(
+            self._fill, results, has_side_effect=True, vmap_method="broadcast_all"
         )
 
-    def _call(self, number, token, *args):
-        number, args = np.asarray(number), [np.asarray(x) for x in args]
-        is_single = number.ndim == 0
-        if is_single:
-            number, args = number[None], [x[None] for x in args]
+        def elsewhere(*args):
+            return jax.pure_callback(
+                self._call, results, *args, vmap_method="broadcast_all"
+            )
+
+        return jax.lax.platform_dependent(
+            number, sequence, *args, cpu=on_host, default=elsewhere
+        )
+
+    def _fill(self, _, buffers, *args):
+        """Call the function on a processor's memory, without copies by JAX."""
+        for buffer, value in zip(buffers, self._call(*args), strict=True):
+            np.asarray(buffer)[...] = value
+
+    def _call(self, number, sequence, *args):
+        number, sequence, *args = map(np.asarray, (number, sequence, *args))
+        t = number.flat[0].item() * self.dt
+        is_single = sequence.ndim == 0
         results = [
-            np.zeros((len(number), *result.shape), result.dtype) for result in self.results
+            np.empty((*sequence.shape, *result.shape), result.dtype)
+            for result in self.results
         ]
         try:
             with np.errstate(invalid="raise", divide="ignore"):
-                for i, function in enumerate(self.functions):
-                    now = [np.array(x[i], float) for x in args]
-                    for result, value in zip(
-                        results, function(number[i].item() * self.dt, *now), strict=True
-                    ):
+                for i in [...] if is_single else range(len(sequence)):
+                    function = self.functions[sequence[i].item()]
+                    now = [
+                        np.array(x[i], dtype)
+                        for x, dtype in zip(args, self.dtypes, strict=True)
+                    ]
+                    for result, value in zip(results, function(t, *now), strict=True):
                         result[i] = value
-        except Exception as error:
+        except BaseException as error:
             self.error = error
             raise
-        token = np.array(token)
-        return (token, *(x[0] for x in results)) if is_single else (token, *results)
+        return sequence, *results
 
 
-def checked(function: Callable, *args):
+def checked(function: Callable, y, shape: tuple[int, ...]) -> np.ndarray:
     """
-    Call a node's function.
+    Check what the function of a node returned, as Nengo does.
+
+    Parameters
+    ----------
+    function : function
+        The function.
+    y : array_like
+        What it returned.
+    shape : tuple of int
+        The shape of the signal that is set to it.
 
     Returns
     -------
-    value : array_like
-        What it returned.
+    y : ndarray of shape ``shape``
+        The same.
 
     Raises
     ------
     SimulationError
-        If that is no finite number.
+        If it is not finite, or of another type or shape.
     """
-    y = function(*args)
+    array = np.empty(shape)
     try:
-        # None would become NaN
-        if y is None or not np.all(np.isfinite(y)):
-            raise SimulationError(
-                f"Function '{function_name(function)}' returned non-finite value"
-            )
+        array[...] = y  # None becomes NaN
+        is_finite = np.isfinite(array).all()
     except (TypeError, ValueError) as error:
-        raise SimulationError(
-            f"Function '{function_name(function)}' returned a value {y!r} of invalid type "
-            f"{type(y)!r}"
-        ) from error
-    return y
+        raise _invalid_type(function, y) from error
+    if not is_finite:
+        raise _not_finite(function)
+    return array
+
+
+def _not_finite(function):
+    return SimulationError(
+        f"Function '{function_name(function)}' returned non-finite value"
+    )
+
+
+def _invalid_type(function, y):
+    return SimulationError(
+        f"Function '{function_name(function)}' returned a value {y!r} of invalid type "
+        f"{type(y)!r}"
+    )

@@ -110,7 +110,9 @@ class Loop:
             step = jax.vmap(step, in_axes=(0, axes), axis_size=batch[0])
         capacity = len(inputs[0])
         outputs = [
-            jnp.zeros((capacity, *batch, *signal.shape), self.program.dtype_of(signal))
+            jnp.zeros(
+                (capacity, *batch, *signal.shape), self.program.builder.dtype_of(signal)
+            )
             for signal in self.program.outputs
         ]
 

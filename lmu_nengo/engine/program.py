@@ -11,7 +11,8 @@ from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import Operator
 from nengo.builder.signal import Signal
 
-from lmu_nengo.engine.inputs import Callback, Fed, StepNumber
+from lmu_nengo.engine.calls import called, chained
+from lmu_nengo.engine.inputs import Callback, Fed, Functions, StepNumber
 from lmu_nengo.engine.products.layout import Layout
 from lmu_nengo.engine.products.matrices import find_layout, plan
 from lmu_nengo.engine.products.merging import LinearInc, merge
@@ -59,8 +60,14 @@ class Builder:
         What is computed outside, ahead of each run; see `lmu_nengo.engine.inputs`.
     callbacks : list of Callback
         Python functions that are called in each step.
+    called : dict of {Operator: None}
+        The operators that they belong to.
+    functions : Functions
+        Python functions of time alone, which are called ahead.
     step_number : StepNumber
         The input that counts the steps.
+    sequence : Signal
+        The number of the sequence, which is passed on from one callback to the next.
     constants : dict
         Functions that make the arrays that do not change, by key.
     layouts : dict of {Unit: Layout}
@@ -76,15 +83,18 @@ class Builder:
         self.step_number = StepNumber()
         self.inputs: list[Any] = [self.step_number]
         self.callbacks: list[Callback] = []
-        self._token = Signal(np.array(0), name="order of callbacks")
+        self.functions = Functions(dt)
+        self.sequence = Signal(np.array(0), name="number of the sequence")
         self.constants: dict[Any, Callable] = {}
         self.layouts: dict[Unit, Layout] = {}
+        self.called = called(order)
+        dependents = chained(order, dependents)
         feeds = list(map(Feed, fed))
         bases = dict.fromkeys(
             signal.base for op in (*feeds, *order) for signal in op.all_signals
         )
-        bases[self._token] = None
-        self._written = defaultdict(list, {self._token: [Unit(self._token, 0, 1)]})
+        bases[self.sequence] = None
+        self._written = defaultdict(list, {self.sequence: [Unit(self.sequence, 0, 1)]})
         for op in (*feeds, *order):
             for signal in (*op.sets, *op.incs, *op.updates):
                 self._written[signal.base].append(self._extent(signal))
@@ -147,7 +157,7 @@ class Builder:
         self.inputs.append(source)
         return source
 
-    def callback(self, make: Callable, results: list, op: Operator) -> Callable:
+    def callback(self, make: Callable, reads: list, results: list, op: Operator):
         """
         Register a Python function that is called in each step.
 
@@ -155,28 +165,38 @@ class Builder:
         ----------
         make : function
             ``make(rng)`` gives the function for one sequence: ``function(t, *args)``
-            returns a tuple of arrays.
+            returns a sequence of arrays.
+        reads : list of Signal
+            The signals whose values the function gets, as copies.
         results : list of Signal
-            Signals that have the shapes of these arrays.
+            Signals that have the shapes of what it returns.
         op : Operator
             The operator that it belongs to.
 
         Returns
         -------
         call : function
-            ``call(values, *args)`` calls it in a step, and returns the arrays.
+            ``call(values)`` calls it in a step, and returns the arrays.
         """
-        types = [jax.ShapeDtypeStruct(signal.shape, self.dtype) for signal in results]
-        callback = Callback(make, types, self.dt, op)
+        types = [
+            jax.ShapeDtypeStruct(signal.shape, self.dtype_of(signal)) for signal in results
+        ]
+        dtypes = [signal.dtype for signal in reads]
+        callback = Callback(make, dtypes, types, self.dt, op)
         self.callbacks.append(callback)
 
-        def call(values, *args):
-            number, token = values.inputs[self.step_number], values.read(self._token)
-            token, *arrays = callback(number, token, *args)
-            values.set(self._token, token)
+        def call(values):
+            number, sequence = values.inputs[self.step_number], values.read(self.sequence)
+            sequence, *arrays = callback(number, sequence, *map(values.read, reads))
+            values.set(self.sequence, sequence)
             return arrays
 
         return call
+
+    def dtype_of(self, signal):
+        """The type in which the values of a signal are computed."""
+        is_float = np.issubdtype(signal.dtype, np.floating)
+        return self.dtype if is_float else np.dtype(np.int32)
 
     def product(self, op: LinearInc) -> Callable:
         """Lower a product with a constant matrix."""
@@ -255,7 +275,7 @@ class Program:
             else:
                 found[unit] = True
             shape = (unit.stop - unit.start,) if layout is None else layout.shape
-            return jnp.zeros(shape, self.dtype_of(unit.base))
+            return jnp.zeros(shape, self.builder.dtype_of(unit.base))
 
         parameters = builder.parameters()
         constants = {key: make(parameters) for key, make in builder.constants.items()}
@@ -275,11 +295,6 @@ class Program:
             return flat if layout is None else layout.pack(flat)
 
         return make
-
-    def dtype_of(self, signal):
-        """The type in which the values of a signal are computed."""
-        is_float = np.issubdtype(signal.dtype, np.floating)
-        return self.builder.dtype if is_float else np.dtype(np.int32)
 
     def _advance(self, values):
         for step in self._steps:
@@ -321,7 +336,7 @@ class Program:
             flat = np.ravel(initial_value(unit.base))[unit.start : unit.stop]
             layout = self.builder.layouts.get(unit)
             array = flat if layout is None else layout.pack(flat)
-            state.append(array.astype(self.dtype_of(unit.base)))
+            state.append(array.astype(self.builder.dtype_of(unit.base)))
         return state
 
     def unpack_state(self, unit: Unit, array) -> np.ndarray:

@@ -9,14 +9,15 @@ from typing import Any
 import jax
 import nengo
 import numpy as np
-from nengo.builder.processes import SimProcess
 from nengo.exceptions import SimulatorClosed, ValidationError
 from nengo.simulator import Simulator as NengoSimulator
 from nengo.utils.progress import Progress, ProgressTracker
 
 from lmu_nengo._validation import check_choice, check_integer
 from lmu_nengo.engine import operators as _operators  # noqa: F401  registers them
+from lmu_nengo.engine.calls import describe
 from lmu_nengo.engine.devices import BY_FIRST, WHOLE, Devices, choose_devices
+from lmu_nengo.engine.inputs import random_generator
 from lmu_nengo.engine.loop import Loop
 from lmu_nengo.engine.program import Builder, Program
 from lmu_nengo.engine.recording import Data, Recording
@@ -127,6 +128,14 @@ class Simulator(NengoSimulator):
             self._loop = Loop(self._program, self.minibatch_size, self._devices)
             constants = self._program.constants(builder.parameters())
             self._constants = [self._devices.put(x) for x in constants.values()]
+        if builder.callbacks:
+            warnings.warn(
+                "some of the network runs in Python, step by step, which is slower than "
+                f"what is compiled: {describe(builder.called)}. Mark functions made of "
+                "jax.numpy operations alone with lmu_nengo.engine.jax_function, or use "
+                "Nengo's own objects.",
+                stacklevel=2,
+            )
         self._host_parts = [*builder.inputs, *builder.callbacks]
         self._sources = {source.unit: source for source in builder.inputs if source.unit}
 
@@ -188,14 +197,15 @@ class Simulator(NengoSimulator):
         self.clear_probes()
 
     def _random_generators(self):
-        """For each process, one for each sequence; the first has Nengo's own."""
+        """For each operator that needs one, a random number generator for each sequence."""
         rngs: dict[Any, list] = {}
         for sequence in range(self.minibatch_size or 1):
             seeds = self.seed if sequence == 0 else [self.seed % 2**32, sequence]
             rng = np.random.RandomState(seeds)
             for op in self._step_order:
-                if isinstance(op, SimProcess):
-                    rngs.setdefault(op, []).append(op.process.get_rng(rng))
+                own = random_generator(op, rng, sequence)
+                if own is not None:
+                    rngs.setdefault(op, []).append(own)
         return rngs
 
     def _load_state(self):
@@ -206,6 +216,9 @@ class Simulator(NengoSimulator):
         )
         if self.minibatch_size is not None:
             state = [np.repeat(x[None], self.minibatch_size, axis=0) for x in state]
+            for unit, array in zip(self._program.state, state, strict=True):
+                if unit.base is self._program.builder.sequence:
+                    array[:, 0] = np.arange(self.minibatch_size)
         spec = WHOLE if self.minibatch_size is None else BY_FIRST
         with self._x64():
             self._state = [self._devices.put(x, spec) for x in state]
@@ -235,7 +248,7 @@ class Simulator(NengoSimulator):
         for probe in self.model.probes:
             signal = self.model.sig[probe]["in"]
             self._sim_data[probe] = Recording(
-                signal.shape, self._program.dtype_of(signal), self.minibatch_size
+                signal.shape, self._program.builder.dtype_of(signal), self.minibatch_size
             )
         self.data.reset()
 

@@ -2,7 +2,7 @@
 
 import importlib
 
-FAMILIES = "basic", "neurons", "nodes", "processes", "synapses"
+FAMILIES = "basic", "learning_rules", "neurons", "nodes", "processes", "synapses"
 
 for family in FAMILIES:
     importlib.import_module(f"{__name__}.{family}")

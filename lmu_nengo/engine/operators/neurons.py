@@ -1,7 +1,5 @@
 """Neuron types: pure functions ``(output, state) = f(neurons, dt, J, **state)``."""
 
-import warnings
-
 import jax.numpy as jnp
 from nengo.builder.neurons import SimNeurons
 from nengo.neurons import (
@@ -26,15 +24,13 @@ from lmu_nengo.engine.values import Value, unit_of
 @register(SimNeurons)
 def sim_neurons(op, builder):
     """``output, state = neurons(J, state)``, in the order in which neurons are kept."""
-    function = find(op.neurons, "step")
-    if function is None:
+    if op in builder.called:
         return _called(op, builder)
+    function = find(op.neurons, "step")
     layout = builder.layouts.get(unit_of(op.J))
     J, output = unit_of(op.J), unit_of(op.output)
     units = {name: unit_of(signal) for name, signal in op.state.items()}
-    drawn = {
-        name: builder.input(Uniform(name, op.J.shape, op)) for name in op.state_extra
-    }
+    drawn = {name: builder.input(Uniform(name, op.J.shape, op)) for name in op.state_extra}
 
     def write(values, unit, array):
         if layout is None:
@@ -57,12 +53,6 @@ def sim_neurons(op, builder):
 
 def _called(op, builder):
     """Neurons that only NumPy can run."""
-    warnings.warn(
-        f"Neurons of type {type(op.neurons).__name__} are run by their own step function "
-        "in Python, which is slower. lmu_nengo.engine.register takes a JAX function "
-        "instead.",
-        stacklevel=2,
-    )
     names = list(op.state)
 
     def make(rngs):

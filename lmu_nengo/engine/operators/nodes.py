@@ -6,7 +6,8 @@ import jax.numpy as jnp
 from nengo.builder.operator import SimPyFunc
 from nengo.builder.probe import SimProbe
 
-from lmu_nengo.engine.inputs import Ahead, checked
+from lmu_nengo.engine.calls import is_jax_function
+from lmu_nengo.engine.inputs import checked
 from lmu_nengo.engine.registry import register
 from lmu_nengo.engine.values import unit_of
 
@@ -50,17 +51,16 @@ def probe(op, builder):
 @register(SimPyFunc)
 def py_func(op, builder):
     """``output = fn(t, x)``: traced, evaluated ahead, or called in each step."""
-    if getattr(op.fn, "is_jax_function", False):
+    if is_jax_function(op.fn):
         return _traced(op)
-    if op.x is None:
-        return _ahead(op, builder)
-    return _called(op, builder)
+    if op in builder.called:
+        return _called(op, builder)
+    return _ahead(op, builder)
 
 
 def _traced(op):
     def step(values):
-        args = [values.read(signal) for signal in (op.t, op.x) if signal is not None]
-        y = op.fn(*args)
+        y = op.fn(*map(values.read, op.reads))
         if op.output is not None:
             values.set(op.output, jnp.asarray(y))
 
@@ -68,34 +68,25 @@ def _traced(op):
 
 
 def _ahead(op, builder):
-    def function(t):
-        args = () if op.t is None else (t,)
-        if op.output is None:
-            op.fn(*args)
-            return 0
-        return checked(op.fn, *args)
-
-    unit = None if op.output is None else unit_of(op.output)
-    shape = () if op.output is None else op.output.shape
-    source = builder.input(Ahead(lambda rng: function, unit, shape, builder.dt, op))
+    function = op.fn if op.t is not None else lambda t: op.fn()
     if op.output is None:
+        builder.input(builder.functions.add(function, None, None))
         return lambda values: None
+    unit, shape = unit_of(op.output), op.output.shape
+    source = builder.input(builder.functions.add(function, unit, shape))
     return lambda values: values.set(op.output, values.inputs[source])
 
 
 def _called(op, builder):
-    def function(t, x):
-        args = (x,) if op.t is None else (t, x)
-        if op.output is None:
-            op.fn(*args)
-            return ()
-        return (checked(op.fn, *args),)
+    def function(t, *x):
+        y = op.fn(*(x if op.t is None else (t, *x)))
+        return [checked(op.fn, y, result.shape) for result in op.sets]
 
-    results = [] if op.output is None else [op.output]
-    call = builder.callback(lambda rng: function, results, op)
+    reads = [] if op.x is None else [op.x]
+    call = builder.callback(lambda rng: function, reads, op.sets, op)
 
     def step(values):
-        for y in call(values, values.read(op.x)):
-            values.set(op.output, y)
+        for signal, y in zip(op.sets, call(values), strict=True):
+            values.set(signal, y)
 
     return step

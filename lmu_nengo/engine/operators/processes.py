@@ -4,7 +4,7 @@ import numpy as np
 from nengo.builder.processes import SimProcess
 from nengo.processes import Piecewise, PresentInput
 
-from lmu_nengo.engine.inputs import Ahead
+from lmu_nengo.engine.inputs import ProcessOfTime
 from lmu_nengo.engine.registry import find, register
 from lmu_nengo.engine.values import unit_of
 
@@ -14,10 +14,11 @@ DETERMINISTIC = Piecewise, PresentInput  # draw nothing: the same for a whole ba
 @register(SimProcess)
 def sim_process(op, builder):
     """``output = process(t, input)``, as an assignment, an increment or an update."""
+    if op in builder.called:
+        return _called(op, builder)
     if op.input is None:
         return _ahead(op, builder)
-    lower = find(op.process, "make_step")
-    return lower(op, builder) if lower else _called(op, builder)
+    return find(op.process, "make_step")(op, builder)
 
 
 def write(values, op, y) -> None:
@@ -36,29 +37,30 @@ def _ahead(op, builder):
         return _make(op, builder, rng, (0,))[0]
 
     is_batched = op.process.seed is None and not isinstance(op.process, DETERMINISTIC)
-    source = builder.input(
-        Ahead(make, unit_of(op.output), op.output.shape, builder.dt, op, is_batched)
-    )
+    unit, shape = unit_of(op.output), op.output.shape
+    source = builder.input(ProcessOfTime(make, unit, shape, builder.dt, op, is_batched))
     return lambda values: write(values, op, values.inputs[source])
 
 
 def _called(op, builder):
-    def make(rng):
-        function, kept = _make(op, builder, rng, op.input.shape)
+    inputs = [] if op.input is None else [op.input]
+    shape_in = (0,) if op.input is None else op.input.shape
+    state = list(op.state.values())
 
-        def call(t, x, *state):
-            for array, value in zip(kept.values(), state, strict=True):
+    def make(rng):
+        function, kept = _make(op, builder, rng, shape_in)
+
+        def call(t, *args):
+            for array, value in zip(kept.values(), args[len(inputs) :], strict=True):
                 array[...] = value
-            y = np.array(function(t, x))
-            return y, *kept.values()
+            return function(t, *args[: len(inputs)]), *kept.values()
 
         return call
 
-    state = list(op.state.values())
-    call = builder.callback(make, [op.output, *state], op)
+    call = builder.callback(make, [*inputs, *state], [op.output, *state], op)
 
     def step(values):
-        y, *new = call(values, values.read(op.input), *map(values.read, state))
+        y, *new = call(values)
         write(values, op, y)
         for signal, value in zip(state, new, strict=True):
             values.set(signal, value)
