@@ -95,7 +95,8 @@ class Loop:
         lowered = jax.jit(run).lower(*args)
         if self.program.builder.callbacks:
             return lowered.compile()
-        text = f"{self.devices.key}\n{lowered.as_text()}"
+        types = jax.tree.map(jax.typeof, args)  # the text leaves out what is not used
+        text = f"{self.devices.key}\n{types}\n{lowered.as_text()}"
         key = hashlib.sha256(text.encode()).hexdigest()
         if key not in _COMPILED:
             _COMPILED[key] = lowered.compile()

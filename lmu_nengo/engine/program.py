@@ -317,14 +317,14 @@ class Program:
         """
         return {key: make(parameters) for key, make in self.builder.constants.items()}
 
-    def initial_state(self, initial_value: Callable) -> list[np.ndarray]:
+    def initial_state(self, values_of: Callable) -> list[np.ndarray]:
         """
         Arrange the values of signals as the state of the step.
 
         Parameters
         ----------
-        initial_value : function
-            Gives the array of a base signal.
+        values_of : function
+            Gives the values of a base signal, of shape (..., size).
 
         Returns
         -------
@@ -333,9 +333,9 @@ class Program:
         """
         state = []
         for unit in self.state:
-            flat = np.ravel(initial_value(unit.base))[unit.start : unit.stop]
+            flat = values_of(unit.base)[..., unit.start : unit.stop]
             layout = self.builder.layouts.get(unit)
-            array = flat if layout is None else layout.pack(flat)
+            array = flat if layout is None else layout.pack(flat, flat.ndim - 1)
             state.append(array.astype(self.builder.dtype_of(unit.base)))
         return state
 

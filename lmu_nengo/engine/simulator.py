@@ -191,7 +191,7 @@ class Simulator(NengoSimulator):
         rngs = self._random_generators()
         for part in self._host_parts:
             part.reset(rngs.get(part.op, [None] * (self.minibatch_size or 1)))
-        self._load_state()
+        self._load_state({})
         self._n_steps, self._time = 0, 0.0
         self._rate = 1000.0  # steps per second
         self.clear_probes()
@@ -208,20 +208,69 @@ class Simulator(NengoSimulator):
                     rngs.setdefault(op, []).append(own)
         return rngs
 
-    def _load_state(self):
-        """Take the state of the program from Nengo's signals."""
-        signals = self._signals
-        state = self._program.initial_state(
-            lambda base: signals.get(base, base.initial_value)
-        )
-        if self.minibatch_size is not None:
-            state = [np.repeat(x[None], self.minibatch_size, axis=0) for x in state]
-            for unit, array in zip(self._program.state, state, strict=True):
-                if unit.base is self._program.builder.sequence:
-                    array[:, 0] = np.arange(self.minibatch_size)
-        spec = WHOLE if self.minibatch_size is None else BY_FIRST
+    def _load_state(self, carried):
+        """Start from what `_carried` gave, or else from Nengo's signals."""
+        batch = () if self.minibatch_size is None else (self.minibatch_size,)
+
+        def values_of(base):
+            values = carried.get(base)
+            if base is self._program.builder.sequence and batch:
+                values = np.arange(self.minibatch_size)[:, None]
+            elif values is None:
+                values = np.ravel(self._signals.get(base, base.initial_value))
+            return np.broadcast_to(values, (*batch, base.size))
+
+        state = self._program.initial_state(values_of)
         with self._x64():
-            self._state = [self._devices.put(x, spec) for x in state]
+            self._state = [
+                self._devices.put(x, BY_FIRST if batch else WHOLE) for x in state
+            ]
+
+    def _carried(self):
+        """The values of what is carried, of shape (size,) or (minibatch_size, size)."""
+        carried = {}
+        for unit, array in zip(self._program.state, self._state, strict=True):
+            values = self._program.unpack_state(unit, self._devices.get(array))
+            if unit.base not in carried:
+                initial = np.ravel(unit.base.initial_value).astype(values.dtype)
+                shape = (*values.shape[:-1], unit.base.size)
+                carried[unit.base] = np.broadcast_to(initial, shape).copy()
+            carried[unit.base][..., unit.start : unit.stop] = values
+        return carried
+
+    def __getstate__(self):
+        """Keep what is needed to go on, but for what is compiled and the devices."""
+        return {
+            "model": self.model,
+            "seed": self.seed,
+            "progress_bar": self.progress_bar,
+            "optimize": self.optimize,
+            "minibatch_size": self.minibatch_size,
+            "precision": self.precision,
+            "n_steps": self.n_steps,
+            "carried": {} if self.closed else self._carried(),
+            "closed": self.closed,
+        }
+
+    def __setstate__(self, state):
+        recordings = {
+            probe: state["model"].params[probe] for probe in state["model"].probes
+        }
+        self.__init__(
+            None,
+            seed=state["seed"],
+            model=state["model"],
+            progress_bar=state["progress_bar"],
+            optimize=False,  # the model has been optimized
+            minibatch_size=state["minibatch_size"],
+            precision=state["precision"],
+        )
+        self.optimize = state["optimize"]
+        self._sim_data.update(recordings)
+        self._load_state(state["carried"])
+        self._n_steps, self._time = state["n_steps"], state["n_steps"] * self.dt
+        if state["closed"]:
+            self.close()
 
     @property
     def signals(self):
@@ -231,12 +280,10 @@ class Simulator(NengoSimulator):
         Only what is carried from step to step is up to date.
         """
         if self._signals is not None and self._loop is not None:
-            for unit, array in zip(self._program.state, self._state, strict=True):
-                if unit.base in self._signals:
-                    array = self._devices.get(array)
-                    array = array if self.minibatch_size is None else array[0]
-                    flat = self._program.unpack_state(unit, array)
-                    self._signals[unit.base].reshape(-1)[unit.start : unit.stop] = flat
+            for base, values in self._carried().items():
+                if base in self._signals:
+                    first = values if self.minibatch_size is None else values[0]
+                    self._signals[base][...] = first.reshape(base.shape)
         return self._signals
 
     @signals.setter
