@@ -4,7 +4,9 @@ import warnings
 from contextlib import contextmanager
 
 import nengo
+from nengo.builder import optimizer
 from nengo.config import Config
+from nengo.utils.stdlib import OrderedSet
 
 
 def add_to_context(network, add_to_container=None):
@@ -27,6 +29,29 @@ def plain_config():
     finally:
         for config in surrounding:
             Config.context.append(config)
+
+
+class _OrderedMergePass(optimizer.OpMergePass):
+    """Nengo's pass over all operators, in their order rather than that of a set."""
+
+    def __init__(self, dg):
+        super().__init__(dg)
+        self.might_merge = OrderedSet(dg)
+
+
+@contextmanager
+def ordered_optimizer():
+    """
+    Let Nengo's optimizer merge operators in the same order in every process.
+
+    The order of a set of objects follows their addresses in memory.
+    """
+    own = optimizer.OpMergePass
+    optimizer.OpMergePass = _OrderedMergePass
+    try:
+        yield
+    finally:
+        optimizer.OpMergePass = own
 
 
 def synapse_state_space(synapse, dt):

@@ -84,7 +84,8 @@ class Loop:
         key = len(inputs[0]), is_batched
         if key not in self._compiled:
             self._compiled[key] = self._compile(args, is_batched)
-        return self._compiled[key](*args)
+        state, outputs, is_number = self._compiled[key](*args)
+        return state, outputs, bool(self.devices.get(is_number).all())
 
     def _compile(self, args, is_batched):
         if self.n_sequences is None:
@@ -179,17 +180,11 @@ class Loop:
 
         def by_device(*args):
             state, outputs, is_number = run(*args)
-            return state, outputs, is_number[None]
+            return state, outputs, is_number[None]  # one for each device
 
         inputs = [BY_SECOND if b else WHOLE for b in is_batched]
-        divided = self.devices.divide(
+        return self.devices.divide(
             by_device,
             (WHOLE, BY_FIRST, inputs, WHOLE, WHOLE),
             (BY_FIRST, BY_SECOND, BY_FIRST),
         )
-
-        def all_devices(*args):
-            state, outputs, is_number = divided(*args)
-            return state, outputs, is_number.all()
-
-        return all_devices

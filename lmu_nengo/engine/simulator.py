@@ -13,6 +13,7 @@ from nengo.exceptions import SimulatorClosed, ValidationError
 from nengo.simulator import Simulator as NengoSimulator
 from nengo.utils.progress import Progress, ProgressTracker
 
+from lmu_nengo._nengo import ordered_optimizer
 from lmu_nengo._validation import check_choice, check_integer
 from lmu_nengo.engine import operators as _operators  # noqa: F401  registers them
 from lmu_nengo.engine.calls import describe
@@ -101,14 +102,15 @@ class Simulator(NengoSimulator):
             check_integer(minibatch_size, "minibatch_size", obj=type(self))
         self.minibatch_size, self.precision = minibatch_size, precision
         self._usable_devices, self._program, self._loop = devices, None, None
-        super().__init__(
-            network,
-            dt=dt,
-            seed=seed,
-            model=model,
-            progress_bar=progress_bar,
-            optimize=optimize,
-        )
+        with ordered_optimizer():  # the same network is the same program
+            super().__init__(
+                network,
+                dt=dt,
+                seed=seed,
+                model=model,
+                progress_bar=progress_bar,
+                optimize=optimize,
+            )
 
     def _prepare(self):
         """Lower the network's operators."""
