@@ -116,7 +116,7 @@ def is_linear(op: Operator, is_constant: Callable) -> bool:
         if (
             op.src.ndim != 1
             or op.dst.ndim != 1
-            or ((slices == (None, None)) and op.src.shape != op.dst.shape)
+            or (all(s is None for s in slices) and op.src.shape != op.dst.shape)
         ):
             return False
     elif type(op) in (DotInc, SparseDotInc, BsrDotInc, ElementwiseInc):
