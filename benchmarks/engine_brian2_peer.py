@@ -130,7 +130,8 @@ class Contestant:
                 NEURONS + "dv/dt = (current - v) / tau_rc : 1 (unless refractory)",
                 threshold="v > 1",
                 reset="v = 0",
-                refractory=2 * brian2.ms,
+                # counted from the beginning of the step in which it spiked
+                refractory=times["tau_ref"] + brian2.ms / 2,
                 method="exact",
                 namespace=times,
             )

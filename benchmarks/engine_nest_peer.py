@@ -47,7 +47,7 @@ class Contestant:
         self.n_recorded = job["record"]
         threads = job["options"]["threads"]
         self.about = f"{threads} thread{'s' * (threads > 1)}, full weights"
-        self.total = self.n_recorded + (job["rounds"] + 2) * job["steps"] + 300
+        self.total = self.n_recorded + (job["rounds"] + 8) * job["steps"]
         _, self.build_s = seconds(self.build, threads)
 
     def build(self, threads):

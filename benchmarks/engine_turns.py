@@ -7,8 +7,10 @@ from importlib.metadata import version
 
 import numpy as np
 
-FIRST = 100  # steps of the first two runs
-ROUND = 20  # a turn's steps are a multiple of it, for those who unroll the loop
+FIRST = 100  # steps of the first run
+GROWTH = 4  # at most, from one run to the next until they are long enough to judge
+ROUND = 20  # a run's steps are a multiple of it, for those who unroll the loop
+PATIENCE = 40  # turns that the record may take
 
 
 def say(**facts):
@@ -24,9 +26,10 @@ def serve(start, job):
     ----------
     start : callable
         Takes the job and returns the contestant. ``run(n_steps)`` simulates on from where
-        it is and returns the seconds that a step took, ``recorded()`` returns what it has
-        recorded since its beginning; ``about`` is a text, ``build_s`` a number, and so is
-        ``compile_s``, or None if it is to be found by running it twice.
+        it is and returns the seconds that a step took; ``recorded()`` returns what it has
+        recorded since its beginning, of shape (n_steps, 1); ``about`` is a text,
+        ``build_s`` a number, and so is ``compile_s``, or None if its first run includes
+        compiling.
     job : dict
         ``record`` is the number of steps to record, ``steps`` the most steps of a turn,
         ``limit`` the most seconds of it, and ``path`` where to save the record.
@@ -37,26 +40,52 @@ def serve(start, job):
         say(missing=str(error))
         return
     first = FIRST * contestant.run(FIRST)
-    step = contestant.run(FIRST)
+    n_steps, step, done = find_length(contestant, job["steps"], job["limit"])
+    rest = job["record"] - FIRST - done
+    is_recorded = job["record"] > 0 and rest * step < PATIENCE * job["limit"]
+    if is_recorded:
+        while rest > 0:
+            contestant.run(n_steps)
+            rest -= n_steps
+        np.save(job["path"], contestant.recorded()[: job["record"]])
     compile_s = contestant.compile_s
     if compile_s is None:
         compile_s = max(0.0, first - FIRST * step)
-    recorded = job["record"] * step < 40 * job["limit"]
-    if recorded and job["record"]:
-        step = contestant.run(job["record"] - 2 * FIRST)
-        np.save(job["path"], contestant.recorded())
-    n_steps = ROUND * int(np.clip(job["limit"] / step, ROUND, job["steps"]) // ROUND)
-    contestant.run(n_steps)
     say(
         about=contestant.about,
         version=version(job["distribution"]),
         build_s=contestant.build_s,
         compile_s=compile_s,
         n_steps=n_steps,
-        recorded=bool(recorded and job["record"]),
+        recorded=is_recorded,
     )
     for _ in sys.stdin:
         say(us=1e6 * contestant.run(n_steps))
+
+
+def find_length(contestant, most, limit):
+    """
+    Run more and more steps until they take as long as a turn may.
+
+    Returns
+    -------
+    n_steps : int
+        Steps of a turn.
+    step : float
+        Seconds that one takes.
+    done : int
+        Steps that were run.
+    """
+    n_steps, done = FIRST, 0
+    while True:
+        # some compile again for another number of steps
+        step = min(contestant.run(n_steps) for _ in range(2))
+        done += 2 * n_steps
+        longest = min(most, max(limit / step, ROUND), GROWTH * n_steps)
+        longest = ROUND * max(1, int(longest / ROUND))
+        if longest <= n_steps:
+            return longest, step, done
+        n_steps = longest
 
 
 class NotEnough(RuntimeError):
