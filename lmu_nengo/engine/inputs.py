@@ -309,40 +309,49 @@ class Callback:
 
         def elsewhere(*args):
             return jax.pure_callback(
-                self._call, results, *args, vmap_method="broadcast_all"
+                self._copy, results, *args, vmap_method="broadcast_all"
             )
 
         return jax.lax.platform_dependent(
             number, sequence, *args, cpu=on_host, default=elsewhere
         )
 
-    def _fill(self, _, buffers, *args):
-        """Call the function on a processor's memory, without copies by JAX."""
-        for buffer, value in zip(buffers, self._call(*args), strict=True):
-            np.asarray(buffer)[...] = value
+    def _fill(self, _, buffers, number, sequence, *args):
+        """Call the function on a processor's memory."""
+        passed_on, *results = map(np.asarray, buffers)
+        passed_on[...] = np.asarray(sequence)
+        self._call(number, passed_on, args, results)
 
-    def _call(self, number, sequence, *args):
-        number, sequence, *args = map(np.asarray, (number, sequence, *args))
-        t = number.flat[0].item() * self.dt
-        is_single = sequence.ndim == 0
+    def _copy(self, number, sequence, *args):
+        """Call the function on copies."""
+        sequence = np.asarray(sequence)
         results = [
             np.empty((*sequence.shape, *result.shape), result.dtype)
             for result in self.results
         ]
+        self._call(number, sequence, args, results)
+        return sequence, *results
+
+    def _call(self, number, sequence, args, results):
+        t = np.asarray(number).item(0) * self.dt
+        args = [np.asarray(x) for x in args]
         try:
             with np.errstate(invalid="raise", divide="ignore"):
-                for i in [...] if is_single else range(len(sequence)):
-                    function = self.functions[sequence[i].item()]
-                    now = [
-                        np.array(x[i], dtype)
-                        for x, dtype in zip(args, self.dtypes, strict=True)
-                    ]
-                    for result, value in zip(results, function(t, *now), strict=True):
-                        result[i] = value
+                if sequence.ndim == 0:
+                    self._call_one(sequence.item(), t, args, results)
+                else:
+                    for i, k in enumerate(sequence.tolist()):
+                        of_one = [[x[i, ...] for x in arrays] for arrays in (args, results)]
+                        self._call_one(k, t, *of_one)
         except BaseException as error:
             self.error = error
             raise
-        return sequence, *results
+
+    def _call_one(self, k, t, args, results):
+        copies = [x.astype(dtype) for x, dtype in zip(args, self.dtypes, strict=True)]
+        values = self.functions[k](t, *copies)
+        for result, value in zip(results, values, strict=True):
+            result[...] = value
 
 
 def checked(function: Callable, y, shape: tuple[int, ...]) -> np.ndarray:
