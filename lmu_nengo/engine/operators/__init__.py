@@ -2,7 +2,15 @@
 
 import importlib
 
-FAMILIES = "basic", "learning_rules", "neurons", "nodes", "processes", "synapses"
+FAMILIES = (
+    "basic",
+    "convolution",
+    "learning_rules",
+    "neurons",
+    "nodes",
+    "processes",
+    "synapses",
+)
 
 for family in FAMILIES:
     importlib.import_module(f"{__name__}.{family}")

@@ -13,7 +13,7 @@ from nengo.builder.operator import (
 )
 from nengo.exceptions import BuildError
 
-from lmu_nengo.engine.products.merging import LinearInc
+from lmu_nengo.engine.products.merging import LinearInc, coordinates
 from lmu_nengo.engine.registry import register
 from lmu_nengo.engine.values import unit_of
 
@@ -93,11 +93,33 @@ def dot_inc(op, builder):
     return step
 
 
-@register(BsrDotInc)
 @register(SparseDotInc)
 def sparse_dot_inc(op, builder):
-    """``Y += A . X`` with a sparse ``A`` that is not constant or not a vector's."""
-    raise BuildError(f"The engine cannot run {op}: its sparse matrix is not constant.")
+    """``Y += A . X`` with a sparse ``A``, if a signal is not contiguous."""
+    rows, cols, _ = coordinates(op.A.initial_value)
+    start = builder.source_of(op.A.base)
+    builder.constant(op, lambda parameters: parameters[start : start + len(rows)])
+
+    def step(values):
+        terms = values.constants[op] * values.read(op.X)[cols]
+        values.inc(op.Y, jnp.zeros(op.Y.shape, terms.dtype).at[rows].add(terms))
+
+    return step
+
+
+@register(BsrDotInc)
+def bsr_dot_inc(op, builder):
+    """``Y += A . X`` with an ``A`` of blocks that are learned."""
+    rows = np.repeat(np.arange(len(op.indptr) - 1), np.diff(op.indptr))
+    _, n_rows, n_cols = op.A.shape
+
+    def step(values):
+        x = values.read(op.X).reshape(-1, n_cols)[op.indices]
+        blocks = jnp.einsum("brc,bc->br", values.read(op.A), x)
+        y = jnp.zeros((len(op.indptr) - 1, n_rows), blocks.dtype).at[rows].add(blocks)
+        values.inc(op.Y, y.reshape(op.Y.shape))
+
+    return step
 
 
 @register(LinearInc)

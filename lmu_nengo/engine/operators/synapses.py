@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
-from nengo.synapses import LinearFilter
+from nengo.synapses import LinearFilter, Triangle
 
 from lmu_nengo.engine.operators.processes import write
 from lmu_nengo.engine.registry import register
@@ -38,5 +38,25 @@ def linear_filter(op, builder):
         new = jnp.tensordot(A, x, 1) + B * u
         write(values, op, jnp.tensordot(C, x if D else new, 1)[0] + D * u)
         values.set(X, new)
+
+    return step
+
+
+@register(Triangle)
+def triangle(op, builder):
+    """``Y`` loses a share of each of the last inputs, and gains the new one."""
+    X, Y, newest = (op.state[name] for name in ("X", "Y", "Xi"))
+    n_taps = len(X.initial_value)
+    lost = 1 / (n_taps * (n_taps + 1) / 2)
+    gained = n_taps * lost
+
+    def step(values):
+        u, x = values.read(op.input), values.read(X)
+        y = values.read(Y) + gained * u - x.sum(axis=0)
+        index = (values.read(newest) + 1) % n_taps
+        values.set(newest, index)
+        values.set(X, x.at[index[0].astype(int)].set(lost * u))
+        values.set(Y, y)
+        write(values, op, y)
 
     return step

@@ -76,7 +76,7 @@ def _nonzeros(op, source_of):
         return rows, cols, np.full(len(rows), source_of(1))
     A = op.reads[0]
     if A.sparse:
-        rows, cols, values = _coordinates(A.initial_value)
+        rows, cols, values = coordinates(A.initial_value)
         elements = np.arange(len(values))
     else:
         elements, values = elements_of(A), np.asarray(A.initial_value)
@@ -97,7 +97,7 @@ def _nonzeros(op, source_of):
     return rows[used], cols[used], source_of(A.base) + elements[used]
 
 
-def _coordinates(matrix):
+def coordinates(matrix):
     """Rows, columns and values of a sparse matrix as a signal holds it."""
     if hasattr(matrix, "indices") and not hasattr(matrix, "tocoo"):  # Nengo's own
         return matrix.indices[:, 0], matrix.indices[:, 1], matrix.data
