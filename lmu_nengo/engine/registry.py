@@ -6,6 +6,7 @@ from typing import Any
 from nengo.exceptions import BuildError
 
 LOWERINGS: dict[type, Callable] = {}
+METHODS: dict[str, Callable] = {}  # for classes that bring a method of this name
 
 
 def register(operator: type) -> Callable:
@@ -48,7 +49,7 @@ def register(operator: type) -> Callable:
 
 def find(obj: Any, method: str) -> Callable | None:
     """
-    Find what is registered for the class of an object.
+    Find what is registered for the class of an object, or for a method that it has.
 
     Parameters
     ----------
@@ -64,9 +65,10 @@ def find(obj: Any, method: str) -> Callable | None:
         What was registered.
     """
     for kind in type(obj).__mro__:
-        if kind in LOWERINGS:
+        own = [function for name, function in METHODS.items() if name in vars(kind)]
+        if kind in LOWERINGS or own:
             is_same = getattr(type(obj), method) is getattr(kind, method)
-            return LOWERINGS[kind] if is_same else None
+            return LOWERINGS.get(kind, *own) if is_same else None
     return None
 
 

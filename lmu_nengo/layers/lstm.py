@@ -193,6 +193,23 @@ class LSTMSequence(Sequence):
 
         return step
 
+    def make_jax_step(self, shape_in, shape_out, dt):
+        """Do the same in `lmu_nengo.engine`."""
+        import jax
+        import jax.numpy as jnp
+
+        W, U, b = (
+            jnp.asarray(self.parameters[k]) for k in ("kernel", "recurrent_kernel", "bias")
+        )
+
+        def step(t, x, h, c):
+            i, f, g, o = jnp.split(W @ x + U @ h + b, 4)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            h = jax.nn.sigmoid(o) * jnp.tanh(c)
+            return h, {"h": h, "c": c}
+
+        return step
+
 
 def sigmoid(x):
     """Logistic function."""

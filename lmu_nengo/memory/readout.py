@@ -266,13 +266,19 @@ class LearnedReadout(nengo.Network):
                 learning_rule_type=nengo.PES(learning_rate),
                 synapse=synapse,
             )
-            gate = nengo.Node(
-                lambda t, x: x[1:] * (x[0] <= 0.5), size_in=1 + size_out, label="gate"
-            )
+            gate = nengo.Node(unless_stopped, size_in=1 + size_out, label="gate")
             nengo.Connection(self.stop, gate[0], synapse=None)
             nengo.Connection(self.error, gate[1:], synapse=None)
             nengo.Connection(gate, learned.learning_rule, synapse=None)
         add_to_context(self, add_to_container)
+
+
+def unless_stopped(t, x):
+    """Return all values but the first, or zeros if that is above 0.5."""
+    return x[1:] * (x[0] <= 0.5)
+
+
+unless_stopped.is_jax_function = True  # for lmu_nengo.engine, which compiles it
 
 
 def check_channels(memory, channels):

@@ -73,6 +73,21 @@ class DelayedLowpass(nengo.synapses.Synapse):
 
         return step
 
+    def make_jax_step(self, shape_in: tuple, shape_out: tuple, dt: float) -> Callable:
+        """Do the same in `lmu_nengo.engine`."""
+        A, B, C, D = synapse_state_space(nengo.Lowpass(self.tau), dt)
+        a, b, d = A.sum(), (C @ B).sum(), D.item()  # 0 if there is no state
+
+        def step(t, x, X, buffer, place):
+            if len(buffer):
+                late = buffer[place[0]]
+                buffer = buffer.at[place[0]].set(x)
+                x, place = late, (place + 1) % len(buffer)
+            X = a * X + b * x
+            return X.sum(axis=0) + d * x, {"X": X, "buffer": buffer, "place": place}
+
+        return step
+
 
 def discrete_synapse(
     synapse: float | nengo.synapses.Synapse, dt: float

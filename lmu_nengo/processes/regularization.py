@@ -33,6 +33,10 @@ class TrainingOnly(nengo.Process):
             )
         return lambda t, x: x
 
+    def make_jax_step(self, shape_in, shape_out, dt):
+        """Pass the input on, in `lmu_nengo.engine`."""
+        return lambda t, x: (x, {})
+
 
 class Dropout(TrainingOnly):
     """

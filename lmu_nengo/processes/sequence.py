@@ -172,3 +172,15 @@ class Only(Sequence):
             return x if inside else np.zeros_like(x)
 
         return step
+
+    def make_jax_step(self, shape_in, shape_out, dt):
+        """Do the same in `lmu_nengo.engine`."""
+        import jax.numpy as jnp
+
+        stop = np.inf if self.stop is None else self.stop
+
+        def step(t, x):
+            number = jnp.round(t / dt) - 1
+            return jnp.where((self.start <= number) & (number < stop), x, 0), {}
+
+        return step

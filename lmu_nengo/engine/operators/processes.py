@@ -5,7 +5,7 @@ from nengo.builder.processes import SimProcess
 from nengo.processes import Piecewise, PresentInput
 
 from lmu_nengo.engine.inputs import ProcessOfTime
-from lmu_nengo.engine.registry import find, register
+from lmu_nengo.engine.registry import METHODS, find, register
 from lmu_nengo.engine.values import unit_of
 
 DETERMINISTIC = Piecewise, PresentInput  # draw nothing: the same for a whole batch
@@ -66,3 +66,21 @@ def _called(op, builder):
             values.set(signal, value)
 
     return step
+
+
+def _own_step(op, builder):
+    """A process with ``make_jax_step``: ``y, state = step(t, x, **state)``, made of JAX."""
+    function = op.process.make_jax_step(op.input.shape, op.output.shape, builder.dt)
+
+    def step(values):
+        t = values.inputs[builder.step_number].astype(builder.dtype) * builder.dt
+        state = {name: values.read(signal) for name, signal in op.state.items()}
+        y, state = function(t, values.read(op.input), **state)
+        write(values, op, y)
+        for name, signal in op.state.items():
+            values.set(signal, state[name])
+
+    return step
+
+
+METHODS["make_jax_step"] = _own_step
