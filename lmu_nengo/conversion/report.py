@@ -1,6 +1,7 @@
 """What a spiking network costs and achieves: its spikes, operations and accuracy."""
 
-from collections.abc import Callable, Iterable, Mapping
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,12 @@ from nengo.params import BoolParam
 from nengo.simulator import Simulator
 
 from lmu_nengo._nengo import copy_network, plain_config
-from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo._validation import check_choice, check_integer, check_positive
 from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
 from lmu_nengo.memory.network import find_memories
+
+ENGINES = "jax", "dl", "core"
+MINIBATCH_SIZE = 100  # of the compiled engine, if there are so many sequences
 
 
 @dataclass(frozen=True)
@@ -249,6 +253,7 @@ def spiking_report(
     score: Callable | None = None,
     minibatch_size: int | None = None,
     dt: float = 0.001,
+    engine: str | None = None,
     **options: Any,
 ) -> SpikingReport:
     """
@@ -272,10 +277,14 @@ def spiking_report(
         have the shape (n_inferences, n_steps, size), or (n_inferences, 1, size) if NengoDL
         keeps the last step only.
     minibatch_size : int, optional
-        Number of sequences that NengoDL runs side by side. ``None`` runs them one by one
-        in core Nengo.
+        Number of sequences that are run side by side; by default up to 100 in ``"jax"``
+        and one in ``"dl"``. In ``"core"`` they are run one by one.
     dt : float
         Step in seconds.
+    engine : {"jax", "dl", "core"}, optional
+        What runs the network: `lmu_nengo.engine`, NengoDL or core Nengo. By default the
+        first where JAX is installed; otherwise NengoDL with a ``minibatch_size``, and core
+        Nengo without.
     **options
         For the simulator, for example ``seed`` or ``unroll_simulation``.
 
@@ -287,8 +296,8 @@ def spiking_report(
     Raises
     ------
     ValidationError
-        If the inputs do not fit each other or the network, or only one of ``probe`` and
-        ``score`` is given.
+        If the inputs do not fit each other or the network, only one of ``probe`` and
+        ``score`` is given, or an argument is out of range.
 
     Examples
     --------
@@ -313,6 +322,18 @@ def spiking_report(
     """
     dt = check_positive(dt, "dt")
     n_inferences, n_steps = _check_inputs(network, inputs)
+    if engine is None:
+        other = "core" if minibatch_size is None else "dl"
+        engine = "jax" if importlib.util.find_spec("jax") else other
+    check_choice(engine, ENGINES, "engine")
+    if minibatch_size is not None:
+        minibatch_size = check_integer(minibatch_size, "minibatch_size")
+        if engine == "core":
+            raise ValidationError(
+                f"core Nengo runs sequences one by one, got {minibatch_size}. Leave it "
+                "out, or choose another engine.",
+                attr="minibatch_size",
+            )
     if (probe is None) != (score is None):
         raise ValidationError(
             f"got probe={probe} and score={score}. Give both, a probe and a function of "
@@ -328,12 +349,18 @@ def spiking_report(
     costs = {ens: fan_out(network, ens) for ens in ensembles}
     # only the last step, whatever the rounding of its time
     counter = SpikeCounter(network, ensembles, sample_every=n_steps * dt * (1 - 1e-9))
-    if minibatch_size is None:
-        counts, outputs = _run_in_core(network, inputs, counter, probe, dt, options)
+    options = {"dt": dt, "progress_bar": False, **options}
+    if engine == "core":
+        results = _in_core(network, inputs, options)
+    elif engine == "dl":
+        results = _in_nengo_dl(network, inputs, counter, minibatch_size or 1, options)
     else:
-        minibatch_size = check_integer(minibatch_size, "minibatch_size")
-        options = dict(options, minibatch_size=minibatch_size)
-        counts, outputs = _run_in_nengo_dl(network, inputs, counter, probe, dt, options)
+        size = minibatch_size or min(n_inferences, MINIBATCH_SIZE)
+        results = _in_engine(network, inputs, size, options)
+    wanted = [*counter.probes, *([] if probe is None else [probe])]
+    parts = [{p: np.array(result[p]) for p in wanted} for result in results]
+    values = {p: np.concatenate([part[p] for part in parts])[:n_inferences] for p in wanted}
+    counts = counter.counts(values, dt)
     rows = []
     for name, group in layers:
         spikes = np.concatenate([counts[ens] for ens in group], axis=1).mean(axis=0)
@@ -345,7 +372,7 @@ def spiking_report(
         n_inferences,
         n_steps,
         dt,
-        None if score is None else float(score(outputs)),
+        None if score is None else float(score(values[probe])),
         tuple(rows),
         *(int(per_step) * n_steps for per_step in operations),
     )
@@ -386,49 +413,54 @@ def _find_layers(network):
     return list(layers.values())
 
 
-def _run_in_core(network, inputs, counter, probe, dt, options):
-    """Counts of shape (n_inferences, n_neurons) by ensemble, and the probe's values."""
+def _in_core(network, inputs, options) -> Iterator[Mapping]:
+    """Values of all probes, of shape (1, n_samples, size), for each sequence."""
     n_inferences, n_steps = next(iter(inputs.values())).shape[:2]
-    inference = 0
+    inference, dt = 0, options["dt"]
     for node, x in inputs.items():
         node.output = lambda t, x=x: x[inference][round(t / dt) - 1]
-    counts, outputs = [], []
-    with Simulator(network, dt=dt, **{"progress_bar": False, **options}) as sim:
+    with Simulator(network, **options) as sim:
         for inference in range(n_inferences):  # noqa: B007  read by the nodes
             sim.reset()
             sim.run_steps(n_steps)
-            counts.append(counter.counts(sim.data, dt))
-            if probe is not None:
-                outputs.append(np.array(sim.data[probe]))
-    counts = {ens: np.array([each[ens] for each in counts]) for ens in counter.ensembles}
-    return counts, np.array(outputs)
+            yield {p: np.array(sim.data[p])[None] for p in network.all_probes}
 
 
-def _run_in_nengo_dl(network, inputs, counter, probe, dt, options):
-    """As `_run_in_core`, in batches."""
+def _in_engine(network, inputs, size, options) -> Iterator[Mapping]:
+    """As `_in_core`, for each batch."""
+    from lmu_nengo import engine
+
+    n_steps = next(iter(inputs.values())).shape[1]
+    with engine.Simulator(network, minibatch_size=size, **options) as sim:
+        for batch in _batches(inputs, size):
+            sim.reset()
+            sim.run_steps(n_steps, data=batch)
+            yield sim.data
+
+
+def _in_nengo_dl(network, inputs, counter, size, options) -> Iterator[Mapping]:
+    """As `_in_engine`."""
     from lmu_nengo.training import Simulator as BatchSimulator
 
-    n_inferences, size = len(next(iter(inputs.values()))), options["minibatch_size"]
-    missing = -n_inferences % size
-    padded = {}
-    for node, x in inputs.items():
-        x = np.asarray(x, dtype=np.float32)
-        padded[node] = np.concatenate([x, np.zeros((missing, *x.shape[1:]), x.dtype)])
     config = network.config[nengo.Probe]
     if not hasattr(config, "keep_history"):
         config.set_param("keep_history", BoolParam("keep_history", default=True))
+    inputs = {node: x.astype(np.float32) for node, x in inputs.items()}
     for count in counter.probes:  # only their last values count
         count.sample_every = None
         network.config[count].keep_history = False
-    with BatchSimulator(network, dt=dt, **{"progress_bar": False, **options}) as sim:
+    with BatchSimulator(network, minibatch_size=size, **options) as sim:
         # one call each: NengoDL cannot generate the inputs of several batches
-        batches = []
-        for i in range(0, n_inferences, size):
-            batch = {node: x[i : i + size] for node, x in padded.items()}
-            batches.append(sim.predict(batch, verbose=0))
+        for batch in _batches(inputs, size):
+            yield sim.predict(batch, verbose=0)
 
-    def values(p):
-        return np.concatenate([batch[p] for batch in batches])[:n_inferences]
 
-    counts = counter.counts({p: values(p) for p in counter.probes}, dt)
-    return counts, None if probe is None else values(probe)
+def _batches(inputs, size) -> Iterator[dict]:
+    """Inputs of ``size`` sequences each; the last ones are filled with zeros."""
+    n_inferences = len(next(iter(inputs.values())))
+    for i in range(0, n_inferences, size):
+        batch = {}
+        for node, x in inputs.items():
+            part = x[i : i + size]
+            batch[node] = np.pad(part, [(0, size - len(part)), (0, 0), (0, 0)])
+        yield batch

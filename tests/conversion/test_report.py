@@ -14,6 +14,7 @@ from lmu_nengo.conversion import (
 from lmu_nengo.processes import Dropout, GaussianNoise
 
 STEPS = 40
+RUNS = [("core", None), ("dl", 2), ("jax", None), ("jax", 2)]
 EMPTY = {"voltage": nengo.dists.Choice([0])}
 
 
@@ -42,11 +43,11 @@ def by_hand(kind=nengo.SpikingRectifiedLinear):
     return network, source, neurons.ensemble, probe
 
 
-@pytest.mark.parametrize("minibatch_size", [None, 2])
-def test_spikes_and_operations_are_those_counted_by_hand(minibatch_size):
+@pytest.mark.parametrize(("engine", "minibatch_size"), RUNS)
+def test_spikes_and_operations_are_those_counted_by_hand(engine, minibatch_size):
     network, source, hidden, _ = by_hand()
     x = {source: np.zeros((3, STEPS, 1))}  # nothing reaches the neurons from the memory
-    report = spiking_report(network, x, minibatch_size=minibatch_size)
+    report = spiking_report(network, x, minibatch_size=minibatch_size, engine=engine)
     assert (report.n_inferences, report.n_steps, report.score) == (3, STEPS, None)
     (layer,) = report.layers
     assert (layer.name, layer.n_neurons) == ("hidden", 3)
@@ -187,13 +188,13 @@ def test_negative_spikes_are_counted_like_others():
         nengo.Connection(source, ensemble.neurons, transform=signs, synapse=None)
     to_spiking(network, 100)
     x = {source: np.full((2, 1000, 1), np.arctanh(0.5))}
-    for minibatch_size in (None, 2):
-        (layer,) = spiking_report(network, x, minibatch_size=minibatch_size).layers
+    for engine, size in RUNS:
+        (layer,) = spiking_report(network, x, minibatch_size=size, engine=engine).layers
         assert layer.spikes == pytest.approx(100, abs=2)  # 50 Hz each
         assert layer.mean_rate == pytest.approx(50, abs=1)
 
 
-def test_counting_in_core_and_nengodl_agrees_and_leaves_the_network_as_it_was():
+def test_counting_agrees_in_all_engines_and_leaves_the_network_as_it_was():
     network, source, _, probe = by_hand()
     with network:
         noise = nengo.Node(nengo.processes.WhiteNoise(), label="noise")
@@ -207,15 +208,23 @@ def test_counting_in_core_and_nengodl_agrees_and_leaves_the_network_as_it_was():
     before, objects = run(), network.all_objects
     x = {source: 100 * np.random.RandomState(0).randn(3, STEPS, 1)}
     outputs = []
-    core, batched = (
+    core, *others = (
         spiking_report(
-            network, x, probe, lambda y: outputs.append(y) or 0, minibatch_size=size
+            network,
+            x,
+            probe,
+            lambda y: outputs.append(y) or 0,
+            minibatch_size=size,
+            engine=engine,
         )
-        for size in (None, 2)
+        for engine, size in RUNS
     )
-    assert core == batched and core.spikes > 14
-    assert outputs[0].shape == outputs[1].shape == (3, STEPS, 2)
-    assert np.abs(outputs[0] - outputs[1]).max() < 1e-4 * np.abs(outputs[0]).max()
+    assert core.spikes > 14 and all(other == core for other in others)
+    expected, *outputs = outputs
+    assert expected.shape == (3, STEPS, 2)
+    for output in outputs:
+        assert output.shape == expected.shape
+        assert np.abs(output - expected).max() < 1e-4 * np.abs(expected).max()
     assert network.all_objects == objects
     assert not hasattr(network.config[nengo.Probe], "keep_history")
     assert source.output == 0
@@ -236,3 +245,7 @@ def test_inputs_that_do_not_fit_are_refused():
             spiking_report(network, inputs)
     with pytest.raises(ValidationError, match="both, a probe and a function"):
         spiking_report(network, {source: x}, probe)
+    with pytest.raises(ValidationError, match="one of 'jax', 'dl', 'core'"):
+        spiking_report(network, {source: x}, engine="brain")
+    with pytest.raises(ValidationError, match="core Nengo runs sequences one by one"):
+        spiking_report(network, {source: x}, engine="core", minibatch_size=2)
