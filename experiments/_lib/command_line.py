@@ -7,6 +7,8 @@ import click
 from nengo.exceptions import ValidationError
 from rich.console import Console
 
+from lmu_nengo import targets
+
 console = Console()
 
 
@@ -36,6 +38,31 @@ def shared_options(command):
 resume_option = click.option(
     "--resume", is_flag=True, help="Continue an interrupted run from its checkpoint."
 )
+
+
+def engine_option(other="core", other_name="core Nengo"):
+    """
+    Make the option ``--engine``, which says what runs spiking networks.
+
+    Parameters
+    ----------
+    other : str
+        The alternative to ``jax``, the compiled engine.
+    other_name : str
+        The same in words.
+
+    Returns
+    -------
+    option : function
+        A decorator for a command; the engine is the argument ``engine``.
+    """
+    return click.option(
+        "--engine",
+        type=click.Choice(("jax", other)),
+        default=lambda: "jax" if targets.installed("jax") else other,
+        show_default="jax if it is installed",
+        help=f"What runs the networks: the compiled engine (jax) or {other_name}.",
+    )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The network that reads a digit pixel by pixel: built, compiled for training, tested."""
 
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import nengo
@@ -8,6 +9,7 @@ from rich.progress import track
 
 import lmu_nengo
 from experiments._lib.command_line import console
+from lmu_nengo import targets
 
 DT = 0.001
 
@@ -142,7 +144,17 @@ def count_trained(sim):
     return sum(int(np.prod(w.shape)) for w in sim.keras_model.trainable_weights)
 
 
-def predict(network, pixel, probes, x, batch, unroll=1, description="testing"):
+def predict(
+    network,
+    pixel,
+    probes,
+    x,
+    batch,
+    hold=1,
+    description="testing",
+    engine="dl",
+    unroll=1,
+):
     """
     Show digits, and return what the probes hold at the end of each.
 
@@ -154,33 +166,67 @@ def predict(network, pixel, probes, x, batch, unroll=1, description="testing"):
         Its input.
     probes : list of nengo.Probe
         What is read; only the last step is kept.
-    x : ndarray of shape (n_digits, n_steps, 1)
+    x : ndarray of shape (n_digits, n_pixels, 1)
         Sequences. Each starts with an empty memory.
     batch : int
         Sequences that run side by side.
-    unroll : int
-        Steps that NengoDL unrolls.
+    hold : int
+        Steps for which each pixel is shown.
     description : str
         Text beside the progress bar.
+    engine : {"dl", "jax"}
+        NengoDL, which also runs windowed memories, or the compiled engine.
+    unroll : int
+        Steps that NengoDL unrolls.
 
     Returns
     -------
     values : dict of {nengo.Probe: ndarray of shape (n_digits, 1, size)}
         Value of each probe in the last step.
     """
+    if engine == "dl":
+        running = in_nengo_dl(network, pixel, probes, batch, unroll)
+    else:
+        running = in_engine(network, pixel, probes, batch, x.shape[1] * hold)
+    values = {probe: [] for probe in probes}
+    with running as show:
+        for i in track(range(0, len(x), batch), description, console=console):
+            shown = np.repeat(x[i : i + batch], hold, axis=1)
+            n = len(shown)
+            found = show(np.pad(shown, ((0, batch - n), (0, 0), (0, 0))))
+            for probe in probes:
+                values[probe].append(found[probe][:n, -1:])
+    return {probe: np.concatenate(each) for probe, each in values.items()}
+
+
+@contextmanager
+def in_nengo_dl(network, pixel, probes, batch, unroll):
+    """Provide a function of a batch of digits that gives the values of the probes."""
     from lmu_nengo.training import Simulator
 
-    padded = np.concatenate([x, np.zeros((-len(x) % batch, *x.shape[1:]), x.dtype)])
-    values = {probe: [] for probe in probes}
     with Simulator(
         network, minibatch_size=batch, unroll_simulation=unroll, progress_bar=False
     ) as sim:
-        parts = np.split(padded, len(padded) // batch)
-        for part in track(parts, description, console=console):
-            shown = sim.predict({pixel: part}, verbose=0)
-            for probe in probes:
-                values[probe].append(shown[probe][:, -1:])
-    return {probe: np.concatenate(each)[: len(x)] for probe, each in values.items()}
+        yield lambda shown: sim.predict({pixel: shown}, verbose=0)
+
+
+@contextmanager
+def in_engine(network, pixel, probes, batch, n_steps):
+    """Do the same in the compiled engine, for digits of so many steps."""
+    from lmu_nengo import engine
+
+    prepared = targets.prepare(network, "jax")
+    copy, objects = prepared.network, prepared.objects
+    for probe in copy.all_probes:  # the last step only, whatever the rounding of its time
+        probe.sample_every = n_steps * DT * (1 - 1e-9)
+    with engine.Simulator(copy, minibatch_size=batch, progress_bar=False) as sim:
+
+        def show(shown):
+            sim.reset()
+            sim.run_steps(n_steps, data={objects[pixel]: shown})
+            return {probe: np.array(sim.data[objects[probe]]) for probe in probes}
+
+        yield show
 
 
 def accuracy(values, y):

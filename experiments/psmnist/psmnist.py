@@ -18,6 +18,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    engine_option,
     plain_errors,
     refuse_given,
     resume_option,
@@ -42,9 +43,9 @@ REFERENCE = {"accuracy_windowed": 98.49, "parameters": 165_000}
 # options that are ignored with --target
 TRAINING_ONLY = (
     *("preset", "unpermuted", "model", "epochs", "minutes"),
-    *("spikes", "throughout", "resume"),
+    *("engine", "spikes", "throughout", "resume"),
 )
-LMU_ONLY = ("streamed", "spikes", "throughout")
+LMU_ONLY = ("engine", "streamed", "spikes", "throughout")
 UNROLL = 8  # steps that NengoDL unrolls in streaming; divides 64 and 784
 
 
@@ -136,6 +137,7 @@ def draw(history, figures, n_digits, name, path):
 @click.option(
     "--throughout", is_flag=True, help="Let hidden neurons spike before the last pixel."
 )
+@engine_option("dl", "NengoDL (dl)")
 @resume_option
 @shared_options
 def main(
@@ -152,6 +154,7 @@ def main(
     throughout,
     target,
     limit,
+    engine,
     resume,
     quick,
     seed,
@@ -219,13 +222,18 @@ def main(
         )
     figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
-    values = predict(network, pixel, [output], x_test, setting.batch, 1, "windowed")
+    values = predict(
+        network, pixel, [output], x_test, setting.batch, description="windowed"
+    )
     figures["accuracy_windowed"] = accuracy(values[output], y_test)
     n_windowed = len(x_test)
 
     x_test, y_test = x_test[:streamed], y_test[:streamed]
     lmu_nengo.realize(network, lmu_nengo.Linear())
-    values = predict(network, pixel, [output], x_test, 500, UNROLL, "streamed")
+    how = {"engine": engine, "unroll": UNROLL}
+    batch = min(500, len(x_test))
+    shown = x_test, batch, 1
+    values = predict(network, pixel, [output], *shown, "streamed", **how)
     figures["accuracy_streamed"] = accuracy(values[output], y_test)
 
     lmu_nengo.to_spiking(network, scale=spikes / DT)
@@ -234,12 +242,16 @@ def main(
             inhibit_until((n_steps - 0.5) * DT, classifier.hidden)
     counter = SpikeCounter(network, classifier.hidden)
     probes = [output, *counter.probes]
-    values = predict(network, pixel, probes, x_test, 500, UNROLL, "spiking")
+    values = predict(network, pixel, probes, *shown, "spiking", **how)
     figures["accuracy_spiking"] = accuracy(values[output], y_test)
     figures["spikes_per_inference"] = mean_spikes(counter, values, classifier.hidden)
 
     settings.update(
-        epochs=setting.epochs, streamed=len(x_test), spikes=spikes, throughout=throughout
+        engine=engine,
+        epochs=setting.epochs,
+        streamed=len(x_test),
+        spikes=spikes,
+        throughout=throughout,
     )
     reference = REFERENCE if is_mnist and not unpermuted else {}
     path = report("psmnist", seed, quick, figures, reference, out, settings)

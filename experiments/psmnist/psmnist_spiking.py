@@ -14,7 +14,7 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import HARMLESS
 from experiments._lib.results import report
 from experiments.psmnist._data import data_options, load_digits
@@ -23,8 +23,10 @@ from experiments.psmnist._robust import MNIST, SMALL, build, coefficients, train
 from lmu_nengo.conversion import SpikeCounter
 from lmu_nengo.datasets import permuted_sequences
 
+N_DL = 500  # test digits with NengoDL, which takes a second for each
 
-def evaluate(classifier, preset, x_train, x, y):
+
+def evaluate(classifier, preset, x_train, x, y, engine):
     """
     Stream digits through spiking hidden neurons, with an exact and with a spiking memory.
 
@@ -40,6 +42,8 @@ def evaluate(classifier, preset, x_train, x, y):
         Digits to classify.
     y : ndarray of shape (n_digits,)
         Labels.
+    engine : {"jax", "dl"}
+        What runs the network.
 
     Returns
     -------
@@ -55,10 +59,11 @@ def evaluate(classifier, preset, x_train, x, y):
     memory.set_state_space(memory.theta * steps, *memory.matrices)
     lmu_nengo.realize(network, lmu_nengo.Linear())
     lmu_nengo.to_spiking(network, scale=preset.hidden_rate)
-    held, batch = np.repeat(x, steps, axis=1), min(preset.batch, len(x))
+    batch = min(preset.batch, len(x))
 
     def run(probes, description):
-        return predict(network, classifier.pixel, probes, held, batch, steps, description)
+        shown = x, batch, steps, description
+        return predict(network, classifier.pixel, probes, *shown, engine, unroll=steps)
 
     with_exact_memory = run([output], "exact memory")[output]
 
@@ -137,15 +142,14 @@ def draw(figures, results, y, path):
 @click.option(
     "--digits",
     type=click.IntRange(1),
-    default=500,
-    show_default=True,
-    help="Number of test digits.",
+    help=f"Number of test digits. Default: all; {N_DL} with --engine dl.",
 )
 @click.option(
     "--validate", is_flag=True, help="Test on training digits that are held out instead."
 )
+@engine_option("dl", "NengoDL (dl)")
 @shared_options
-def main(data, download, permutation_seed, digits, validate, quick, seed, out):
+def main(data, download, permutation_seed, digits, validate, engine, quick, seed, out):
     """Run the experiment."""
     name, x, y, x_test, y_test = load_digits(data, download)
     preset = MNIST if name == "MNIST" else SMALL
@@ -153,6 +157,8 @@ def main(data, download, permutation_seed, digits, validate, quick, seed, out):
         held_out = len(x) // 6
         x, x_test = np.split(x, [-held_out])
         y, y_test = np.split(y, [-held_out])
+    if digits is None:
+        digits = len(x_test) if engine == "jax" else N_DL
     if quick:
         digits = min(digits, 60)
         preset = preset._replace(epochs=preset.epochs // 5)
@@ -162,15 +168,18 @@ def main(data, download, permutation_seed, digits, validate, quick, seed, out):
     classifier = build(x, preset, seed)
     train(classifier, x, y, preset, seed)
     network, pixel, output = classifier.network, classifier.pixel, classifier.output
-    values = predict(network, pixel, [output], x_test, preset.batch, 1, "windowed")[output]
+    values = predict(
+        network, pixel, [output], x_test, preset.batch, description="windowed"
+    )[output]
     figures_windowed = {
         "accuracy_windowed": accuracy(values[:digits], y_test[:digits]),
         "accuracy_windowed_all": accuracy(values, y_test),
     }
     x_test, y_test = x_test[:digits], y_test[:digits]
-    figures, results = evaluate(classifier, preset, x, x_test, y_test)
+    figures, results = evaluate(classifier, preset, x, x_test, y_test, engine)
     figures |= figures_windowed
-    settings = {"data": name, "permutation_seed": permutation_seed, "validate": validate}
+    settings = {"data": name, "engine": engine, "validate": validate}
+    settings |= {"permutation_seed": permutation_seed}
     settings |= preset._asdict()
     path = report("psmnist_spiking", seed, quick, figures, {}, out, settings)
     draw(figures, results, y_test, path.with_suffix(".png"))

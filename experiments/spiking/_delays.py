@@ -65,6 +65,7 @@ def run_delay(
     seconds=20.0,
     dt=0.001,
     filter_s=0.1,
+    engine="core",
 ):
     """
     Delay white noise by the memory's whole window.
@@ -89,6 +90,8 @@ def run_delay(
         Step in seconds.
     filter_s : float or None
         Time constant in seconds of the lowpass on output and target; ``None`` for none.
+    engine : {"jax", "core"}
+        What runs the network.
 
     Returns
     -------
@@ -100,8 +103,7 @@ def run_delay(
     network, output, signal = build_delay(
         realization, seed, theta, order, high, rms, seconds, dt, filter_s
     )
-    with nengo.Simulator(network, dt=dt, progress_bar=False) as sim:
-        sim.run(seconds)
+    sim = targets.run(network, engine, seconds, dt=dt)
     return sim.data[output], late(sim.data[signal], theta, dt)
 
 
@@ -124,7 +126,7 @@ def summarize(name, errors):
     return {name: float(np.mean(errors)), f"{name}_worst": float(np.max(errors))}
 
 
-def delay_figures(cases, seeds, description):
+def delay_figures(cases, seeds, description, engine):
     """
     Errors at several delay tasks.
 
@@ -136,6 +138,8 @@ def delay_figures(cases, seeds, description):
         Each case is run with each seed.
     description : str
         Text beside the progress bar.
+    engine : {"jax", "core"}
+        What runs the networks.
 
     Returns
     -------
@@ -145,7 +149,7 @@ def delay_figures(cases, seeds, description):
         Output and target of each case with the first seed.
     """
     seeds = list(seeds)
-    jobs = [(r, seed, task) for r, task in cases.values() for seed in seeds]
+    jobs = [(r, seed, task, engine) for r, task in cases.values() for seed in seeds]
     runs = run_many(_run, jobs, description)
     figures, traces = {}, {}
     for i, name in enumerate(cases):
@@ -155,8 +159,8 @@ def delay_figures(cases, seeds, description):
     return figures, traces
 
 
-def _run(realization, seed, task):
-    return run_delay(realization, seed, **task)
+def _run(realization, seed, task, engine):
+    return run_delay(realization, seed, **task, engine=engine)
 
 
 def window_error(seed, target="core", synapse=0.01):
@@ -167,8 +171,8 @@ def window_error(seed, target="core", synapse=0.01):
     ----------
     seed : int
         Seed of signal and neurons.
-    target : {"core", "loihi"}
-        Where the spiking memory runs; the exact one runs in core Nengo.
+    target : {"core", "jax", "loihi"}
+        Where the spiking memory runs. The exact one runs in core Nengo if that is Loihi.
     synapse : float
         Time constant of the spiking memory's synapses in seconds; the thesis has 10 ms.
 
@@ -181,7 +185,7 @@ def window_error(seed, target="core", synapse=0.01):
     dt, seconds = task["dt"], task["seconds"]
     decoders = lmu_nengo.delay_decoders(task["order"], np.linspace(0, 1, task["n_delays"]))
 
-    def run(module, *realizations):
+    def run(target, *realizations):
         process = nengo.processes.WhiteSignal(
             seconds, high=task["high"], rms=task["rms"], y0=0, seed=seed
         )
@@ -194,12 +198,12 @@ def window_error(seed, target="core", synapse=0.01):
                 )
                 nengo.Connection(signal, memory.input, synapse=None)
                 probes.append(nengo.Probe(memory.output))
-        with module.Simulator(network, dt=dt, progress_bar=False) as sim:
-            sim.run(seconds)
+        sim = targets.run(network, target, seconds, dt=dt)
         return [sim.data[probe] @ decoders.T for probe in probes]
 
     spiking = lmu_nengo.Spiking(**WINDOW_MEMORY, synapse=synapse)
-    output, exact = run(nengo, spiking, lmu_nengo.Linear())
-    if target != "core":
-        (output,) = run(targets.load(target), spiking)
+    if target == "loihi":
+        (output,), (exact,) = run(target, spiking), run("core", lmu_nengo.Linear())
+    else:
+        output, exact = run(target, spiking, lmu_nengo.Linear())
     return lmu_nengo.signal.nrmse(output, exact)

@@ -27,7 +27,7 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
 from experiments._lib.results import report
 from experiments.spiking._delays import WINDOW_TASK, delay_figures, summarize, window_error
@@ -59,8 +59,9 @@ REFERENCE = {"nrmse_lif_as_published": 0.048, "nrmse_order3_lif_as_published": 0
 
 
 @click.command(help=__doc__)
+@engine_option()
 @shared_options
-def main(quick, seed, out):
+def main(engine, quick, seed, out):
     """Run the experiment."""
     n_seeds, n_published, seconds = (2, 2, 3.0) if quick else (10, 7, 20.0)
     seeds = range(seed, seed + n_seeds)
@@ -73,12 +74,15 @@ def main(quick, seed, out):
         name: (memory, order3 if "order3" in name else task)
         for name, memory in MEMORIES.items()
     }
-    figures, traces = delay_figures(cases, seeds, "delay")
+    figures, traces = delay_figures(cases, seeds, "delay", engine)
     cases = {"nrmse_lif_as_published": (PUBLISHED_MEMORY, published)}
-    figures |= delay_figures(cases, seeds_published, "as published")[0]
-    errors = run_many(window_error, [(s + 1,) for s in seeds], "order 3 as published")
+    figures |= delay_figures(cases, seeds_published, "as published", engine)[0]
+    errors = run_many(
+        window_error, [(s + 1, engine) for s in seeds], "order 3 as published"
+    )
     figures |= summarize("nrmse_order3_lif_as_published", errors)
     settings = {
+        "engine": engine,
         "seeds": list(seeds),
         "delay": {"n_neurons": 1000, "synapse": 0.1, **task},
         "order3": {"n_neurons": 384, "synapse": 0.1, **order3},

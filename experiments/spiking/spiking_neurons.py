@@ -11,7 +11,7 @@ import click
 import nengo
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.results import report
 from experiments.spiking._delays import delay_figures
 
@@ -31,8 +31,9 @@ NEURON_TYPES = {
 
 
 @click.command(help=__doc__)
+@engine_option()
 @shared_options
-def main(quick, seed, out):
+def main(engine, quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (2 if quick else 3))
     sizes = (100, 300) if quick else (100, 300, 1000, 3000)
@@ -44,8 +45,9 @@ def main(quick, seed, out):
             memory = lmu_nengo.Spiking(n, neuron_type, expected_input=expected)
             cases[f"nrmse_{name}_{n}"] = memory, task
     out.mkdir(parents=True, exist_ok=True)
-    figures, _ = delay_figures(cases, seeds, "neuron types")
-    settings = {"seeds": list(seeds), "n_neurons": list(sizes), "synapse": 0.1, **task}
+    figures, _ = delay_figures(cases, seeds, "neuron types", engine)
+    settings = {"engine": engine, "seeds": list(seeds), "n_neurons": list(sizes)}
+    settings |= {"synapse": 0.1, **task}
     path = report("spiking_neurons", seed, quick, figures, {}, out, settings)
     draw(sizes, figures, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")

@@ -21,7 +21,7 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.results import report
 from experiments.spiking._delays import delay_figures
 
@@ -44,8 +44,9 @@ def memory(neuron_type, rms, n_neurons=1000, synapse=0.1):
 
 
 @click.command(help=__doc__)
+@engine_option()
 @shared_options
-def main(quick, seed, out):
+def main(engine, quick, seed, out):
     """Run the experiment."""
     n_seeds, share = (2, 0.1) if quick else (10, 1.0)
     seeds = range(seed, seed + n_seeds)
@@ -62,8 +63,9 @@ def main(quick, seed, out):
         "nrmse_linear_as_published": (lmu_nengo.Linear(), published),
     }
     out.mkdir(parents=True, exist_ok=True)
-    figures, traces = delay_figures(cases, seeds, "order 27")
+    figures, traces = delay_figures(cases, seeds, "order 27", engine)
     settings = {
+        "engine": engine,
         "seeds": list(seeds),
         "n_neurons": 1000,
         "synapse": 0.1,

@@ -18,10 +18,11 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
 from experiments._lib.results import report
 from experiments.spiking._delays import summarize
+from lmu_nengo import targets
 
 THETA, HIGH, RMS, DT = 0.1, 30.0, 0.3, 0.001
 ORDER = 12
@@ -49,7 +50,7 @@ def product(window):
     return window[0, 0] * window[0, 1]
 
 
-def run_product(kind, seed, seconds):
+def run_product(kind, seed, seconds, engine):
     """
     Multiply noise by its own past, one window ago.
 
@@ -61,6 +62,8 @@ def run_product(kind, seed, seconds):
         Seed of signal and neurons.
     seconds : float
         How long to run; the noise has this period.
+    engine : {"jax", "core"}
+        What runs the network.
 
     Returns
     -------
@@ -84,8 +87,7 @@ def run_product(kind, seed, seconds):
             neuron_type=memory.realization.neuron_type,
         )
         probe = nengo.Probe(readout.output)
-    with nengo.Simulator(network, dt=DT, progress_bar=False) as sim:
-        sim.run(seconds)
+    sim = targets.run(network, engine, seconds, dt=DT)
     u = process.run(seconds, d=1, dt=DT)
     late = round(THETA / DT)
     target = u * np.concatenate([np.zeros((late, 1)), u[:-late]])
@@ -96,20 +98,22 @@ def run_product(kind, seed, seconds):
 
 
 @click.command(help=__doc__)
+@engine_option()
 @shared_options
-def main(quick, seed, out):
+def main(engine, quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (2 if quick else 10))
     seconds = 2.0 if quick else 20.0
     out.mkdir(parents=True, exist_ok=True)
     figures, traces = {}, {}
     for kind in KINDS:
-        runs = run_many(run_product, [(kind, s, seconds) for s in seeds], kind)
+        runs = run_many(run_product, [(kind, s, seconds, engine) for s in seeds], kind)
         for name in FILTERS:
             errors = [lmu_nengo.signal.nrmse(y[name], target[name]) for y, target in runs]
             figures |= summarize(f"nrmse_{kind}{name}", errors)
         traces[kind] = runs[0]
     settings = {
+        "engine": engine,
         "seeds": list(seeds),
         "n_neurons": 1000,
         "theta": THETA,

@@ -25,7 +25,7 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
 from experiments._lib.results import report
 from experiments.spiking._delays import delay_figures, run_delay, summarize
@@ -56,13 +56,13 @@ KINDS = {
 ORDER_KINDS = ("lif", "spiking_rectified_linear")
 
 
-def excess(realization, seed, task, exact):
+def excess(realization, seed, task, exact, engine):
     """Error of `run_delay` against the output of an exact memory."""
-    output, _ = run_delay(realization, seed, **task)
+    output, _ = run_delay(realization, seed, **task, engine=engine)
     return lmu_nengo.signal.nrmse(output, exact)
 
 
-def by_neurons(sizes, seeds, task):
+def by_neurons(sizes, seeds, task, engine):
     """
     Excess by kind and number of neurons.
 
@@ -74,17 +74,25 @@ def by_neurons(sizes, seeds, task):
         Seeds of signal and neurons.
     task : dict
         Arguments of `run_delay`.
+    engine : {"jax", "core"}
+        What runs the networks.
 
     Returns
     -------
     errors : dict of {str: ndarray of shape (n_sizes, n_seeds)}
         By kind.
     """
-    jobs = [(lmu_nengo.Linear(), seed, *task.values()) for seed in seeds]
+    jobs = [(lmu_nengo.Linear(), seed, *task.values(), engine) for seed in seeds]
     exact = [output for output, _ in run_many(run_delay, jobs, "exact")]
     expected = lmu_nengo.Band(task["high"], task["rms"])
     jobs = [
-        (lmu_nengo.Spiking(n, expected_input=expected, **kind), seed, task, exact[i])
+        (
+            lmu_nengo.Spiking(n, expected_input=expected, **kind),
+            seed,
+            task,
+            exact[i],
+            engine,
+        )
         for kind in KINDS.values()
         for n in sizes
         for i, seed in enumerate(seeds)
@@ -94,15 +102,16 @@ def by_neurons(sizes, seeds, task):
 
 
 @click.command(help=__doc__)
+@engine_option()
 @shared_options
-def main(quick, seed, out):
+def main(engine, quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (2 if quick else 10))
     sizes = (100, 500) if quick else (100, 200, 500, 1000, 2000, 5000, 10000)
     orders = (4, 6) if quick else (2, 4, 6, 8, 10, 12)
     task = dict(TASK, seconds=1.5) if quick else TASK
     out.mkdir(parents=True, exist_ok=True)
-    errors = by_neurons(sizes, seeds, task)
+    errors = by_neurons(sizes, seeds, task, engine)
     fits = {
         kind: np.polyfit(np.log(sizes), np.log(values.mean(axis=1)), 1)
         for kind, values in errors.items()
@@ -119,9 +128,10 @@ def main(quick, seed, out):
             memory = lmu_nengo.Spiking(1000, expected_input=expected, **KINDS[kind])
             cases[f"nrmse_{kind}_order{order}"] = memory, own
         cases[f"nrmse_linear_order{order}"] = lmu_nengo.Linear(), own
-    by_order, _ = delay_figures(cases, seeds, "orders")
+    by_order, _ = delay_figures(cases, seeds, "orders", engine)
     figures |= by_order
     settings = {
+        "engine": engine,
         "seeds": list(seeds),
         "n_neurons": list(sizes),
         "synapse": 0.1,

@@ -20,7 +20,7 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.results import report
 from experiments.spiking._delays import delay_figures
 
@@ -57,8 +57,9 @@ REFERENCE = {
 
 
 @click.command(help=__doc__)
+@engine_option()
 @shared_options
-def main(quick, seed, out):
+def main(engine, quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (2 if quick else 10))
     published, slow = PUBLISHED, SLOW
@@ -77,8 +78,9 @@ def main(quick, seed, out):
             cases[f"nrmse_{group}_{name}"] = memory, task
         cases[f"nrmse_{group}_linear"] = lmu_nengo.Linear(), task
     out.mkdir(parents=True, exist_ok=True)
-    figures, _ = delay_figures(cases, seeds, "synapses")
+    figures, _ = delay_figures(cases, seeds, "synapses", engine)
     settings = {
+        "engine": engine,
         "seeds": list(seeds),
         **{
             group: {

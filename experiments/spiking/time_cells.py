@@ -24,10 +24,11 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
 from experiments._lib.results import report
 from experiments.spiking._delays import summarize
+from lmu_nengo import targets
 
 THETA, ORDER, DT, PULSE, SECONDS = 4.784, 6, 0.001, 1.0, 6.0
 SIGNAL = nengo.processes.PresentInput([1.5, 0, 0, 0, 0, 0], PULSE)
@@ -43,7 +44,7 @@ REFERENCE = {"slope": 0.40, "intercept": 0.27, "correlation": 0.68, "n_cells": 2
 BRAIN = {"slope": 0.18, "intercept": 0.27, "correlation": 0.52}
 
 
-def run(seed):
+def run(seed, engine):
     """
     Show the pulse to the memory.
 
@@ -51,6 +52,8 @@ def run(seed):
     ----------
     seed : int
         Seed of the network.
+    engine : {"jax", "core"}
+        What runs it.
 
     Returns
     -------
@@ -69,8 +72,7 @@ def run(seed):
             nengo.Connection(signal, each.input, synapse=None)
         neurons = [nengo.Probe(ensemble.neurons) for ensemble in memory.all_ensembles]
         states = [nengo.Probe(each.output) for each in (memory, exact)]
-    with nengo.Simulator(network, dt=DT, progress_bar=False) as sim:
-        sim.run(SECONDS)
+    sim = targets.run(network, engine, SECONDS, dt=DT)
     spikes = np.concatenate([sim.data[probe] > 0 for probe in neurons], axis=1)
     error = lmu_nengo.signal.nrmse(*(sim.data[probe] for probe in states))
     return sim.trange() - PULSE, spikes, error
@@ -104,9 +106,9 @@ def fields(t, spikes):
     return np.array(kept), np.array(centers), np.array(spreads)
 
 
-def analyze(seed):
+def analyze(seed, engine):
     """Run one seed and return its figures."""
-    t, spikes, error = run(seed)
+    t, spikes, error = run(seed, engine)
     _, centers, spreads = fields(t, spikes)
     slope, intercept = np.polyfit(centers, spreads, 1)
     return {
@@ -119,17 +121,19 @@ def analyze(seed):
 
 
 @click.command(help=__doc__)
+@engine_option()
 @shared_options
-def main(quick, seed, out):
+def main(engine, quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (2 if quick else 10))
     out.mkdir(parents=True, exist_ok=True)
-    results = run_many(analyze, [(s,) for s in seeds], "time cells")
+    results = run_many(analyze, [(s, engine) for s in seeds], "time cells")
     figures = {
         name: float(np.mean([result[name] for result in results])) for name in REFERENCE
     }
     figures |= summarize("nrmse_state", [result["nrmse_state"] for result in results])
     settings = {
+        "engine": engine,
         "seeds": list(seeds),
         "n_neurons": 300,
         "theta": THETA,
@@ -140,7 +144,7 @@ def main(quick, seed, out):
         "dt": DT,
     }
     path = report("time_cells", seed, quick, figures, REFERENCE, out, settings)
-    ((t, spikes, _),) = run_many(run, [(seed,)], "figure")
+    ((t, spikes, _),) = run_many(run, [(seed, engine)], "figure")
     draw(t, spikes, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
 

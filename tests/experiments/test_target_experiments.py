@@ -36,7 +36,7 @@ def test_digits_in_spikes_agree_with_the_rate_network(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("target", ["norse", "spikingjelly", "ocl"])
+@pytest.mark.parametrize("target", ["jax", "norse", "spikingjelly", "ocl"])
 def test_digits_on_a_target_agree_with_the_rate_network(tmp_path, target):
     backend = {"ocl": "nengo_ocl"}.get(target, target)
     if importlib.util.find_spec(backend) is None:
