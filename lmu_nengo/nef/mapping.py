@@ -69,10 +69,8 @@ class InputFilter(nengo.Process):
         """Return the filter's observable canonical form in powers of z - 1."""
         check_dt(dt, self)
         chain, past, place = state["chain"], state["past"], state["place"]
-        k, delay = len(chain), len(self.taps)
-        inputs = np.ascontiguousarray(self.inputs[::-1])  # highest power first
-        num, den = self.num[:, k - 1 :: -1].T, self.den[:, k - 1 :: -1].T
-        taps = self.taps[::-1].transpose(1, 0, 2).reshape(shape_out[0], -1)  # oldest first
+        inputs, num, den, taps = self._matrices()
+        delay = len(self.taps)
 
         def step(t, u):
             x = chain[0].copy()
@@ -87,6 +85,35 @@ class InputFilter(nengo.Process):
             return x
 
         return step
+
+    def make_jax_step(self, shape_in: tuple, shape_out: tuple, dt: float) -> Callable:
+        """Do the same in `lmu_nengo.engine`."""
+        import jax
+        import jax.numpy as jnp
+
+        check_dt(dt, self)
+        inputs, num, den, taps = map(jnp.asarray, self._matrices())
+        delay = len(self.taps)
+
+        def step(t, u, chain, past, place):
+            x, drive = chain[0], inputs @ u
+            if delay:
+                i = place[0]
+                late = jax.lax.dynamic_slice_in_dim(past, i, delay).ravel()
+                drive = drive + num * (taps @ late)
+                past = past.at[i].set(u).at[i + delay].set(u)
+                place = (place + 1) % delay
+            chain = chain.at[:-1].add(chain[1:]) + drive - den * x
+            return x, {"chain": chain, "past": past, "place": place}
+
+        return step
+
+    def _matrices(self):
+        """Inputs, numerators and denominators by falling power, taps from the oldest on."""
+        k = len(self.inputs)
+        taps = self.taps[::-1].transpose(1, 0, 2).reshape(self.taps.shape[1], -1)
+        num, den = self.num[:, k - 1 :: -1].T, self.den[:, k - 1 :: -1].T
+        return np.ascontiguousarray(self.inputs[::-1]), num, den, taps
 
 
 @dataclass(frozen=True, eq=False)

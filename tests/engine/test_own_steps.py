@@ -4,7 +4,7 @@ import nengo
 import numpy as np
 import pytest
 
-from lmu_nengo import LSTM, engine
+from lmu_nengo import LSTM, Band, LegendreMemory, Spiking, engine
 from lmu_nengo.nef import DelayedLowpass
 from lmu_nengo.processes import Dropout, GaussianNoise, Only
 
@@ -53,6 +53,19 @@ def test_a_delayed_lowpass_is_compiled(tau, delay):
         node = nengo.Node(size_in=3)
         nengo.Connection(u, node, synapse=DelayedLowpass(tau, delay))
         return node
+
+    compare(through)
+
+
+@pytest.mark.parametrize(
+    "synapse", [nengo.Alpha(0.1), DelayedLowpass(0.1, 0.005), [0.1, 0.08, 0.05]]
+)
+def test_a_spiking_memory_is_compiled_whatever_its_synapse(synapse):
+    def through(u):
+        how = Spiking(60, synapse=synapse, lead=0, expected_input=Band(5.0, 1.0))
+        memory = LegendreMemory(0.2, 3, realization=how)
+        nengo.Connection(u[0], memory.input, synapse=None)
+        return memory.output
 
     compare(through)
 

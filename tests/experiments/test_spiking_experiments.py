@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.spiking import _delays, spiking_scaling
+import lmu_nengo
+from experiments.spiking import _delays, spiking_delay, spiking_scaling
 from lmu_nengo import targets
 from tests.experiments.commands import figures_of, read, run
 
@@ -147,6 +148,16 @@ def test_spiking_delay_adds_little_error_to_an_exact_memory(tmp_path):
     figures = check("spiking_delay", tmp_path)
     for kind in ("lif", "spiking_rectified_linear"):
         assert figures[f"nrmse_{kind}"] < 1.5 * figures["nrmse_linear"]
+
+
+@pytest.mark.skipif(not HAS_JAX, reason="needs JAX")
+@pytest.mark.parametrize("name", ["nrmse_lif", "nrmse_spiking_rectified_linear"])
+def test_single_precision_costs_no_accuracy(name):
+    memory, errors = spiking_delay.MEMORIES[name], {}
+    for engine in ("core", "jax"):
+        run = _delays.run_delay(memory, 0, seconds=4.0, engine=engine)
+        errors[engine] = lmu_nengo.signal.nrmse(*run)
+    assert errors["jax"] == pytest.approx(errors["core"], rel=0.02)
 
 
 def test_time_cells_run_in_parallel_workers_of_a_process(tmp_path):
