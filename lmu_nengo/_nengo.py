@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import nengo
 from nengo.builder import optimizer
 from nengo.config import Config
+from nengo.utils.graphs import BidirectionalDAG
 from nengo.utils.stdlib import OrderedSet
 
 
@@ -31,11 +32,28 @@ def plain_config():
             Config.context.append(config)
 
 
+class _OrderedGraph(BidirectionalDAG):
+    """Nengo's graph of operators, which keeps the order of edges when it merges some."""
+
+    def merge(self, vertices, merged_vertex):
+        for edges, reverse in (
+            (self.forward, self.backward),
+            (self.backward, self.forward),
+        ):
+            edges[merged_vertex] = OrderedSet()
+            for vertex in vertices:
+                edges[merged_vertex].update(edges.pop(vertex))
+            for other in edges[merged_vertex]:
+                reverse[other].difference_update(vertices)
+                reverse[other].add(merged_vertex)
+
+
 class _OrderedMergePass(optimizer.OpMergePass):
     """Nengo's pass over all operators, in their order rather than that of a set."""
 
     def __init__(self, dg):
         super().__init__(dg)
+        self.dg = _OrderedGraph(dg)
         self.might_merge = OrderedSet(dg)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import time
 from functools import partial
 
 import jax
@@ -29,12 +30,18 @@ class Loop:
         Number of sequences in a batch.
     devices : Devices
         The batch is divided among them.
+
+    Attributes
+    ----------
+    seconds_compiling : float
+        How long it took to compile what has run.
     """
 
     def __init__(self, program: Program, n_sequences: int | None, devices: Devices):
         self.program, self.n_sequences, self.devices = program, n_sequences, devices
         self.inputs = program.builder.inputs
         self._compiled: dict[tuple, object] = {}
+        self.seconds_compiling = 0.0
 
     def capacity(self, n_steps: int) -> int:
         """The largest number of steps, up to ``n_steps``, for which there is memory."""
@@ -83,7 +90,9 @@ class Loop:
         args = constants, state, inputs, [put(x) for x in slots], put(np.int32(n_steps))
         key = len(inputs[0]), is_batched
         if key not in self._compiled:
+            start = time.perf_counter()
             self._compiled[key] = self._compile(args, is_batched)
+            self.seconds_compiling += time.perf_counter() - start
         state, outputs, is_number = self._compiled[key](*args)
         return state, outputs, bool(self.devices.get(is_number).all())
 

@@ -373,11 +373,11 @@ class Simulator(NengoSimulator):
                 n_steps = min(rest, self._loop.capacity(rest))
                 if not self._devices.is_shared:  # processes need not be equally fast
                     n_steps = min(n_steps, max(1, int(self._rate * SECONDS)))
-                start = time.perf_counter()
+                start = time.perf_counter() - self._loop.seconds_compiling
                 self._run_chunk(
                     n_steps, {k: x[done : done + n_steps] for k, x in given.items()}
                 )
-                elapsed = time.perf_counter() - start
+                elapsed = time.perf_counter() - self._loop.seconds_compiling - start
                 self._rate = min(n_steps / elapsed, 4 * self._rate)
                 done += n_steps
                 tracker.total_progress.step(n_steps)

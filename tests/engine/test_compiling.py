@@ -22,5 +22,5 @@ def test_the_same_network_is_the_same_program():
     programs = set()
     for _ in range(5):
         with engine.Simulator(make_network(), progress_bar=False) as sim:
-            programs.add("\n".join(str(op) for op in sim.model.operators))
+            programs.add("\n".join(str(op) for op in sim.step_order))
     assert len(programs) == 1
