@@ -61,6 +61,7 @@ def words_and_numbers(text):
 PAGES = {
     "index": (0, 1e-4),
     "choose": (0.02, 1e-3),
+    "engine": (0, 0),
     "from_keras_lmu": (0, 0),
     "from_nengolib": (0.2, 1e-3),
 }
