@@ -15,6 +15,7 @@ from lmu_nengo.engine.program import Program
 CAPACITIES = 1, 64, 1024, 16384  # a loop is compiled for so many steps, and runs fewer too
 CHUNK_BYTES = 2**25  # of inputs and outputs of one run of a loop
 GROUP_SIZE = 50_000  # elements of the largest signal, in the processor's cache
+WIDTH = "xla_cpu_prefer_vector_width"  # XLA takes 256 bits even where there are 512
 _COMPILED: dict[str, object] = {}  # by the hash of the program's text
 
 
@@ -103,13 +104,14 @@ class Loop:
             batch = self.n_sequences // self.devices.count
             run = self._by_device(is_batched, self._by_group(batch, is_batched))
         lowered = jax.jit(run).lower(*args)
+        options = {WIDTH: 512} if self.devices.is_processor else {}
         if self.program.builder.callbacks:
-            return lowered.compile()
+            return lowered.compile(options)
         types = jax.tree.map(jax.typeof, args)  # the text leaves out what is not used
         text = f"{self.devices.key}\n{types}\n{lowered.as_text()}"
         key = hashlib.sha256(text.encode()).hexdigest()
         if key not in _COMPILED:
-            _COMPILED[key] = lowered.compile()
+            _COMPILED[key] = lowered.compile(options)
         return _COMPILED[key]
 
     def _loop(self, batch, is_batched, constants, state, inputs, slots, n_steps):

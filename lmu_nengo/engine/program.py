@@ -200,15 +200,28 @@ class Builder:
 
     def product(self, op: LinearInc) -> Callable:
         """Lower a product with a constant matrix."""
-        x_layout, y_layout = self.layouts.get(op.x), self.layouts.get(op.y)
-        sources, product = plan(op.matrix, x_layout, y_layout, self.source_of(0))
+        x, y = self._neurons_around(op.x), self._neurons_around(op.y)
+        if 2 * (op.y.stop - op.y.start) < y.stop - y.start:
+            y = op.y  # mostly zeros would be added
+        shape = y.stop - y.start, x.stop - x.start
+        matrix = op.matrix.within(op.y.start - y.start, op.x.start - x.start, shape)
+        x_layout, y_layout = self.layouts.get(x), self.layouts.get(y)
+        sources, product = plan(matrix, x_layout, y_layout, self.source_of(0))
         self.constant(op, lambda parameters: parameters[sources])
 
         def step(values):
-            x = values.read_unit(op.x, x_layout)
-            values.inc_unit(op.y, product(values.constants[op], x))
+            value = product(values.constants[op], values.read_unit(x, x_layout))
+            values.inc_unit(y, value)
 
         return step
+
+    def _neurons_around(self, unit):
+        """The population in blocks that a unit is a part of, or the unit itself."""
+        for other in self.layouts:
+            is_part = other.start <= unit.start and unit.stop <= other.stop
+            if other.base is unit.base and is_part:
+                return other
+        return unit
 
     def _find_layout(self, op):
         J = unit_of(op.J)

@@ -367,24 +367,21 @@ class Simulator(NengoSimulator):
             progress_bar = self.progress_bar
         progress = Progress("Simulating", "Simulation", steps)
         with ProgressTracker(progress_bar, progress) as tracker, self._x64():
-            done = 0
+            capacity, done = self._loop.capacity(steps), 0
             while done < steps:
-                rest = steps - done
-                n_steps = min(rest, self._loop.capacity(rest))
+                n_steps = min(steps - done, capacity)
                 if not self._devices.is_shared:  # processes need not be equally fast
                     n_steps = min(n_steps, max(1, int(self._rate * SECONDS)))
                 start = time.perf_counter() - self._loop.seconds_compiling
-                self._run_chunk(
-                    n_steps, {k: x[done : done + n_steps] for k, x in given.items()}
-                )
+                now = {source: x[done : done + n_steps] for source, x in given.items()}
+                self._run_chunk(n_steps, capacity, now)
                 elapsed = time.perf_counter() - self._loop.seconds_compiling - start
                 self._rate = min(n_steps / elapsed, 4 * self._rate)
                 done += n_steps
                 tracker.total_progress.step(n_steps)
 
-    def _run_chunk(self, n_steps, given):
+    def _run_chunk(self, n_steps, capacity, given):
         first = self._n_steps + 1
-        capacity = self._loop.capacity(n_steps)
 
         def padded(x):
             return np.concatenate(

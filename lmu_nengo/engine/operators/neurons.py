@@ -1,5 +1,6 @@
 """Neuron types: pure functions ``(output, state) = f(neurons, dt, J, **state)``."""
 
+import jax
 import jax.numpy as jnp
 from nengo.builder.neurons import SimNeurons
 from nengo.neurons import (
@@ -82,7 +83,7 @@ def rectified_linear(neurons, dt, J):
 @register(SpikingRectifiedLinear)
 def spiking_rectified_linear(neurons, dt, J, voltage):
     """Integrate the rectified current; give a spike for each unit."""
-    voltage = voltage + jnp.maximum(J, 0) * dt
+    voltage = jax.lax.optimization_barrier(voltage + jnp.maximum(J, 0) * dt)
     n_spikes = jnp.floor(voltage)
     return neurons.amplitude / dt * n_spikes, {"voltage": voltage - n_spikes}
 

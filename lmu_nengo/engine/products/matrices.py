@@ -11,6 +11,10 @@ from lmu_nengo.engine.products.layout import Layout
 from lmu_nengo.engine.values import Value
 
 WORTHWHILE = 0.5  # structure is used if it saves this share of a dense product
+SMALL = 512  # elements of a product that is as cheap if it is dense
+LONGEST_BLOCKS = {0: 32, 4096: 128}  # from so many neurons on: what XLA sums fastest
+FEW, LARGE = 2, 2**16  # summands of a row, and elements of a matrix that adds them
+LANES, OVERHEAD = 8, 4  # numbers computed at once; further work for each row, in numbers
 
 
 class Matrix:
@@ -50,6 +54,19 @@ class Matrix:
         labels[~used] = -1
         return labels[:m], labels[m:]
 
+    def within(self, first_row: int, first_col: int, shape: tuple) -> "Matrix":
+        """The same matrix as a part of a larger one."""
+        return Matrix(self.rows + first_row, self.cols + first_col, self.source, shape)
+
+    def cost(self) -> int:
+        """Number of multiplications, with the best structure that is found."""
+        return min(_costs(self)) if self.size > SMALL else self.size
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.shape[0] * self.shape[1]
+
     def filled(self, shape, places, zero) -> np.ndarray:
         """
         Arrange the sources of the values in an array.
@@ -85,11 +102,19 @@ def find_layout(labels: np.ndarray) -> Layout | None:
     n_blocks = labels.max(initial=-1) + 1
     if n_blocks < 2 or n_blocks == len(labels):
         return None
-    blocks = [np.flatnonzero(labels == block) for block in range(n_blocks)]
-    for neuron in np.flatnonzero(labels < 0):
-        shortest = min(range(n_blocks), key=lambda block: len(blocks[block]))
-        blocks[shortest] = np.append(blocks[shortest], neuron)
-    layout = Layout(blocks)
+    order = np.argsort(labels, kind="stable")
+    sizes = np.bincount(labels[labels >= 0])
+    n_free = len(labels) - sizes.sum()
+    sizes[-1] += n_free
+    groups = np.split(np.roll(order, -n_free), np.cumsum(sizes)[:-1])
+    longest = min(LONGEST_BLOCKS[4096 if len(labels) >= 4096 else 0], sizes.max())
+
+    def cost(length):
+        lanes = -(-length // LANES) * LANES
+        return (-(-sizes // length)).sum() * (lanes + OVERHEAD)
+
+    length = min(range(longest, 0, -1), key=cost)
+    layout = Layout([g[i : i + length] for g in groups for i in range(0, len(g), length)])
     return layout if layout.index.size <= 2 * layout.size else None
 
 
@@ -152,22 +177,25 @@ def plan(matrix: Matrix, x_layout, y_layout, zero: int) -> tuple[np.ndarray, Cal
         return _from_blocks(matrix, x_layout, zero)
     if y_layout is not None:
         return _to_blocks(matrix, y_layout, zero)
-    m, n = matrix.shape
+    block_cost, row_cost = _costs(matrix)
+    if matrix.size <= SMALL or min(block_cost, row_cost) > WORTHWHILE * matrix.size:
+        return _dense(matrix, zero)
+    if row_cost <= block_cost:
+        return _by_row(matrix, zero)
+    return _block_diagonal(matrix, matrix.blocks()[0], zero)
+
+
+def _costs(matrix):
+    """Multiplications in blocks and by row; gathering what is multiplied costs as well."""
     of_rows, of_cols = matrix.blocks()
     longest_row = np.bincount(matrix.rows, minlength=1).max()
     n_blocks = of_rows.max(initial=-1) + 1
+    block_cost = matrix.size
     if n_blocks > 1:
         block_rows = np.bincount(of_rows[of_rows >= 0]).max()
         block_cols = np.bincount(of_cols[of_cols >= 0]).max()
         block_cost = n_blocks * block_rows * block_cols
-    else:
-        block_cost = m * n
-    row_cost = m * longest_row * (1 if longest_row == 1 else 3)  # gathering costs as well
-    if min(block_cost, row_cost) > WORTHWHILE * m * n:
-        return _dense(matrix, zero)
-    if row_cost <= block_cost:
-        return _by_row(matrix, zero)
-    return _block_diagonal(matrix, of_rows, zero)
+    return block_cost, matrix.shape[0] * longest_row * (1 if longest_row == 1 else 3)
 
 
 def _dense(matrix, zero):
@@ -249,29 +277,31 @@ def _to_blocks(matrix, layout, zero):
 def _from_blocks(matrix, layout, zero):
     """Neurons in blocks, which drive few rows each: decoders."""
     m, _n = matrix.shape
-    position = layout.position[matrix.cols]
-    blocks, within = np.divmod(position, layout.shape[1])
-    i, rows = number(blocks, matrix.rows, layout.shape[0])
-    if layout.index.size * rows.shape[1] > WORTHWHILE * layout.index.size * m:
-        sources = matrix.filled((m, layout.index.size), (matrix.rows, position), zero)
+    blocks, within = np.divmod(layout.position[matrix.cols], layout.shape[1])
+    used, blocks = np.unique(blocks, return_inverse=True)
+    shape = len(used), layout.shape[1]
+    i, rows = number(blocks, matrix.rows, len(used))
+    if rows.shape[1] > WORTHWHILE * m:
+        places = matrix.rows, blocks * shape[1] + within
+        sources = matrix.filled((m, shape[0] * shape[1]), places, zero)
 
         def product(array, x):
-            return Value(array @ x.reshape(-1))
+            return Value(array @ gather(x, used).reshape(-1))
 
         return sources, product
 
     combine = _collect(rows, m)
-    shape = layout.shape[0], rows.shape[1], layout.shape[1]
-    sources = matrix.filled(shape, (blocks, i, within), zero)
+    places = blocks, i, within
+    sources = matrix.filled((shape[0], rows.shape[1], shape[1]), places, zero)
     if rows.shape[1] == 1:
         sources = sources[:, 0]
 
         def product(array, x):
-            return Value(combine(jnp.einsum("bk,bk->b", array, x)))
+            return Value(combine(jnp.einsum("bk,bk->b", array, gather(x, used))))
     else:
 
         def product(array, x):
-            return Value(combine(jnp.einsum("brk,bk->br", array, x)))
+            return Value(combine(jnp.einsum("brk,bk->br", array, gather(x, used))))
 
     return sources, product
 
@@ -279,20 +309,12 @@ def _from_blocks(matrix, layout, zero):
 def _collect(rows, m):
     """How results that belong to ``rows`` (-1: to none) become a vector of ``m``."""
     rows = rows.ravel()
-    real = rows[rows >= 0]
-    if len(np.unique(real)) == len(real):
-        index = np.full(m, len(rows))
-        index[real] = np.flatnonzero(rows >= 0)
-        complete = len(real) == m
-
-        def combine(results):
-            results = results.reshape(-1)
-            return gather(results if complete else jnp.append(results, 0), index)
-
-    else:
-        rows = np.where(rows < 0, m, rows)
-
-        def combine(results):
-            return jnp.zeros(m + 1, results.dtype).at[rows].add(results.reshape(-1))[:m]
-
-    return combine
+    real = np.flatnonzero(rows >= 0)
+    _, index = number(rows[real], real, m)
+    if index.shape[1] == 1 and (index >= 0).all():
+        return lambda results: gather(results.reshape(-1), index[:, 0])
+    if index.shape[1] > FEW and m * len(rows) <= LARGE:
+        ones = (rows == np.arange(m)[:, None]).astype(np.int8)
+        return lambda results: ones.astype(results.dtype) @ results.reshape(-1)
+    index = np.where(index < 0, len(rows), index)
+    return lambda results: jnp.append(results, 0)[index].sum(axis=-1)

@@ -14,10 +14,8 @@ from nengo.builder.operator import (
 )
 from scipy.sparse import bsr_array
 
-from lmu_nengo.engine.products.matrices import Matrix
+from lmu_nengo.engine.products.matrices import SMALL, Matrix
 from lmu_nengo.engine.values import Unit, elements_of, unit_of
-
-MANY = 3  # from so many on, small products become one
 
 
 class LinearInc(Operator):
@@ -175,9 +173,7 @@ def merge(
     for key, group in groups.items():
         if not isinstance(key, tuple):
             merged.append((height[key], key))
-        elif len(group) >= MANY and not _has_duplicates(
-            product := LinearInc(group, source_of)
-        ):
+        elif len(group) > 1 and _is_worthwhile(product := LinearInc(group, source_of)):
             merged.append((key[0], product))
         else:
             for op in group:
@@ -188,6 +184,13 @@ def merge(
                     op = product
                 merged.append((key[0], op))
     return [op for _, op in sorted(merged, key=lambda pair: -pair[0])]
+
+
+def _is_worthwhile(product):
+    """Whether one product is about as cheap as the several that it consists of."""
+    if _has_duplicates(product):
+        return False
+    return product.matrix.cost() <= max(SMALL, 2 * len(product.matrix.rows))
 
 
 def _has_duplicates(product):
