@@ -34,9 +34,9 @@ def make(kind):
     if kind == "blocks":
         return block_diag(*rng.uniform(0.5, 1, (5, 7, 4)))
     if kind == "unequal blocks, shuffled":
-        blocks = [rng.uniform(0.5, 1, (k, 3)) for k in (2, 3, 4, 4, 3)]
+        blocks = [rng.uniform(0.5, 1, (k, 6)) for k in (4, 6, 8, 8, 6)]
         dense = block_diag(*blocks)
-        return dense[rng.permutation(16)][:, rng.permutation(15)]
+        return dense[rng.permutation(32)][:, rng.permutation(30)]
     return rng.uniform(0.5, 1, (30, 20))
 
 
@@ -46,7 +46,7 @@ STORED = {
     "one a row": 1,
     "three a row": 1,
     "blocks": 1,
-    "unequal blocks, shuffled": 60 / 48,
+    "unequal blocks, shuffled": 40 / 32,
     "dense": 1,
 }
 
@@ -70,7 +70,7 @@ def test_neurons_in_blocks_are_encoded_and_decoded_as_without(n_blocks):
     decoders[:, encoders[:, 0] != 0] = 0  # but for the first block, which has none
     matrix, parameters = as_matrix(encoders)
     layout = find_layout(matrix.blocks()[0]) if n_blocks > 1 else Layout([np.arange(50)])
-    assert layout.shape[0] == n_blocks
+    assert layout.shape[0] >= n_blocks and layout.index.size <= 2 * 50
     sources, encode = plan(matrix, None, layout, 0)
     assert sources.size <= layout.index.size * (1 if n_blocks > 1 else 4)
     x = rng.randn(4).astype(np.float32)
@@ -87,11 +87,22 @@ def test_neurons_in_blocks_are_encoded_and_decoded_as_without(n_blocks):
 def test_neurons_that_nothing_drives_fit_into_any_block():
     labels = np.array([0, 1, -1, 0, 1, -1])
     layout = find_layout(labels)
-    assert layout.shape == (2, 3) and layout.index.max() == 5
+    assert layout.size == 6 and layout.index.size < 12
     x = np.arange(6.0)
     assert np.array_equal(layout.unpack(layout.pack(x)), x)
 
 
-def test_a_layout_that_is_mostly_padding_is_not_used():
-    labels = np.repeat(np.arange(10), [91] + [1] * 9)
-    assert find_layout(labels) is None
+@pytest.mark.parametrize("sizes", [[91] + [1] * 9, [320, 250, 180, 120, 80, 50], [7] * 9])
+def test_neurons_in_unequal_groups_are_padded_little(sizes):
+    labels = np.random.RandomState(0).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    layout = find_layout(labels)
+    assert layout.index.size <= 2 * layout.size
+    groups = np.append(labels, -1)[layout.index]  # the group of each neuron, by block
+    assert all(len(set(block) - {-1}) == 1 for block in groups)
+    x = np.arange(float(len(labels)))
+    assert np.array_equal(layout.unpack(layout.pack(x)), x)
+
+
+def test_one_group_or_one_neuron_a_group_are_no_blocks():
+    assert find_layout(np.zeros(10, int)) is None
+    assert find_layout(np.arange(10)) is None
