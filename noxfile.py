@@ -35,6 +35,20 @@ def target(session, name):
 
 
 @nox.session
+def nengo(session):
+    """Run Nengo's own tests with the engine, in 32 bits, then in 64 bits."""
+    plugins = "pytest-allclose>=1", "pytest-plt>=1.1", "pytest-rng>=1"
+    session.install("-e", ".[jax]", "pytest>=8,<9", "matplotlib", *plugins)
+    suite = "-c", "tests/engine/nengo_suite.ini", "--pyargs", "nengo"
+    folder = "import nengo, pathlib; print(pathlib.Path(nengo.__file__).parents[1])"
+    packages = session.run("python", "-c", folder, silent=True).strip()
+    for simulator in "lmu_nengo.engine", "tests.engine.nengo_float64":
+        chosen = f"nengo_simulator={simulator}.Simulator"
+        command = "-m", "pytest", "--rootdir", packages, *suite, "-o", chosen
+        session.run("python", *command, *session.posargs)
+
+
+@nox.session
 def package(session):
     """Build wheel and sdist, check them, and run the first example with the wheel alone."""
     dist = Path(session.create_tmp(), "dist").resolve()
