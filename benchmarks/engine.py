@@ -19,14 +19,15 @@ Then all of this against the number of neurons, the batch and the order.
 - core: nengo.Simulator;
 - NengoDL: its loop, with 1 or 20 steps unrolled, whichever is faster;
 - NengoOCL: on a graphics card, or on the processor through PoCL;
-- Brian2: the factored weights in a C++ program, in single or double precision and with or
-  without OpenMP, whichever is fastest; its neurons compute what Nengo's do;
+- Brian2: the factored weights in a C++ program, in single or double precision, for 10,000
+  neurons or more with or without OpenMP, whichever is fastest; its neurons compute what
+  Nengo's do;
 - Brian2, own LIF: with LIF neurons as in its documentation, which spike on the grid;
 - NEST: full weights, iaf_psc_exp on the grid, 1 thread or --threads, whichever is faster.
 
 Neurons on the grid have decoders that were solved for such neurons. A simulator without
-batches runs one sequence at a time. One that is not installed is left out. Each can have an
-environment of its own, for example for the last two:
+batches runs one sequence at a time; beside a batch, only core and Brian2 do. One that is not
+installed is left out. Each can have an environment of its own, for example the last two:
 
 \b
     python3.11 -m venv peers
@@ -64,6 +65,7 @@ FOLDER = Path(__file__).parent
 NENGO, BRIAN2, NEST = (f"engine_{name}_peer.py" for name in ("nengo", "brian2", "nest"))
 WITH_BATCHES = ("engine", "engine on the processor", "NengoDL")
 ON_GRID = ("Brian2, own LIF", "NEST")
+PARALLEL = 10000  # neurons from which on OpenMP is tried; it is far slower for few
 TRIALS = 3  # turns of each way to run a contestant, to choose the fastest
 RECTIFIED = "SpikingRectifiedLinear"
 
@@ -97,9 +99,9 @@ QUICK = {
 }
 
 
-def variants(name, threads):
+def variants(name, task, threads):
     """
-    Return how a contestant can be run; the fastest way counts.
+    Return how a contestant can run a task; the fastest way counts.
 
     Returns
     -------
@@ -110,7 +112,7 @@ def variants(name, threads):
         return [
             (BRIAN2, "brian2", dict(float32=single, threads=n, own_neurons=False))
             for single in (False, True)
-            for n in (0, threads)
+            for n in ((0, threads) if task.n_neurons >= PARALLEL else (0,))
         ]
     if name == "Brian2, own LIF":
         return [
@@ -257,7 +259,7 @@ class Benchmark:
     def start(self, name, task, record):
         """Start the fastest variant of a contestant; return its `Runner`."""
         best = None
-        ways = variants(name, self.settings["threads"])
+        ways = variants(name, task, self.settings["threads"])
         if self.settings["quick"]:
             ways = ways[:1]
         for script, distribution, options in ways:
@@ -458,7 +460,7 @@ def main(contestants, parts, device, pythons, quick, out, figure, results, **set
                 click.echo(f"\nGrowth with {part}")
             found[part] = []
             for task in cases[part]:
-                names = with_growth(contestants, part, task)
+                names = taking_part(contestants, part, task)
                 rows = benchmark.compare(task, names, record=part == "tasks")
                 case = dataclasses.asdict(task)
                 found[part].append({**case, "contestants": rows})
@@ -468,11 +470,11 @@ def main(contestants, parts, device, pythons, quick, out, figure, results, **set
         draw(found, figure)
 
 
-def with_growth(names, part, task):
-    """Leave out whom a growth would take too long, or says nothing about."""
-    if part == "batch":
-        return [name for name in names if name in (*WITH_BATCHES, "core")]
-    if part in GROWTH and task.n_neurons > 4000:
+def taking_part(names, part, task):
+    """Leave out who would take too long, or of whom other tasks say the same."""
+    if task.batch > 1 or part == "batch":
+        return [name for name in names if name in (*WITH_BATCHES, "core", "Brian2")]
+    if part in GROWTH and task.n_neurons * task.order > 24000:
         return [name for name in names if name != "NEST"]
     return names
 

@@ -9,8 +9,9 @@ import numpy as np
 
 FIRST = 100  # steps of the first run
 GROWTH = 4  # at most, from one run to the next until they are long enough to judge
+ENOUGH = 1.3  # a run that would grow by less is long enough
 ROUND = 20  # a run's steps are a multiple of it, for those who unroll the loop
-PATIENCE = 40  # turns that the record may take
+PATIENCE = 60  # turns that the record may take
 
 
 def say(**facts):
@@ -83,7 +84,7 @@ def find_length(contestant, most, limit):
         done += 2 * n_steps
         longest = min(most, max(limit / step, ROUND), GROWTH * n_steps)
         longest = ROUND * max(1, int(longest / ROUND))
-        if longest <= n_steps:
+        if longest < ENOUGH * n_steps:
             return longest, step, done
         n_steps = longest
 
