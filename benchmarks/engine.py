@@ -26,8 +26,8 @@ Then all of this against the number of neurons, the batch and the order.
 - NEST: full weights, iaf_psc_exp on the grid, 1 thread or --threads, whichever is faster.
 
 Neurons on the grid have decoders that were solved for such neurons. A simulator without
-batches runs one sequence at a time; beside a batch, only core and Brian2 do. One that is not
-installed is left out. Each can have an environment of its own, for example the last two:
+batches runs one sequence at a time; beside a batch, only core and Brian2 do. One that is
+not installed is left out. Each can have an environment of its own, such as the last two:
 
 \b
     python3.11 -m venv peers

@@ -51,12 +51,12 @@ def draw_tasks(axes, tasks, _):
     for y, task in enumerate(tasks):
         neurons = task["neurons"].replace("SpikingRectifiedLinear", "rectified")
         batch = f", batch {task['batch']}" if task["batch"] > 1 else ""
-        names.append(f"{task['order']}: {task['n_neurons']:,} {neurons}{batch}")
+        names.append(f"order {task['order']}, {task['n_neurons']:,} {neurons}{batch}")
         for name, row in task["contestants"].items():
             handles[name] = axes.plot(
                 row["median"], y, "o", color=COLORS[name], label=name
             )[0]
-    axes.set(xscale="log", xlabel="µs a step of one sequence", title="order: neurons")
+    axes.set(xscale="log", xlabel="µs a step of one sequence")
     axes.set_yticks(range(len(names)), names, fontsize="small")
     axes.invert_yaxis()
     axes.grid(axis="y", color="0.9")
