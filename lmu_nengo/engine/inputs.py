@@ -34,7 +34,7 @@ def random_generator(op, rng: np.random.RandomState, sequence: int):
     """
     if isinstance(op, SimProcess):
         return op.process.get_rng(rng)
-    if isinstance(op, SimNeurons) and op.state_extra:
+    if isinstance(op, SimNeurons):
         if sequence == 0:
             return copy.deepcopy(op.state_extra)
         return {name: np.random.RandomState(rng.randint(maxint)) for name in op.state_extra}

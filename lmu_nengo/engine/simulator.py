@@ -484,6 +484,14 @@ class Simulator(NengoSimulator):
                 "data",
                 self,
             )
+        if unit_of(self.model.sig[node]["out"]) not in self._sources:
+            raise ValidationError(
+                f"cannot be given for {node}, whose function is compiled, or is called in "
+                "each step because it may share state with others. Make its output a "
+                "constant.",
+                "data",
+                self,
+            )
 
     def _probe_step_time(self):
         """Nengo's signals of step and time are not used."""
