@@ -279,13 +279,17 @@ class Simulator(NengoSimulator):
         """
         Nengo's signals, with their values after the last step (of the first sequence).
 
-        Only what is carried from step to step is up to date.
+        Only what is carried from step to step is up to date, and the time.
         """
         if self._signals is not None and self._loop is not None:
-            for base, values in self._carried().items():
+            present = {
+                base: values if self.minibatch_size is None else values[0]
+                for base, values in self._carried().items()
+            }
+            present |= {self.model.step: self._n_steps, self.model.time: self._time}
+            for base, values in present.items():
                 if base in self._signals:
-                    first = values if self.minibatch_size is None else values[0]
-                    self._signals[base][...] = first.reshape(base.shape)
+                    self._signals[base][...] = np.reshape(values, base.shape)
         return self._signals
 
     @signals.setter

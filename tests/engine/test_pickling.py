@@ -47,19 +47,3 @@ def test_a_closed_simulator_stays_closed_and_keeps_its_data():
     loaded = pickle.loads(pickle.dumps({"sim": sim, "probe": net.probe}))
     assert loaded["sim"].closed
     np.testing.assert_array_equal(loaded["sim"].data[loaded["probe"]], sim.data[net.probe])
-
-
-def test_signals_show_what_is_carried():
-    net = network()
-    with nengo.Simulator(net, progress_bar=False) as core:
-        core.run_steps(20)
-        expected = {
-            core.model.sig[ens.neurons]["voltage"]: ens for ens in net.all_ensembles
-        }
-        with engine.Simulator(net, progress_bar=False, precision="float64") as sim:
-            sim.run_steps(20)
-            for signal, ens in expected.items():
-                own = sim.model.sig[ens.neurons]["voltage"]
-                np.testing.assert_allclose(
-                    sim.signals[own], core.signals[signal], rtol=0, atol=1e-10
-                )
