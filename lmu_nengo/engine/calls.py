@@ -7,13 +7,10 @@ from typing import Any
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import SimPyFunc
 from nengo.builder.processes import SimProcess
-from nengo.processes import FilteredNoise, Piecewise, PresentInput, WhiteNoise, WhiteSignal
+from nengo.processes import Piecewise
 from nengo.utils.functions import function_name
 
 from lmu_nengo.engine.registry import find
-
-# Nengo's processes without input, which share nothing with others
-SEPARATE = FilteredNoise, Piecewise, PresentInput, WhiteNoise, WhiteSignal
 
 
 def is_jax_function(function: Callable) -> bool:
@@ -35,8 +32,7 @@ def is_users_code(op: Any) -> bool:
     if isinstance(op, SimPyFunc):
         return not is_jax_function(op.fn)
     if isinstance(op, SimProcess):
-        is_separate = isinstance(op.process, SEPARATE) and not _has_functions(op.process)
-        return find(op.process, "make_step") is None and not is_separate
+        return _has_functions(op.process) or find(op.process, "make_step") is None
     return False
 
 

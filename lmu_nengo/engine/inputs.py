@@ -174,13 +174,12 @@ class ProcessOfTime:
     Parameters
     ----------
     make : function
-        ``make(rng)`` gives the function of time for one sequence.
-    unit : Unit
+        ``make(rng)`` gives, for one sequence, the function ``values(first, n_steps)`` that
+        gives the values of some steps, of shape (n_steps, *shape).
+    unit : Unit or None
         Where its values go.
     shape : tuple of int
         Shape of its values.
-    dt : float
-        Step in seconds.
     op : Operator
         The operator whose random number generator it gets.
     is_batched : bool
@@ -189,8 +188,8 @@ class ProcessOfTime:
 
     dtype = None  # the program's
 
-    def __init__(self, make: Callable, unit, shape, dt: float, op, is_batched: bool):
-        self.make, self.unit, self.shape, self.dt = make, unit, shape, dt
+    def __init__(self, make: Callable, unit, shape, op, is_batched: bool):
+        self.make, self.unit, self.shape = make, unit, shape
         self.op, self.is_batched = op, is_batched
         self._functions: list[Callable] = []
 
@@ -202,13 +201,17 @@ class ProcessOfTime:
 
     def values(self, first: int, n_steps: int) -> np.ndarray:
         """Its values for some steps; the second axis is the sequence if they differ."""
-        values = np.zeros((n_steps, len(self._functions), *self.shape))
         with np.errstate(invalid="raise", divide="ignore"):
-            for k, function in enumerate(self._functions):
-                sequence = values[:, k]
-                for i, t in enumerate(times(first, n_steps, self.dt)):
-                    sequence[i] = function(t)
-        return values if self.is_batched else values[:, 0]
+            values = [function(first, n_steps) for function in self._functions]
+        return np.stack(values, axis=1) if self.is_batched else values[0]
+
+
+def call_each(function: Callable, shape: tuple, dt: float, first: int, n_steps: int):
+    """Call a function of time for each of some steps; an array (n_steps, *shape)."""
+    values = np.empty((n_steps, *shape))
+    for i, t in enumerate(times(first, n_steps, dt)):
+        values[i] = function(t)
+    return values
 
 
 def times(first: int, n_steps: int, dt: float) -> list[float]:

@@ -9,6 +9,7 @@ FAMILIES = (
     "neurons",
     "nodes",
     "processes",
+    "stimuli",
     "synapses",
 )
 

@@ -4,7 +4,7 @@ import numpy as np
 from nengo.builder.processes import SimProcess
 from nengo.processes import Piecewise, PresentInput
 
-from lmu_nengo.engine.inputs import ProcessOfTime
+from lmu_nengo.engine.inputs import ProcessOfTime, call_each
 from lmu_nengo.engine.registry import METHODS, find, register
 from lmu_nengo.engine.values import unit_of
 
@@ -16,9 +16,8 @@ def sim_process(op, builder):
     """``output = process(t, input)``, as an assignment, an increment or an update."""
     if op in builder.called:
         return _called(op, builder)
-    if op.input is None:
-        return _ahead(op, builder)
-    return find(op.process, "make_step")(op, builder)
+    lower = find(op.process, "make_step") or ahead
+    return lower(op, builder)
 
 
 def write(values, op, y) -> None:
@@ -26,19 +25,43 @@ def write(values, op, y) -> None:
     (values.inc if op.mode == "inc" else values.set)(op.output, y)
 
 
+def own_function(op, builder, rng):
+    """The process' own function of time, with its state."""
+    return _make(op, builder, rng, (0,))[0]
+
+
 def _make(op, builder, rng, shape_in):
-    """The process' own function for one sequence, with its state."""
+    """The process' own function for one sequence, and its state."""
     state = {name: np.array(signal.initial_value) for name, signal in op.state.items()}
     return op.process.make_step(shape_in, op.output.shape, builder.dt, rng, state), state
 
 
-def _ahead(op, builder):
-    def make(rng):
-        return _make(op, builder, rng, (0,))[0]
+def ahead(op, builder, make=None):
+    """
+    Evaluate a process without input ahead of the steps that need it.
+
+    Parameters
+    ----------
+    op : SimProcess
+        The operator.
+    builder : Builder
+        What it is lowered with.
+    make : function, optional
+        As for `ProcessOfTime`; default: call the process' own function step by step.
+
+    Returns
+    -------
+    step : function
+        The operator as a part of the program.
+    """
+
+    def step_by_step(rng):
+        function, shape = own_function(op, builder, rng), op.output.shape
+        return lambda *steps: call_each(function, shape, builder.dt, *steps)
 
     is_batched = op.process.seed is None and not isinstance(op.process, DETERMINISTIC)
     unit, shape = unit_of(op.output), op.output.shape
-    source = builder.input(ProcessOfTime(make, unit, shape, builder.dt, op, is_batched))
+    source = builder.input(ProcessOfTime(make or step_by_step, unit, shape, op, is_batched))
     return lambda values: write(values, op, values.inputs[source])
 
 
@@ -70,6 +93,8 @@ def _called(op, builder):
 
 def _own_step(op, builder):
     """A process with ``make_jax_step``: ``y, state = step(t, x, **state)``, made of JAX."""
+    if op.input is None:
+        return ahead(op, builder)
     function = op.process.make_jax_step(op.input.shape, op.output.shape, builder.dt)
 
     def step(values):

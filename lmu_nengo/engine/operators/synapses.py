@@ -10,36 +10,60 @@ from lmu_nengo.engine.registry import register
 
 @register(LinearFilter)
 def linear_filter(op, builder):
-    """``x = A x + B u``; ``y = C x``, or ``y = C x + D u`` of the state before."""
-    X = op.state["X"]
-    shape = op.input.shape
-    system = op.process.make_step(
+    """Filter the input."""
+    advance = filtered(op.process, op.state["X"], op.input.shape, builder)
+    return lambda values: write(values, op, advance(values, values.read(op.input)))
+
+
+def filtered(synapse: LinearFilter, X, shape: tuple[int, ...], builder):
+    """
+    Make the step of a linear filter.
+
+    ``x = A x + B u``; ``y = C x``, or ``y = C x + D u`` of the state before.
+
+    Parameters
+    ----------
+    synapse : LinearFilter
+        The filter.
+    X : Signal
+        Its state.
+    shape : tuple of int
+        Shape of the input.
+    builder : Builder
+        What it is lowered with.
+
+    Returns
+    -------
+    advance : function
+        ``advance(values, u)`` sets the state, and returns the output.
+    """
+    system = synapse.make_step(
         shape, shape, builder.dt, None, {"X": np.array(X.initial_value)}
     )
     if isinstance(system, LinearFilter.NoX):
-        return lambda values: write(values, op, system.d * values.read(op.input))
+        return lambda values, u: system.d * u
 
     if isinstance(system, LinearFilter.OneX):
 
-        def step(values):
-            x = system.a * values.read(X) + system.b * values.read(op.input)
+        def advance(values, u):
+            x = system.a * values.read(X) + system.b * u
             values.set(X, x)
-            write(values, op, x[0])
+            return x[0]
 
-        return step
+        return advance
 
     A, B, C = (
         np.asarray(matrix, builder.dtype) for matrix in (system.A, system.B, system.C)
     )
     D = system.D.item()
 
-    def step(values):
-        u, x = values.read(op.input), values.read(X)
+    def advance(values, u):
+        x = values.read(X)
         new = jnp.tensordot(A, x, 1) + B * u
-        write(values, op, jnp.tensordot(C, x if D else new, 1)[0] + D * u)
         values.set(X, new)
+        return jnp.tensordot(C, x if D else new, 1)[0] + D * u
 
-    return step
+    return advance
 
 
 @register(Triangle)
