@@ -293,3 +293,22 @@ def test_data_replace_what_a_function_of_time_gives():
     t = sim.trange()
     assert np.array_equal(sim.data[probes[0]][:, 0], np.where(t < 0.0055, 3, t))
     assert np.array_equal(sim.data[probes[1]][:, 0], -t)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_functions_are_called_on_other_devices_with_the_same_result(monkeypatch, precision):
+    """A processor gives its memory to the function; other devices have to copy it."""
+    network, probe = connected(lambda t, x: (t, x[0] ** 2), 1, 2)
+    results = []
+    for _ in range(2):
+        with engine.Simulator(
+            network, progress_bar=False, minibatch_size=2, precision=precision
+        ) as sim:
+            sim.run_steps(30)
+            results.append(np.array(sim.data[probe]))
+        # as if there were no processor
+        monkeypatch.setattr(
+            jax.lax, "platform_dependent", lambda *args, cpu, default: default(*args)
+        )
+    assert np.abs(results[0]).max() > 0
+    assert np.array_equal(*results)
