@@ -11,7 +11,7 @@ FIRST = 100  # steps of the first run
 GROWTH = 4  # at most, from one run to the next until they are long enough to judge
 ENOUGH = 1.3  # a run that would grow by less is long enough
 ROUND = 20  # a run's steps are a multiple of it, for those who unroll the loop
-PATIENCE = 60  # turns that the record may take
+PATIENCE = 45  # turns that the record may take
 
 
 def say(**facts):
