@@ -266,6 +266,8 @@ class Callback:
         Step in seconds.
     op : Operator
         The operator that it belongs to.
+    is_batched : bool
+        Whether it is called for each sequence of a batch; else once, for all of them.
 
     Attributes
     ----------
@@ -273,9 +275,9 @@ class Callback:
         What the function raised.
     """
 
-    def __init__(self, make: Callable, dtypes: list, results: list, dt: float, op):
+    def __init__(self, make: Callable, dtypes, results, dt: float, op, is_batched: bool):
         self.make, self.dtypes, self.results = make, dtypes, results
-        self.dt, self.op = dt, op
+        self.dt, self.op, self.is_batched = dt, op, is_batched
         self.functions: list[Callable] = []
         self.error: BaseException | None = None
 
@@ -341,14 +343,17 @@ class Callback:
         try:
             with np.errstate(invalid="raise", divide="ignore"):
                 if sequence.ndim == 0:
-                    self._call_one(sequence.item(), t, args, results)
+                    self._call_one(0, t, args, results)
                 else:
-                    for i, k in enumerate(sequence.tolist()):
+                    for i in range(len(sequence) if self.is_batched else 1):
                         of_one = [[x[i, ...] for x in arrays] for arrays in (args, results)]
-                        self._call_one(k, t, *of_one)
+                        self._call_one(sequence[i], t, *of_one)
         except BaseException as error:
             self.error = error
             raise
+        if not self.is_batched and sequence.ndim:
+            for result in results:
+                result[1:] = result[0]
 
     def _call_one(self, k, t, args, results):
         copies = [x.astype(dtype) for x, dtype in zip(args, self.dtypes, strict=True)]

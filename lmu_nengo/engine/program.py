@@ -157,7 +157,14 @@ class Builder:
         self.inputs.append(source)
         return source
 
-    def callback(self, make: Callable, reads: list, results: list, op: Operator):
+    def callback(
+        self,
+        make: Callable,
+        reads: list,
+        results: list,
+        op: Operator,
+        is_batched: bool = True,
+    ) -> Callable:
         """
         Register a Python function that is called in each step.
 
@@ -172,6 +179,8 @@ class Builder:
             Signals that have the shapes of what it returns.
         op : Operator
             The operator that it belongs to.
+        is_batched : bool
+            Whether it is called for each sequence of a batch; else once, for all of them.
 
         Returns
         -------
@@ -182,7 +191,7 @@ class Builder:
             jax.ShapeDtypeStruct(signal.shape, self.dtype_of(signal)) for signal in results
         ]
         dtypes = [signal.dtype for signal in reads]
-        callback = Callback(make, dtypes, types, self.dt, op)
+        callback = Callback(make, dtypes, types, self.dt, op, is_batched)
         self.callbacks.append(callback)
 
         def call(values):

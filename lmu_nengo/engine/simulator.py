@@ -450,7 +450,8 @@ class Simulator(NengoSimulator):
         except Exception:
             for callback in self._program.builder.callbacks:
                 if callback.error is not None:
-                    raise callback.error from None
+                    error, callback.error = callback.error, None
+                    raise error from None
             raise
 
     def _check_data(self, data, n_steps):

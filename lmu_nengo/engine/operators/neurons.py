@@ -1,4 +1,9 @@
-"""Neuron types: pure functions ``(output, state) = f(neurons, dt, J, **state)``."""
+"""
+Neuron types: pure functions ``(output, state) = f(neurons, dt, J, **state)``.
+
+Where the state of a type includes a random number generator, the function gets numbers of
+[0, 1) instead, one for each neuron.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -28,26 +33,30 @@ def sim_neurons(op, builder):
     if op in builder.called:
         return _called(op, builder)
     function = find(op.neurons, "step")
-    layout = builder.layouts.get(unit_of(op.J))
-    J, output = unit_of(op.J), unit_of(op.output)
-    units = {name: unit_of(signal) for name, signal in op.state.items()}
+    is_plain = all(signal.shape == op.J.shape for signal in op.sets)
+    layout = builder.layouts.get(unit_of(op.J)) if is_plain else None
     drawn = {name: builder.input(Uniform(name, op.J.shape, op)) for name in op.state_extra}
 
-    def write(values, unit, array):
+    def read(values, signal):
         if layout is None:
-            values.set_unit(unit, Value(array))
+            return values.read(signal)
+        return values.read_unit(unit_of(signal), layout)
+
+    def write(values, signal, array):
+        if layout is None:
+            values.set(signal, array)
         else:
-            values.set_unit(unit, Value(packed=array, layout=layout))
+            values.set_unit(unit_of(signal), Value(packed=array, layout=layout))
 
     def step(values):
-        state = {name: values.read_unit(unit, layout) for name, unit in units.items()}
+        state = {name: read(values, signal) for name, signal in op.state.items()}
         for name, source in drawn.items():
             numbers = values.inputs[source]
             state[name] = numbers if layout is None else layout.pack(numbers)
-        y, state = function(op.neurons, builder.dt, values.read_unit(J, layout), **state)
-        write(values, output, y)
-        for name, unit in units.items():
-            write(values, unit, state[name])
+        y, state = function(op.neurons, builder.dt, read(values, op.J), **state)
+        write(values, op.output, y)
+        for name, signal in op.state.items():
+            write(values, signal, state[name])
 
     return step
 

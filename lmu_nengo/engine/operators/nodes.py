@@ -83,7 +83,9 @@ def _called(op, builder):
         return [checked(op.fn, y, result.shape) for result in op.sets]
 
     reads = [] if op.x is None else [op.x]
-    call = builder.callback(lambda rng: function, reads, op.sets, op)
+    call = builder.callback(
+        lambda rng: function, reads, op.sets, op, is_batched=op.x is not None
+    )
 
     def step(values):
         for signal, y in zip(op.sets, call(values), strict=True):

@@ -122,21 +122,28 @@ def test_inherited_step_function_is_compiled(run_both, recwarn):
     assert np.array_equal(both.engine[probe] > 0, both.core[probe] > 0)
 
 
-def test_registered_function_is_used_for_a_neuron_type(recwarn):
-    class Squared(nengo.RectifiedLinear):
-        def step(self, dt, J, output):
-            output[...] = np.maximum(J, 0) ** 2
+class Counting(nengo.RectifiedLinear):
+    """Squares the current; counts its steps twice for each neuron."""
 
-    @engine.register(Squared)
-    def squared(neurons, dt, J):
-        return J.clip(0) ** 2, {}
+    def make_state(self, n_neurons, rng=np.random, dtype=None):
+        return {"count": np.zeros((n_neurons, 2))}
 
-    with nengo.Network(seed=0) as network:
-        ensemble = nengo.Ensemble(2, 1, neuron_type=Squared(), gain=[1, 2], bias=[0, 0])
-        ensemble.encoders = [[1], [1]]
-        nengo.Connection(nengo.Node(0.5), ensemble, synapse=None)
-        probe = nengo.Probe(ensemble.neurons)
-    with engine.Simulator(network, progress_bar=False) as sim:
-        sim.run_steps(2)
+    def rates(self, x, gain, bias):
+        return self.current(x, gain, bias).clip(0) ** 2
+
+    def step(self, dt, J, output, count):
+        count += [1, 2]
+        output[...] = np.maximum(J, 0) ** 2 + count[:, 1]
+
+
+@engine.register(Counting)
+def counting(neurons, dt, J, count):
+    count = count + np.array([1, 2])
+    return J.clip(0) ** 2 + count[:, 1], {"count": count}
+
+
+def test_registered_function_is_used_for_a_neuron_type(run_both, recwarn):
+    network, (probe, *_) = populations(Counting(), RATES)
+    both = run_both(network, 20)
     assert not any("runs in Python" in str(warning.message) for warning in recwarn)
-    assert np.allclose(sim.data[probe][-1], [0.25, 1])
+    assert both.largest_error(probe) < 1e-12

@@ -143,6 +143,22 @@ def test_a_batch_calls_a_function_for_each_sequence():
     assert calls == data.swapaxes(0, 1).ravel().tolist()
 
 
+def test_a_batch_calls_a_function_of_time_once():
+    calls = []
+
+    def function(t):
+        calls.append(t)
+        return len(calls)
+
+    network, _ = connected(lambda t, x: x)
+    with network:
+        probe = nengo.Probe(nengo.Node(function, size_out=1))
+    with engine.Simulator(network, progress_bar=False, minibatch_size=3) as sim:
+        calls.clear()
+        sim.run_steps(20)
+    assert np.array_equal(sim.data[probe], np.tile(np.arange(1, 21)[:, None], (3, 1, 1)))
+
+
 def test_jax_functions_are_compiled():
     traced = []
 
