@@ -31,6 +31,8 @@ class Loop:
         Number of sequences in a batch.
     devices : Devices
         The batch is divided among them.
+    periods : list of float
+        For each output, the steps from one value that is kept to the next.
 
     Attributes
     ----------
@@ -38,21 +40,38 @@ class Loop:
         How long it took to compile what has run.
     """
 
-    def __init__(self, program: Program, n_sequences: int | None, devices: Devices):
+    def __init__(
+        self,
+        program: Program,
+        n_sequences: int | None,
+        devices: Devices,
+        periods: list[float],
+    ):
         self.program, self.n_sequences, self.devices = program, n_sequences, devices
+        self.periods = periods
         self.inputs = program.builder.inputs
         self._compiled: dict[tuple, object] = {}
         self.seconds_compiling = 0.0
 
     def capacity(self, n_steps: int) -> int:
         """The largest number of steps, up to ``n_steps``, for which there is memory."""
-        n_sequences = self.n_sequences or 1
-        size = n_sequences * sum(signal.size for signal in self.program.outputs)
-        for source in self.inputs:
-            size += math.prod(source.shape) * (n_sequences if source.is_batched else 1)
-        n_bytes = size * np.dtype(self.program.builder.dtype).itemsize
-        fitting = [c for c in CAPACITIES if c * n_bytes <= CHUNK_BYTES] or [1]
+        fitting = [c for c in CAPACITIES if self._n_bytes(c) <= CHUNK_BYTES] or [1]
         return next((c for c in fitting if c >= n_steps), fitting[-1])
+
+    def _n_bytes(self, capacity):
+        """Memory for the inputs and outputs of so many steps."""
+        n_sequences, outputs = self.n_sequences or 1, self.program.outputs
+        size = 0
+        for source in self.inputs:
+            n = n_sequences if source.is_batched else 1
+            size += capacity * n * math.prod(source.shape)
+        for signal, length in zip(outputs, self._lengths(capacity), strict=True):
+            size += length * n_sequences * signal.size
+        return size * np.dtype(self.program.builder.dtype).itemsize
+
+    def _lengths(self, capacity):
+        """For each output, how many values are kept in so many steps, and a last one."""
+        return [min(capacity, int(capacity / max(p, 1)) + 2) for p in self.periods]
 
     def run(self, constants, state, inputs, slots, n_steps: int, is_batched: tuple):
         """
@@ -78,7 +97,7 @@ class Loop:
         -------
         state : list of array
             The new state.
-        outputs : list of array of shape (capacity, ...) or (capacity, n_sequences, ...)
+        outputs : list of array of shape (n_kept, ...) or (n_kept, n_sequences, ...)
             The values of each output.
         is_number : bool
             Whether nothing became NaN.
@@ -121,12 +140,10 @@ class Loop:
         if batch:
             axes = [0 if b else None for b in is_batched]
             step = jax.vmap(step, in_axes=(0, axes), axis_size=batch[0])
-        capacity = len(inputs[0])
+        lengths = self._lengths(len(inputs[0]))
         outputs = [
-            jnp.zeros(
-                (capacity, *batch, *signal.shape), self.program.builder.dtype_of(signal)
-            )
-            for signal in self.program.outputs
+            jnp.zeros((n, *batch, *signal.shape), self.program.builder.dtype_of(signal))
+            for n, signal in zip(lengths, self.program.outputs, strict=True)
         ]
 
         def body(i, carry):

@@ -127,7 +127,8 @@ class Simulator(NengoSimulator):
             outputs = [model.sig[probe]["in"] for probe in model.probes]
             self._program = Program(builder, outputs)
             self._devices = self._choose_devices(builder)
-            self._loop = Loop(self._program, self.minibatch_size, self._devices)
+            periods = [self._period(probe) for probe in model.probes]
+            self._loop = Loop(self._program, self.minibatch_size, self._devices, periods)
             constants = self._program.constants(builder.parameters())
             self._constants = [self._devices.put(x) for x in constants.values()]
         if builder.callbacks:
@@ -435,10 +436,13 @@ class Simulator(NengoSimulator):
             low, high = (middle, high) if is_number else (low, middle)
         return low, self._advance(*args, low)
 
+    def _period(self, probe):
+        """The steps from one that a probe records to the next."""
+        return 1 if probe.sample_every is None else probe.sample_every / self.dt
+
     def _is_kept(self, probe, numbers):
         """Whether a probe records each of some steps, by Nengo's rule."""
-        period = 1 if probe.sample_every is None else probe.sample_every / self.dt
-        return numbers % period < 1
+        return numbers % self._period(probe) < 1
 
     def _advance(self, inputs, slots, is_batched, n_steps):
         try:
