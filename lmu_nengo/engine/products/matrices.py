@@ -13,6 +13,7 @@ from lmu_nengo.engine.values import Value
 WORTHWHILE = 0.5  # structure is used if it saves this share of a dense product
 SMALL = 512  # elements of a product that is as cheap if it is dense
 LONGEST_BLOCKS = {0: 32, 4096: 64}  # from so many neurons on: what XLA sums fastest
+WIDE = 2**14  # elements of a dense matrix
 FEW, LARGE = 2, 2**16  # summands of a row, and elements of a matrix that adds them
 LANES, OVERHEAD = 8, 4  # numbers computed at once; further work for each row, in numbers
 
@@ -202,7 +203,9 @@ def _dense(matrix, zero):
     sources = matrix.filled(matrix.shape, (matrix.rows, matrix.cols), zero)
 
     def product(array, x):
-        return Value(array @ x)
+        if array.size < WIDE:
+            return Value(array @ x)
+        return Value(x @ array.T)  # in a batch, several times faster if it is large
 
     return sources, product
 
