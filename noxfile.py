@@ -1,4 +1,4 @@
-"""Test jobs: each target, the engine by Nengo's own tests, the package that is published."""
+"""Test jobs: each target, the engine by Nengo's own tests, the published package."""
 
 import re
 import shutil
