@@ -1,5 +1,6 @@
 """Python functions of nodes."""
 
+import functools
 from collections.abc import Callable
 
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ def jax_function(function: Callable) -> Callable:
     Returns
     -------
     function : callable
-        The same function. In other simulators it is called like any other.
+        A function that does the same. In other simulators it is called like any other.
 
     Examples
     --------
@@ -38,8 +39,13 @@ def jax_function(function: Callable) -> Callable:
     >>> with nengo.Network() as network:
     ...     node = nengo.Node(square, size_in=1, size_out=1)
     """
-    function.is_jax_function = True
-    return function
+
+    @functools.wraps(function)
+    def marked(*args):
+        return function(*args)
+
+    marked.is_jax_function = True
+    return marked
 
 
 @register(SimProbe)

@@ -187,6 +187,29 @@ def test_jax_functions_are_compiled():
     assert np.allclose(sim.data[probe][:, 0], delayed**2 + t, rtol=1e-10)
 
 
+class Scaled:
+    """An object with methods that are functions of nodes."""
+
+    scale = 3
+
+    def by_scale(self, t, x):
+        return self.scale * x
+
+
+@pytest.mark.parametrize("function", [Scaled().by_scale, lambda t, x: jnp.tanh(x)])
+def test_a_marked_function_is_left_as_it_is(function):
+    marked = engine.jax_function(function)
+    assert not hasattr(function, "is_jax_function")
+    network, probe = connected(marked, 2)
+    results = []
+    for simulator in nengo.Simulator, engine.Simulator:
+        with simulator(network, progress_bar=False) as sim:
+            sim.run_steps(50)
+            results.append(np.array(sim.data[probe]))
+    assert np.abs(results[0]).max() > 0.1
+    assert np.allclose(*results, rtol=1e-5)
+
+
 def failing(error):
     def function(t, x):
         if t > 0.0495:
