@@ -13,9 +13,10 @@ from nengo.builder.signal import Signal
 
 from lmu_nengo.engine.calls import called, chained
 from lmu_nengo.engine.inputs import Callback, Fed, Functions, StepNumber
+from lmu_nengo.engine.products.grouping import group
 from lmu_nengo.engine.products.layout import Layout
 from lmu_nengo.engine.products.matrices import find_layout, plan
-from lmu_nengo.engine.products.merging import LinearInc, merge
+from lmu_nengo.engine.products.merging import LinearInc, merge, schedule
 from lmu_nengo.engine.registry import lowering, register
 from lmu_nengo.engine.values import Unit, Values, unit_of
 
@@ -62,6 +63,8 @@ class Builder:
         Python functions that are called in each step.
     called : dict of {Operator: None}
         The operators that they belong to.
+    places : Places
+        Where Nengo's signals are.
     functions : Functions
         Python functions of time alone, which are called ahead.
     step_number : StepNumber
@@ -88,8 +91,11 @@ class Builder:
         self.constants: dict[Any, Callable] = {}
         self.layouts: dict[Unit, Layout] = {}
         self.called = called(order)
-        dependents = chained(order, dependents)
-        feeds = list(map(Feed, fed))
+        rounds = schedule(order, chained(order, dependents))
+        order, self.places = group(order, rounds, self.called.__contains__)
+        origins = {op: getattr(op, "origin", op) for op in order}
+        self.called = dict.fromkeys(op for op in order if origins[op] in self.called)
+        feeds = [Feed(self.places.signal(signal)) for signal in fed]
         bases = dict.fromkeys(
             signal.base for op in (*feeds, *order) for signal in op.all_signals
         )
@@ -103,7 +109,7 @@ class Builder:
             if Unit(base, 0, base.size) not in self._written[base]:
                 self._starts[base] = position
                 position += len(flat_values(base))
-        merged = merge(order, dependents, self.is_constant_signal, self.source_of)
+        merged = merge(order, rounds, self.is_constant_signal, self.source_of)
         self.operators = [*feeds, *merged]  # Nengo's graph does not know the feeds
         cuts = {base: {0, base.size} for base in bases if not base.sparse}
         for op in self.operators:
@@ -282,7 +288,8 @@ class Program:
     """
 
     def __init__(self, builder: Builder, outputs: list):
-        self.builder, self.outputs = builder, outputs
+        self.builder = builder
+        self.outputs = [builder.places.signal(signal) for signal in outputs]
         self._steps = [lowering(op)(op, builder) for op in builder.operators]
         self.state: list[Unit] = []
         jax.eval_shape(self._find_state)
@@ -353,9 +360,16 @@ class Program:
         state : list of ndarray
             One for each unit of ``state``.
         """
+
+        def values_at(base):
+            members = self.builder.places.members.get(base)
+            if members is None:
+                return values_of(base)
+            return np.concatenate(list(map(values_of, members)), axis=-1)
+
         state = []
         for unit in self.state:
-            flat = values_of(unit.base)[..., unit.start : unit.stop]
+            flat = values_at(unit.base)[..., unit.start : unit.stop]
             layout = self.builder.layouts.get(unit)
             array = flat if layout is None else layout.pack(flat, flat.ndim - 1)
             state.append(array.astype(self.builder.dtype_of(unit.base)))

@@ -193,7 +193,8 @@ class Simulator(NengoSimulator):
             self._signals.reset(signal)
         rngs = self._random_generators()
         for part in self._host_parts:
-            part.reset(rngs.get(part.op, [None] * (self.minibatch_size or 1)))
+            op = getattr(part.op, "origin", part.op)
+            part.reset(rngs.get(op, [None] * (self.minibatch_size or 1)))
         self._load_state({})
         self._n_steps, self._time = 0, 0.0
         self._rate = 1000.0  # steps per second
@@ -239,6 +240,11 @@ class Simulator(NengoSimulator):
                 shape = (*values.shape[:-1], unit.base.size)
                 carried[unit.base] = np.broadcast_to(initial, shape).copy()
             carried[unit.base][..., unit.start : unit.stop] = values
+        for merged, bases in self._program.builder.places.members.items():
+            if merged in carried:
+                stops = np.cumsum([base.size for base in bases])[:-1]
+                parts = np.split(carried.pop(merged), stops, axis=-1)
+                carried.update(zip(bases, parts, strict=True))
         return carried
 
     def __getstate__(self):
@@ -480,7 +486,8 @@ class Simulator(NengoSimulator):
                 problem = f"must be finite, but {n_bad} values are not"
             if problem:
                 raise ValidationError(f"the data for {node} {problem}.", "data", self)
-            source = self._sources[unit_of(self.model.sig[node]["out"])]
+            signal = self._program.builder.places.signal(self.model.sig[node]["out"])
+            source = self._sources[unit_of(signal)]
             given[source] = np.moveaxis(values, 1, 0) if batch else values
         return given
 

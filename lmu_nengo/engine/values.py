@@ -275,6 +275,8 @@ class Values:
         elif where.stop - where.start == 1:
             part = parts[where][0]
             parts[where] = [part._replace(terms=(*part.terms, value))]
+        elif not any(part.terms for part in parts[where]):
+            parts[where] = [Part(unit.start, unit.stop, (value,))]
         else:
             flat = value.flat()
             parts[where] = [

@@ -293,20 +293,24 @@ def _from_blocks(matrix, layout, zero):
 
         return sources, product
 
-    combine = _collect(rows, m)
     places = blocks, i, within
-    sources = matrix.filled((shape[0], rows.shape[1], shape[1]), places, zero)
-    if rows.shape[1] == 1:
-        sources = sources[:, 0]
-
-        def product(array, x):
-            return Value(combine(jnp.einsum("bk,bk->b", array, gather(x, used))))
-    else:
+    sources = matrix.filled((*rows.shape, shape[1]), places, zero)
+    pairs = rows >= 0  # of a block and a row
+    if rows.shape[1] > 1 and 2 * pairs.sum() > rows.size:
+        combine = _collect(rows, m)
 
         def product(array, x):
             return Value(combine(jnp.einsum("brk,bk->br", array, gather(x, used))))
 
-    return sources, product
+        return sources, product
+
+    block_of_pair = used[np.nonzero(pairs)[0]]
+    combine = _collect(rows[pairs], m)
+
+    def product(array, x):
+        return Value(combine(jnp.einsum("pk,pk->p", array, gather(x, block_of_pair))))
+
+    return sources[pairs], product
 
 
 def _collect(rows, m):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import numpy as np
+from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import (
     BsrDotInc,
     Copy,
@@ -12,10 +13,13 @@ from nengo.builder.operator import (
     Operator,
     SparseDotInc,
 )
+from nengo.builder.processes import SimProcess
 from scipy.sparse import bsr_array
 
-from lmu_nengo.engine.products.matrices import SMALL, Matrix
+from lmu_nengo.engine.products.matrices import Matrix
 from lmu_nengo.engine.values import Unit, elements_of, unit_of
+
+OVERHEAD = 1000  # multiplications that take as long as it takes to start a product
 
 
 class LinearInc(Operator):
@@ -129,18 +133,58 @@ def is_linear(op: Operator, is_constant: Callable) -> bool:
     return unit_of(op.reads[-1]) is not None and unit_of(op.incs[0]) is not None
 
 
-def heights(order: list[Operator], dependents: dict) -> dict[Operator, int]:
-    """The longest path from each operator to one on which nothing depends."""
-    height: dict[Operator, int] = {}
-    for op in reversed(order):
-        height[op] = 1 + max(
-            (height[d] for d in dependents.get(op, ()) if d in height), default=-1
-        )
-    return height
+def schedule(order: list[Operator], dependents: dict) -> dict[Operator, int]:
+    """
+    Give each operator a round, so that equal ones fall into the same.
+
+    Parameters
+    ----------
+    order : list of Operator
+        Nengo's operators, each after those on which it depends.
+    dependents : dict
+        The operators that depend on each.
+
+    Returns
+    -------
+    rounds : dict of {Operator: int}
+        Operators of one round do not depend on each other. Neurons wait until there is
+        nothing else to do, and synapses until there are no neurons.
+    """
+    waiting = dict.fromkeys(order, 0)
+    for op in order:
+        for dependent in dependents.get(op, ()):
+            if dependent in waiting:
+                waiting[dependent] += 1
+    ready: list[list[Operator]] = [[] for _ in range(4)]
+    for op in order:
+        if waiting[op] == 0:
+            ready[_turn(op)].append(op)
+    rounds: dict[Operator, int] = {}
+    number = 0
+    while any(ready):
+        turn = next(i for i, ops in enumerate(ready) if ops)
+        ops, ready[turn] = ready[turn], []
+        rounds.update(dict.fromkeys(ops, number))
+        number += 1
+        for op in ops:
+            for dependent in dependents.get(op, ()):
+                if dependent in waiting:
+                    waiting[dependent] -= 1
+                    if waiting[dependent] == 0:
+                        ready[_turn(dependent)].append(dependent)
+    return rounds
+
+
+def _turn(op):
+    if isinstance(op, SimNeurons):
+        return 2
+    if isinstance(op, SimProcess):
+        return 0 if op.input is None else 3
+    return 1 if isinstance(op, DotInc | ElementwiseInc) else 0
 
 
 def merge(
-    order: list[Operator], dependents: dict, is_constant: Callable, source_of: Callable
+    order: list[Operator], rounds: dict, is_constant: Callable, source_of: Callable
 ) -> list[Operator]:
     """
     Merge products that read and increment the same bases and can be computed together.
@@ -149,8 +193,8 @@ def merge(
     ----------
     order : list of Operator
         Nengo's operators, each after those on which it depends.
-    dependents : dict
-        The operators that depend on each.
+    rounds : dict of {Operator: int}
+        As `schedule` gives them.
     is_constant : function
         Whether a signal is never written.
     source_of : function
@@ -161,18 +205,17 @@ def merge(
     operators : list of Operator
         Each after those on which it depends; products are `LinearInc`.
     """
-    height = heights(order, dependents)
     groups = defaultdict(list)
     for op in order:
         if is_linear(op, is_constant):
             x, y = unit_of(op.reads[-1]), unit_of(op.incs[0])
-            groups[height[op], x.base, y.base].append(op)
+            groups[rounds[op], x.base, y.base].append(op)
         else:
             groups[op].append(op)
     merged = []
     for key, group in groups.items():
         if not isinstance(key, tuple):
-            merged.append((height[key], key))
+            merged.append((rounds[key], key))
         elif len(group) > 1 and _is_worthwhile(product := LinearInc(group, source_of)):
             merged.append((key[0], product))
         else:
@@ -183,14 +226,15 @@ def merge(
                 ):
                     op = product
                 merged.append((key[0], op))
-    return [op for _, op in sorted(merged, key=lambda pair: -pair[0])]
+    return [op for _, op in sorted(merged, key=lambda pair: pair[0])]
 
 
 def _is_worthwhile(product):
     """Whether one product is about as cheap as the several that it consists of."""
     if _has_duplicates(product):
         return False
-    return product.matrix.cost() <= max(SMALL, 2 * len(product.matrix.rows))
+    apart = 2 * len(product.matrix.rows) + OVERHEAD * len(product.operators)
+    return product.matrix.cost() <= apart
 
 
 def _has_duplicates(product):
