@@ -10,7 +10,7 @@ from rich.table import Table
 from experiments._lib.command_line import console
 from lmu_nengo.io import write_atomically
 
-PACKAGES = ("lmu-nengo", "nengo", "nengo-dl", "numpy", "scipy", "tensorflow")
+PACKAGES = ("jax", "lmu-nengo", "nengo", "nengo-dl", "numpy", "scipy", "tensorflow")
 STARTED = time.perf_counter()
 
 
