@@ -502,9 +502,9 @@ class Simulator(NengoSimulator):
             )
         if unit_of(self.model.sig[node]["out"]) not in self._sources:
             raise ValidationError(
-                f"cannot be given for {node}, whose function is compiled, or is called in "
-                "each step because it may share state with others. Make its output a "
-                "constant.",
+                f"cannot be given for {node}, whose output is computed in the program, or "
+                "by a function that is called in each step because it may share state with "
+                "others. Make its output a constant.",
                 "data",
                 self,
             )
