@@ -486,10 +486,13 @@ class Simulator(NengoSimulator):
                 problem = f"must be finite, but {n_bad} values are not"
             if problem:
                 raise ValidationError(f"the data for {node} {problem}.", "data", self)
-            signal = self._program.builder.places.signal(self.model.sig[node]["out"])
-            source = self._sources[unit_of(signal)]
+            source = self._sources[self._output_of(node)]
             given[source] = np.moveaxis(values, 1, 0) if batch else values
         return given
+
+    def _output_of(self, node):
+        """Where the output of a node is in the program."""
+        return unit_of(self._program.builder.places.signal(self.model.sig[node]["out"]))
 
     def _check_node(self, node):
         is_node = isinstance(node, nengo.Node) and node in self.model.sig
@@ -500,7 +503,7 @@ class Simulator(NengoSimulator):
                 "data",
                 self,
             )
-        if unit_of(self.model.sig[node]["out"]) not in self._sources:
+        if self._output_of(node) not in self._sources:
             raise ValidationError(
                 f"cannot be given for {node}, whose output is computed in the program, or "
                 "by a function that is called in each step because it may share state with "
