@@ -15,7 +15,7 @@ SMALL = 512  # elements of a product that is as cheap if it is dense
 LONGEST_BLOCKS = {0: 32, 4096: 64}  # from so many neurons on: what XLA sums fastest
 WIDE = 2**14  # elements of a dense matrix
 FEW, LARGE = 2, 2**16  # summands of a row, and elements of a matrix that adds them
-LANES, OVERHEAD = 8, 4  # numbers computed at once; further work for each row, in numbers
+LANES, OVERHEAD = 8, 32  # numbers computed at once; further work for each row, in numbers
 
 
 class Matrix:
@@ -110,13 +110,15 @@ def find_layout(labels: np.ndarray) -> Layout | None:
     groups = np.split(np.roll(order, -n_free), np.cumsum(sizes)[:-1])
     longest = min(LONGEST_BLOCKS[4096 if len(labels) >= 4096 else 0], sizes.max())
 
-    def cost(length):
-        lanes = -(-length // LANES) * LANES
-        return (-(-sizes // length)).sum() * (lanes + OVERHEAD)
+    def n_rows(length):
+        return (-(-sizes // length)).sum()
 
-    length = min(range(longest, 0, -1), key=cost)
-    layout = Layout([g[i : i + length] for g in groups for i in range(0, len(g), length)])
-    return layout if layout.index.size <= 2 * layout.size else None
+    def cost(length):
+        return n_rows(length) * (-(-length // LANES) * LANES + OVERHEAD)
+
+    lengths = [k for k in range(longest, 0, -1) if n_rows(k) * k <= 2 * len(labels)]
+    length = min(lengths, key=cost)
+    return Layout([g[i : i + length] for g in groups for i in range(0, len(g), length)])
 
 
 def number(groups: np.ndarray, members: np.ndarray, n_groups: int):
