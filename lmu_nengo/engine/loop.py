@@ -63,7 +63,8 @@ class Loop:
         n_sequences, outputs = self.n_sequences or 1, self.program.outputs
         size = 0
         for source in self.inputs:
-            n = n_sequences if source.is_batched else 1
+            may_vary = source.is_batched or source.unit is not None  # given as data
+            n = n_sequences if may_vary else 1
             size += capacity * n * math.prod(source.shape)
         for signal, length in zip(outputs, self._lengths(capacity), strict=True):
             size += length * n_sequences * signal.size

@@ -75,6 +75,8 @@ class Builder:
         Functions that make the arrays that do not change, by key.
     layouts : dict of {Unit: Layout}
         The order in which signals of neurons are kept.
+    carried_instead : dict of {Signal: tuple}
+        For what is carried instead of a part of a base, that part and how it is computed.
     cuts : dict of {Signal: list of int}
         Where the initial values of a base are divided.
     """
@@ -90,6 +92,7 @@ class Builder:
         self.sequence = Signal(np.array(0), name="number of the sequence")
         self.constants: dict[Any, Callable] = {}
         self.layouts: dict[Unit, Layout] = {}
+        self.carried_instead: dict[Signal, tuple[Unit, Callable]] = {}
         self.called = called(order)
         rounds = schedule(order, chained(order, dependents))
         order, self.places = group(order, rounds, self.called.__contains__)
@@ -207,6 +210,31 @@ class Builder:
             return arrays
 
         return call
+
+    def instead_of(self, signal: Signal, recover: Callable) -> Signal:
+        """
+        Carry other numbers than those of a signal from step to step.
+
+        Parameters
+        ----------
+        signal : Signal
+            A contiguous signal, which starts with the same values.
+        recover : function
+            Computes the values of the signal from those that are carried, element by
+            element; it takes arrays of NumPy and of JAX.
+
+        Returns
+        -------
+        carried : Signal
+            A signal of the same shape.
+        """
+        carried = Signal(np.array(signal.initial_value), name=f"instead of {signal.name}")
+        unit = unit_of(carried)
+        self.cuts[carried], self._written[carried] = [0, carried.size], [unit]
+        if (layout := self.layouts.get(unit_of(signal))) is not None:
+            self.layouts[unit] = layout
+        self.carried_instead[carried] = unit_of(signal), recover
+        return carried
 
     def dtype_of(self, signal):
         """The type in which the values of a signal are computed."""
@@ -362,6 +390,9 @@ class Program:
         """
 
         def values_at(base):
+            if base in self.builder.carried_instead:
+                unit, _ = self.builder.carried_instead[base]
+                return values_at(unit.base)[..., unit.start : unit.stop]
             members = self.builder.places.members.get(base)
             if members is None:
                 return values_of(base)

@@ -232,15 +232,18 @@ class Simulator(NengoSimulator):
 
     def _carried(self):
         """The values of what is carried, of shape (size,) or (minibatch_size, size)."""
-        carried = {}
+        carried, builder = {}, self._program.builder
         for unit, array in zip(self._program.state, self._state, strict=True):
             values = self._program.unpack_state(unit, self._devices.get(array))
+            if unit.base in builder.carried_instead:
+                unit, recover = builder.carried_instead[unit.base]
+                values = recover(np.asarray(values))
             if unit.base not in carried:
                 initial = np.ravel(unit.base.initial_value).astype(values.dtype)
                 shape = (*values.shape[:-1], unit.base.size)
                 carried[unit.base] = np.broadcast_to(initial, shape).copy()
             carried[unit.base][..., unit.start : unit.stop] = values
-        for merged, bases in self._program.builder.places.members.items():
+        for merged, bases in builder.places.members.items():
             if merged in carried:
                 stops = np.cumsum([base.size for base in bases])[:-1]
                 parts = np.split(carried.pop(merged), stops, axis=-1)

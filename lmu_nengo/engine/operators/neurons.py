@@ -5,8 +5,8 @@ Where the state of a type includes a random number generator, the function gets 
 [0, 1) instead, one for each neuron.
 """
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from nengo.builder.neurons import SimNeurons
 from nengo.neurons import (
     LIF,
@@ -47,6 +47,21 @@ def sim_neurons(op, builder):
             values.set(signal, array)
         else:
             values.set_unit(unit_of(signal), Value(packed=array, layout=layout))
+
+    if function is spiking_rectified_linear and is_plain:
+        voltage = op.state["voltage"]
+        start = voltage.initial_value.astype(builder.dtype)
+        if unit_of(voltage) and (start >= 0).all() and (start < 1).all():
+            total = builder.instead_of(voltage, _rest)
+
+            def step(values):
+                rest = _rest(read(values, total))
+                y, new = _integrate(op.neurons, builder.dt, read(values, op.J), rest)
+                write(values, op.output, y)
+                write(values, total, new)
+                write(values, voltage, _rest(new))
+
+            return step
 
     def step(values):
         state = {name: read(values, signal) for name, signal in op.state.items()}
@@ -92,9 +107,23 @@ def rectified_linear(neurons, dt, J):
 @register(SpikingRectifiedLinear)
 def spiking_rectified_linear(neurons, dt, J, voltage):
     """Integrate the rectified current; give a spike for each unit."""
-    voltage = jax.lax.optimization_barrier(voltage + jnp.maximum(J, 0) * dt)
-    n_spikes = jnp.floor(voltage)
-    return neurons.amplitude / dt * n_spikes, {"voltage": voltage - n_spikes}
+    output, total = _integrate(neurons, dt, J, voltage)
+    return output, {"voltage": _rest(total)}
+
+
+def _integrate(neurons, dt, J, voltage):
+    """
+    The output and the total, of which the spikes have not been taken off yet.
+
+    To carry the total instead of the voltage saves a pass through the memory: both the
+    output and the next total are computed of it.
+    """
+    total = voltage + jnp.maximum(J, 0) * dt
+    return neurons.amplitude / dt * jnp.floor(total), total
+
+
+def _rest(total):
+    return total - (np if isinstance(total, np.ndarray) else jnp).floor(total)
 
 
 @register(Sigmoid)
