@@ -4,7 +4,7 @@ import importlib
 import os
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import nengo
 from nengo.exceptions import ValidationError
@@ -15,6 +15,14 @@ from experiments._lib.command_line import console
 MAX_WORKERS = 4
 # Poisson neurons share a random generator; published tasks go beyond the expected input
 HARMLESS = ("Extra state has been modified", "the expected input reaches")
+
+
+def use_all_cores():
+    """Make each core a device of JAX, which divides batches among them, if it can be."""
+    import jax
+
+    with suppress(RuntimeError):  # JAX is in use already
+        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
 
 
 def run_many(function, arguments, description):

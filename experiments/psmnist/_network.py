@@ -9,6 +9,7 @@ from rich.progress import track
 
 import lmu_nengo
 from experiments._lib.command_line import console
+from experiments._lib.parallel import use_all_cores
 from lmu_nengo import targets
 
 DT = 0.001
@@ -215,6 +216,7 @@ def in_engine(network, pixel, probes, batch, n_steps):
     """Do the same in the compiled engine, for digits of so many steps."""
     from lmu_nengo import engine
 
+    use_all_cores()
     prepared = targets.prepare(network, "jax")
     copy, objects = prepared.network, prepared.objects
     for probe in copy.all_probes:  # the last step only, whatever the rounding of its time

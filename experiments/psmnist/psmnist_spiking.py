@@ -72,7 +72,8 @@ def evaluate(classifier, preset, x_train, x, y, engine):
         lmu_nengo.realize(network, preset.spiking(x_train))
     with network:
         state = nengo.Probe(memory.output, label="coefficients")
-    counter = SpikeCounter(network, [*memory.all_ensembles, hidden])
+    spiking = [*memory.all_ensembles, hidden]
+    counter = SpikeCounter(network, spiking, per_neuron=False)
     started = time.perf_counter()
     values = run([output, state, *counter.probes], "spiking memory")
     seconds = (time.perf_counter() - started) / len(x)

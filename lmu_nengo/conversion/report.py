@@ -150,14 +150,17 @@ class SpikeCounter:
         Whose spikes to count. ``None`` counts those of all spiking ensembles.
     sample_every : float, optional
         Sampling interval of the probes in seconds; ``None`` is every step.
+    per_neuron : bool
+        Whether to count the spikes of each neuron, or only those of all neurons of an
+        ensemble, which is faster.
 
     Attributes
     ----------
     ensembles : list of nengo.Ensemble
         Whose spikes are counted.
     probes : list of nengo.Probe
-        One for each ensemble; its value is the number of spikes of each neuron since the
-        start, divided by ``dt``.
+        One for each ensemble; its value is the number of spikes since the start, of each
+        neuron or of all, divided by ``dt``.
 
     Examples
     --------
@@ -183,6 +186,7 @@ class SpikeCounter:
         network: nengo.Network,
         ensembles: Iterable[nengo.Ensemble] | None = None,
         sample_every: float | None = None,
+        per_neuron: bool = True,
     ):
         if ensembles is None:
             ensembles = [e for e in network.all_ensembles if e.neuron_type.spiking]
@@ -190,17 +194,18 @@ class SpikeCounter:
         with plain_config(), nengo.Network(seed=0, add_to_container=False) as counting:
             counting.label = "spike counter"
             self.probes = [
-                nengo.Probe(self._sum(ens), sample_every=sample_every)
+                nengo.Probe(self._sum(ens, per_neuron), sample_every=sample_every)
                 for ens in self.ensembles
             ]
         network.networks.append(counting)
 
     @staticmethod
-    def _sum(ensemble):
-        """Add a node that holds the number of each neuron's spikes so far, over dt."""
+    def _sum(ensemble, per_neuron):
+        """Add a node that holds the number of spikes so far, over dt."""
         n_neurons, kind = ensemble.n_neurons, ensemble.neuron_type
         per_spike = 1 / getattr(kind, "amplitude", 1)
-        total = nengo.Node(size_in=n_neurons)
+        ones = 1.0 if per_neuron else np.ones((1, n_neurons))
+        total = nengo.Node(size_in=n_neurons if per_neuron else 1)
         if kind.negative:  # count negative spikes as well
             both = nengo.Ensemble(
                 2 * n_neurons,
@@ -214,19 +219,21 @@ class SpikeCounter:
                 nengo.Connection(
                     ensemble.neurons, half, transform=sign * per_spike, synapse=None
                 )
-                nengo.Connection(half, total, synapse=None)
+                nengo.Connection(half, total, transform=ones, synapse=None)
         else:
-            nengo.Connection(ensemble.neurons, total, transform=per_spike, synapse=None)
+            nengo.Connection(
+                ensemble.neurons, total, transform=per_spike * ones, synapse=None
+            )
         nengo.Connection(total, total, synapse=0)  # one step
         return total
 
     def counts(self, data: Mapping, dt: float) -> dict:
         """
-        Spikes of each neuron since the start.
+        Spikes since the start, of each neuron or of all.
 
         Parameters
         ----------
-        data : Mapping of {nengo.Probe: ndarray of shape (..., n_samples, n_neurons)}
+        data : Mapping of {nengo.Probe: ndarray of shape (..., n_samples, size)}
             What the probes recorded: ``sim.data`` of any simulator, or the result of
             NengoDL's ``sim.predict``. The last sample counts.
         dt : float
@@ -234,14 +241,15 @@ class SpikeCounter:
 
         Returns
         -------
-        counts : dict of {nengo.Ensemble: ndarray of shape (..., n_neurons)}
-            Whole numbers; zeros before the first sample.
+        counts : dict of {nengo.Ensemble: ndarray of shape (..., size)}
+            Whole numbers; zeros before the first sample. ``size`` is the number of neurons,
+            or 1.
         """
         found = {}
         for ens, probe in zip(self.ensembles, self.probes, strict=True):
             values = np.asarray(data[probe], dtype=np.float64)
             if values.size == 0:
-                values = np.zeros((1, ens.n_neurons))
+                values = np.zeros((1, probe.size_in))
             found[ens] = np.rint(values[..., -1, :] * dt)
         return found
 

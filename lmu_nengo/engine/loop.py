@@ -15,6 +15,7 @@ from lmu_nengo.engine.program import Program
 CAPACITIES = 1, 64, 1024, 16384  # a loop is compiled for so many steps, and runs fewer too
 CHUNK_BYTES = 2**25  # of inputs and outputs of one run of a loop
 GROUP_SIZE = 50_000  # elements of the largest signal, in the processor's cache
+FEW = 16  # sequences that would not be worth a group
 WIDTH = "xla_cpu_prefer_vector_width"  # XLA takes 256 bits even where there are 512
 _COMPILED: dict[str, object] = {}  # by the hash of the program's text
 
@@ -199,7 +200,9 @@ class Loop:
         if self.program.builder.callbacks or not self.devices.is_processor:
             return batch
         largest = max((unit.stop - unit.start for unit in self.program.state), default=1)
-        most = max(1, GROUP_SIZE // largest)
+        most = GROUP_SIZE // largest
+        if most < FEW:  # XLA's own threads pay
+            return batch
         return max(
             size for size in range(1, batch + 1) if batch % size == 0 and size <= most
         )
