@@ -98,21 +98,31 @@ def group(order: list[Operator], rounds: dict, is_called) -> tuple[list[Operator
         Where their signals are.
     """
     places = Places()
-    groups = defaultdict(list)
+    runs = []
+    equal = defaultdict(dict)
     for op in order:
         if not is_called(op) and (key := _kind(op)) is not None:
-            groups[key, rounds[op]].append(op)
-    merged, replaced = {}, set()
-    runs = [run for ops in groups.values() for run in _arrange(ops, places, _roles)]
-    for role in 1, 0:  # what products write that read the same, and the other way round
-        for ops in _products(order, rounds, places, 1 - role).values():
-            _arrange(ops, places, lambda op: [_ends(op)[role]])  # noqa: B023
-    copies = defaultdict(list)
+            equal[key, rounds[op]][op] = _roles(op)
+    for signals in equal.values():
+        runs += _arrange(signals, places)
+    for end in 0, 1:  # what products write that read the same, and the other way round
+        shared, seen = defaultdict(dict), set()
+        for op in order:
+            if type(op) is DotInc and op.X.ndim == op.Y.ndim == 1:
+                ends = op.X, op.Y
+                base, other = places.signal(ends[end]).base, ends[1 - end]
+                if other not in seen:
+                    shared[base, rounds[op]][op] = [other]
+                    seen.add(other)
+        for signals in shared.values():
+            _arrange(signals, places)
+    copies = defaultdict(dict)
     for op in order:
         if _is_copy(op):
-            copies[places.signal(op.dst).base, rounds[op]].append(op)
-    for ops in copies.values():
-        runs += _arrange(ops, places, lambda op: [op.dst, op.src])
+            base = places.signal(op.dst).base
+            copies[base, rounds[op]][op] = [op.dst, op.src]
+    for signals in copies.values():
+        runs += _arrange(signals, places)
     merged = {run[0]: run for run in runs}
     replaced = {op for run in runs for op in run[1:]}
 
@@ -131,7 +141,8 @@ def group(order: list[Operator], rounds: dict, is_called) -> tuple[list[Operator
 def _kind(op):
     """What must be equal so that operators can be one; None if they cannot."""
     if isinstance(op, SimNeurons) and not op.state_extra:
-        return SimNeurons, op.neurons
+        is_plain = all(signal.shape == op.J.shape for signal in op.sets)
+        return (SimNeurons, op.neurons) if is_plain else None
     if isinstance(op, SimProcess) and isinstance(op.process, LinearFilter):
         is_first_order = len(op.state) == 1 and len(op.state["X"].initial_value) == 1
         is_plain = op.input is not None and op.input.ndim == 1
@@ -147,19 +158,6 @@ def _roles(op):
     return [op.input, op.output, op.state["X"]]
 
 
-def _ends(op):
-    return op.reads[-1], op.incs[0]
-
-
-def _products(order, rounds, places, role):
-    """Products whose one end (0: what is read, 1: what is written) is in the same base."""
-    groups = defaultdict(list)
-    for op in order:
-        if type(op) is DotInc and op.reads[-1].ndim == op.incs[0].ndim == 1:
-            groups[places.signal(_ends(op)[role]).base, rounds[op]].append(op)
-    return groups
-
-
 def _is_copy(op):
     return (
         isinstance(op, Copy)
@@ -171,9 +169,16 @@ def _is_copy(op):
     )
 
 
-def _arrange(ops, places, roles):
+def _arrange(signals, places):
     """
     Put the signals of operators side by side, in the same order in each role.
+
+    Parameters
+    ----------
+    signals : dict of {Operator: list of Signal}
+        For each operator, its signals by role.
+    places : Places
+        Where they are put.
 
     Returns
     -------
@@ -181,8 +186,8 @@ def _arrange(ops, places, roles):
         Operators for which this is possible, in this order.
     """
     rows, alike = {}, defaultdict(list)
-    for op in ops:
-        rows[op] = [places.signal(signal) for signal in roles(op)]
+    for op, row in signals.items():
+        rows[op] = [places.signal(signal) for signal in row]
         if None not in map(unit_of, rows[op]):
             # bases that have their place already, and None for those that may be moved
             fixed = [None if _is_free(s, places) else s.base for s in rows[op]]
@@ -198,8 +203,8 @@ def _arrange(ops, places, roles):
                 for i, column in enumerate(zip(*map(rows.get, run), strict=True))
                 if i not in stay
             ]
-            signals = [signal for column in columns for signal in column]
-            if len(run) > 1 and len(set(signals)) == len(signals):
+            moved = [signal for column in columns for signal in column]
+            if len(run) > 1 and len(set(moved)) == len(moved):
                 for column in columns:
                     places.put(list(column))
                 runs.append(run)
