@@ -10,6 +10,7 @@ import numpy as np
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import Operator
 from nengo.builder.signal import Signal
+from nengo.neurons import RectifiedLinear
 
 from lmu_nengo.engine.calls import called, chained
 from lmu_nengo.engine.inputs import Callback, Fed, Functions, StepNumber
@@ -274,6 +275,7 @@ class Builder:
             or self._layout_by(unit_of(op.output), "x", 1)
         )
         if layout is not None:
+            layout.is_costly |= not isinstance(op.neurons, RectifiedLinear)
             for unit in map(unit_of, (op.J, *op.sets)):
                 if unit.stop - unit.start == layout.size:
                     self.layouts[unit] = layout

@@ -28,7 +28,13 @@ class Layout:
         ``(n_blocks, block_size)``.
     size : int
         Number of neurons.
+    is_costly : bool
+        Whether the neurons take exponentials and the like. In a batch, XLA then sums their
+        output as it is; otherwise it computes the output once more, in another order,
+        sequence by sequence, so that the sum is faster.
     """
+
+    is_costly = False
 
     def __init__(self, blocks: list[np.ndarray]):
         self.size = sum(len(block) for block in blocks)

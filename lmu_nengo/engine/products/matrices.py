@@ -302,7 +302,10 @@ def _from_blocks(matrix, layout, zero):
         combine = _collect(rows, m)
 
         def product(array, x):
-            return Value(combine(jnp.einsum("brk,bk->br", array, gather(x, used))))
+            x = gather(x, used)
+            if layout.is_costly:
+                return Value(combine(jnp.einsum("bk,brk->br", x, array)))
+            return Value(combine(jnp.einsum("brk,bk->br", array, x)))
 
         return sources, product
 
@@ -310,7 +313,9 @@ def _from_blocks(matrix, layout, zero):
     combine = _collect(rows[pairs], m)
 
     def product(array, x):
-        return Value(combine(jnp.einsum("pk,pk->p", array, gather(x, block_of_pair))))
+        x = gather(x, block_of_pair)
+        pair = (x, array) if layout.is_costly else (array, x)
+        return Value(combine(jnp.einsum("pk,pk->p", *pair)))
 
     return sources[pairs], product
 
