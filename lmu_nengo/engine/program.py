@@ -76,6 +76,8 @@ class Builder:
         Functions that make the arrays that do not change, by key.
     layouts : dict of {Unit: Layout}
         The order in which signals of neurons are kept.
+    aliases : dict of {Unit: Unit}
+        For parts of bases that are not carried, others that always have the same values.
     carried_instead : dict of {Signal: tuple}
         For what is carried instead of a part of a base, that part and how it is computed.
     cuts : dict of {Signal: list of int}
@@ -93,6 +95,7 @@ class Builder:
         self.sequence = Signal(np.array(0), name="number of the sequence")
         self.constants: dict[Any, Callable] = {}
         self.layouts: dict[Unit, Layout] = {}
+        self.aliases: dict[Unit, Unit] = {}
         self.carried_instead: dict[Signal, tuple[Unit, Callable]] = {}
         self.called = called(order)
         rounds = schedule(order, chained(order, dependents))
@@ -237,6 +240,11 @@ class Builder:
         self.carried_instead[carried] = unit_of(signal), recover
         return carried
 
+    def same(self, signal: Signal, other: Signal) -> None:
+        """Carry one signal for two that start and end each step with the same values."""
+        if np.array_equal(np.ravel(signal.initial_value), np.ravel(other.initial_value)):
+            self.aliases[unit_of(signal)] = unit_of(other)
+
     def dtype_of(self, signal):
         """The type in which the values of a signal are computed."""
         is_float = np.issubdtype(signal.dtype, np.floating)
@@ -329,6 +337,7 @@ class Program:
         builder, found = self.builder, {}
 
         def load(unit, layout):
+            unit = builder.aliases.get(unit, unit)
             if builder.is_constant(unit):
                 builder.constant((unit, layout), self._unit_constant(unit, layout))
             else:
@@ -437,6 +446,7 @@ class Program:
         stored = dict(zip(self.state, state, strict=True))
 
         def load(unit, layout):
+            unit = self.builder.aliases.get(unit, unit)
             if unit not in stored:
                 return constants[unit, layout]
             array, kept = stored[unit], layouts.get(unit)

@@ -243,6 +243,14 @@ class Simulator(NengoSimulator):
                 shape = (*values.shape[:-1], unit.base.size)
                 carried[unit.base] = np.broadcast_to(initial, shape).copy()
             carried[unit.base][..., unit.start : unit.stop] = values
+        for unit, other in builder.aliases.items():
+            if other.base in carried:
+                whole = carried.setdefault(
+                    unit.base, np.zeros((*values.shape[:-1], unit.base.size), values.dtype)
+                )
+                whole[..., unit.start : unit.stop] = carried[other.base][
+                    ..., other.start : other.stop
+                ]
         for merged, bases in builder.places.members.items():
             if merged in carried:
                 stops = np.cumsum([base.size for base in bases])[:-1]

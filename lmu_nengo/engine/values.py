@@ -69,6 +69,22 @@ class Value:
         return self._packed
 
 
+class Slice(Value):
+    """A part of a value, which is computed when it is read."""
+
+    def __init__(self, whole: Value, start: int, stop: int):
+        super().__init__()
+        self._whole, self._start, self._stop = whole, start, stop
+
+    def flat(self):
+        """The values of the part, of shape (stop - start,)."""
+        return self._whole.flat()[self._start : self._stop]
+
+    def packed(self, layout):
+        """The values in blocks, of ``layout.shape``."""
+        return layout.pack(self.flat())
+
+
 class Initial(Value):
     """
     The value that a part of a base has when the step begins.
@@ -144,10 +160,9 @@ class Values:
         for cut in unit.start, unit.stop:
             for i, (start, stop, terms) in enumerate(parts):
                 if start < cut < stop:
-                    flat = [term.flat() for term in terms]
                     parts[i : i + 1] = [
-                        Part(start, cut, tuple(Value(x[: cut - start]) for x in flat)),
-                        Part(cut, stop, tuple(Value(x[cut - start :]) for x in flat)),
+                        Part(a, b, tuple(Slice(t, a - start, b - start) for t in terms))
+                        for a, b in ((start, cut), (cut, stop))
                     ]
                     break
         first = next(i for i, part in enumerate(parts) if part.start == unit.start)

@@ -11,8 +11,17 @@ from lmu_nengo.engine.registry import register
 @register(LinearFilter)
 def linear_filter(op, builder):
     """Filter the input."""
-    advance = filtered(op.process, op.state["X"], op.input.shape, builder)
+    X, shape = op.state["X"], op.input.shape
+    advance = filtered(op.process, X, shape, builder)
+    system = system_of(op.process, X, shape, builder.dt)
+    if isinstance(system, LinearFilter.OneX) and op.mode == "update":
+        builder.same(op.output, X)
     return lambda values: write(values, op, advance(values, values.read(op.input)))
+
+
+def system_of(synapse: LinearFilter, X, shape: tuple[int, ...], dt: float):
+    """Nengo's own step of a linear filter, which has the matrices."""
+    return synapse.make_step(shape, shape, dt, None, {"X": np.array(X.initial_value)})
 
 
 def filtered(synapse: LinearFilter, X, shape: tuple[int, ...], builder):
@@ -37,9 +46,7 @@ def filtered(synapse: LinearFilter, X, shape: tuple[int, ...], builder):
     advance : function
         ``advance(values, u)`` sets the state, and returns the output.
     """
-    system = synapse.make_step(
-        shape, shape, builder.dt, None, {"X": np.array(X.initial_value)}
-    )
+    system = system_of(synapse, X, shape, builder.dt)
     if isinstance(system, LinearFilter.NoX):
         return lambda values, u: system.d * u
 
