@@ -1,6 +1,6 @@
 """A long short-term memory, for hybrids and for comparison."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import nengo
 import numpy as np
@@ -193,7 +193,9 @@ class LSTMSequence(Sequence):
 
         return step
 
-    def make_jax_step(self, shape_in, shape_out, dt):
+    def make_jax_step(
+        self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], dt: float
+    ) -> Callable:
         """Do the same in `lmu_nengo.engine`."""
         import jax
         import jax.numpy as jnp

@@ -1,5 +1,7 @@
 """Regularization as Nengo processes: dropout and Gaussian noise."""
 
+from collections.abc import Callable
+
 import nengo
 from nengo.exceptions import ValidationError
 from nengo.params import NumberParam
@@ -33,7 +35,9 @@ class TrainingOnly(nengo.Process):
             )
         return lambda t, x: x
 
-    def make_jax_step(self, shape_in, shape_out, dt):
+    def make_jax_step(
+        self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], dt: float
+    ) -> Callable:
         """Pass the input on, in `lmu_nengo.engine`."""
         return lambda t, x: (x, {})
 

@@ -1,6 +1,6 @@
 """Processes that know whole sequences, with parameters to train."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import nengo
 import numpy as np
@@ -173,7 +173,9 @@ class Only(Sequence):
 
         return step
 
-    def make_jax_step(self, shape_in, shape_out, dt):
+    def make_jax_step(
+        self, shape_in: tuple[int, ...], shape_out: tuple[int, ...], dt: float
+    ) -> Callable:
         """Do the same in `lmu_nengo.engine`."""
         import jax.numpy as jnp
 
