@@ -402,7 +402,13 @@ def parse_list(allowed):
     callback=parse_list(("tasks", *GROWTH)),
     help="What to time.",
 )
-@click.option("--steps", default=20000, show_default=True, help="Most steps of a turn.")
+@click.option(
+    "--only",
+    metavar="TEXT",
+    default="",
+    help='Networks to time: those whose title contains it, such as "LIF, batch 100".',
+)
+@click.option("--steps", default=100000, show_default=True, help="Most steps of a turn.")
 @click.option("--limit", default=2.0, show_default=True, help="Most seconds of a turn.")
 @click.option("--record", default=20000, show_default=True, help="Steps of the NRMSE.")
 @click.option("--rounds", default=7, show_default=True, help="Number of rounds.")
@@ -432,7 +438,9 @@ def parse_list(allowed):
     type=click.Path(path_type=Path, exists=True),
     help="JSON file of an earlier run to draw, instead of timing.",
 )
-def main(contestants, parts, device, pythons, quick, out, figure, results, **settings):
+def main(
+    contestants, parts, only, device, pythons, quick, out, figure, results, **settings
+):
     """Take turns; print times, ratios and errors."""
     if results:
         draw(json.loads(results.read_text()), figure or results.with_suffix(".svg"))
@@ -465,7 +473,7 @@ def main(contestants, parts, device, pythons, quick, out, figure, results, **set
             if part != "tasks":
                 click.echo(f"\nGrowth with {part}")
             found[part] = []
-            for task in cases[part]:
+            for task in (task for task in cases[part] if only in str(task)):
                 names = taking_part(contestants, part, task)
                 rounds = (
                     settings["rounds"] if part == "tasks" else min(settings["rounds"], 3)
