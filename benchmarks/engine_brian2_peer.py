@@ -68,9 +68,9 @@ class Contestant:
         brian2.set_device("cpp_standalone", build_on_run=False)
         with np.load(job["arrays"]) as arrays:
             self.arrays = dict(arrays)
-        self.n_steps = job["record"] or job["steps"]
+        self.length = job["record"] or min(job["steps"], len(self.arrays["input"]))
         network, self.build_s = seconds(self.build, options["own_neurons"])
-        duration = self.n_steps * brian2.defaultclock.dt
+        duration = self.length * brian2.defaultclock.dt
         network.run(duration)
         _, self.compile_s = seconds(
             brian2.device.build, directory=self.folder.name, run=False
@@ -85,7 +85,7 @@ class Contestant:
         """Make Brian's objects."""
         brian2, arrays = self.brian2, self.arrays
         brian2.defaultclock.dt = 1 * brian2.ms
-        given = np.resize(arrays["input"], self.n_steps)
+        given = np.resize(arrays["input"], self.length)
         source = brian2.TimedArray(
             np.append(0.0, given).astype(self.dtype), dt=1 * brian2.ms
         )
@@ -148,12 +148,12 @@ class Contestant:
     def run(self, n_steps):
         """Run the program once; return seconds a step."""
         self.brian2.device.run()
-        return self.brian2.device._last_run_time / self.n_steps
+        return self.brian2.device._last_run_time / self.length
 
     def recorded(self):
         """Return the delayed signal of shape (n_steps, 1)."""
         arrays = self.arrays
-        given = np.resize(arrays["input"], self.n_steps)
+        given = np.resize(arrays["input"], self.length)
         return (arrays["readout"] @ self.monitor.x + arrays["direct"] * given)[:, None]
 
 

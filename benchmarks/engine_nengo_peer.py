@@ -65,6 +65,7 @@ class Contestant:
     """
 
     compile_s = None
+    length = None
 
     def __init__(self, job):
         network, self.source, self.probe, _ = build(

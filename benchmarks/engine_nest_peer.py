@@ -29,6 +29,7 @@ class Contestant:
     """
 
     compile_s = 0.0
+    length = None
 
     def __init__(self, job):
         import nest

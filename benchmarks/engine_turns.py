@@ -30,7 +30,8 @@ def serve(start, job):
         it is and returns the seconds that a step took; ``recorded()`` returns what it has
         recorded since its beginning, of shape (n_steps, 1); ``about`` is a text,
         ``build_s`` a number, and so is ``compile_s``, or None if its first run includes
-        compiling.
+        compiling; ``length`` is the number of steps that it runs whatever ``n_steps`` is,
+        or None.
     job : dict
         ``record`` is the number of steps to record, ``steps`` the most steps of a turn,
         ``limit`` the most seconds of it, and ``path`` where to save the record.
@@ -42,7 +43,7 @@ def serve(start, job):
         return
     first = FIRST * contestant.run(FIRST)
     n_steps, step, done = find_length(contestant, job["steps"], job["limit"])
-    rest = job["record"] - FIRST - done
+    rest = job["record"] - done - (0 if contestant.length else FIRST)
     is_recorded = job["record"] > 0 and rest * step < PATIENCE * job["limit"]
     if is_recorded:
         while rest > 0:
@@ -77,6 +78,8 @@ def find_length(contestant, most, limit):
     done : int
         Steps that were run.
     """
+    if contestant.length:
+        return contestant.length, contestant.run(contestant.length), contestant.length
     n_steps, done = FIRST, 0
     while True:
         # some compile again for another number of steps

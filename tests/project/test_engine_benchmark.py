@@ -60,6 +60,8 @@ def test_the_exact_memory_delays_the_signal():
 
 def test_a_turn_ends_at_its_limit():
     class Contestant:
+        length = None
+
         def run(self, n_steps):
             return 2e-3 + 1.0 / n_steps  # seconds a step, with 1 s for each run
 
