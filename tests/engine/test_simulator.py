@@ -8,6 +8,11 @@ from nengo.exceptions import SimulatorClosed, ValidationError
 from lmu_nengo import engine
 
 
+def slow(*values):
+    """Cases that differ little from others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.fixture(scope="module")
 def network():
     """A recurrent population of LIF neurons, whose spikes are chaotic."""
@@ -31,8 +36,10 @@ def run(network, parts, **options):
     return sim.data[network.spikes], sim.data[network.decoded], sim.trange()
 
 
-@pytest.mark.parametrize("minibatch_size", [None, 3])
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "precision, minibatch_size",
+    [("float32", None), slow("float64", None), slow("float32", 3), ("float64", 3)],
+)
 def test_parts_of_a_run_are_the_run_bit_for_bit(network, precision, minibatch_size):
     options = {"precision": precision, "minibatch_size": minibatch_size}
     whole = run(network, [1400], **options)

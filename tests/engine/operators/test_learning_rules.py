@@ -5,6 +5,11 @@ import pytest
 from lmu_nengo import engine
 
 
+def slow(*values):
+    """Cases that differ little from others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def connect_error(pre, post, connection):
     """Give a supervised rule the difference between post and pre."""
     error = nengo.Node(size_in=1)
@@ -69,7 +74,7 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("way", ["optimized", "batch_not_optimized"])
+@pytest.mark.parametrize("way", ["optimized", slow("batch_not_optimized")])
 @pytest.mark.parametrize("name", RULES)
 def test_agrees_with_core(run_both, name, way):
     with nengo.Network(seed=1) as network:

@@ -5,6 +5,12 @@ from nengo.dists import Choice, Uniform
 
 from lmu_nengo import engine
 
+
+def slow(*values):
+    """Cases that differ little from others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 RATES = Uniform(60, 90)
 NEURON_TYPES = {
     "rectified linear": (nengo.RectifiedLinear(amplitude=0.5), RATES),
@@ -52,7 +58,7 @@ def populations(neuron_type, max_rates):
     return network, probes
 
 
-@pytest.mark.parametrize("is_batch", [False, True])
+@pytest.mark.parametrize("is_batch", [False, slow(True)])
 @pytest.mark.parametrize("name", NEURON_TYPES)
 def test_agrees_with_core(run_both, name, is_batch):
     neuron_type, max_rates = NEURON_TYPES[name]

@@ -4,6 +4,11 @@ import pytest
 from nengo.synapses import Triangle
 
 
+def slow(*values):
+    """Cases that differ little from others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 class Doubled(nengo.synapses.Synapse):
     """A synapse in NumPy, with state: twice its input two steps before."""
 
@@ -35,7 +40,7 @@ SYNAPSES = {
 }
 
 
-@pytest.mark.parametrize("way", ["optimized", "batch_not_optimized"])
+@pytest.mark.parametrize("way", ["optimized", slow("batch_not_optimized")])
 @pytest.mark.parametrize("size", [1, 3])
 @pytest.mark.parametrize("name", SYNAPSES)
 def test_agrees_with_core(run_both, name, size, way):

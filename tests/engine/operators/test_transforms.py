@@ -6,6 +6,12 @@ from nengo.transforms import ChannelShape
 
 from lmu_nengo import engine
 
+
+def slow(*values):
+    """Cases that differ little from others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 KERNEL_SIZE = 3, 2
 CHANNELS = 4
 
@@ -32,7 +38,7 @@ def noise(size):
     return nengo.Node(nengo.processes.WhiteNoise(seed=1), size_out=size)
 
 
-@pytest.mark.parametrize("way", ["optimized", "batch"])
+@pytest.mark.parametrize("way", ["optimized", slow("batch")])
 @pytest.mark.parametrize("channels_last", [True, False])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("n_dims", [1, 2])
@@ -79,7 +85,7 @@ SLICES = {
 }
 
 
-@pytest.mark.parametrize("way", ["optimized", "batch_not_optimized"])
+@pytest.mark.parametrize("way", ["optimized", slow("batch_not_optimized")])
 @pytest.mark.parametrize("name", SLICES)
 def test_matrices_of_slices_agree_with_core(run_both, name, way):
     part, rng = SLICES[name], np.random.default_rng(0)

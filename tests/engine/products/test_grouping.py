@@ -9,7 +9,12 @@ import pytest
 from lmu_nengo import engine
 
 
-def many_populations(equal, n_ensembles=24):
+def slow(*values):
+    """Cases that differ little from others."""
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def many_populations(equal, n_ensembles=16):
     """Populations connected at random, by three synapses, of two kinds of neurons."""
     rng = np.random.RandomState(0)
     with nengo.Network(seed=0) as network:
@@ -35,8 +40,10 @@ def operators(sim):
     return Counter(type(op).__name__ for op in sim._program.builder.operators)
 
 
-@pytest.mark.parametrize("optimize", [True, False])
-@pytest.mark.parametrize("equal", [True, False])
+@pytest.mark.parametrize(
+    "equal, optimize",
+    [(True, True), slow(True, False), slow(False, True), (False, False)],
+)
 def test_agrees_with_core(equal, optimize):
     network = many_populations(equal)
     with nengo.Simulator(network, progress_bar=False, optimize=optimize) as core:
