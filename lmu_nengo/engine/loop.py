@@ -16,7 +16,8 @@ CAPACITIES = 1, 64, 1024, 16384  # a loop is compiled for so many steps, and run
 CHUNK_BYTES = 2**25  # of inputs and outputs of one run of a loop
 GROUP_SIZE = 50_000  # elements of the largest signal, in the processor's cache
 FEW = 16  # sequences that would not be worth a group
-WIDTH = "xla_cpu_prefer_vector_width"  # XLA takes 256 bits even where there are 512
+WIDTH = "xla_cpu_prefer_vector_width"  # 256 bits by default, also where there are 512
+MANY = 4096  # elements from which on wider ones pay
 _COMPILED: dict[str, object] = {}  # by the hash of the program's text
 
 
@@ -125,7 +126,8 @@ class Loop:
             batch = self.n_sequences // self.devices.count
             run = self._by_device(is_batched, self._by_group(batch, is_batched))
         lowered = jax.jit(run).lower(*args)
-        options = {WIDTH: 512} if self.devices.is_processor else {}
+        is_wide = self.devices.is_processor and self._largest() >= MANY
+        options = {WIDTH: 512} if is_wide else {}
         if self.program.builder.callbacks:
             return lowered.compile(options)
         types = jax.tree.map(jax.typeof, args)  # the text leaves out what is not used
@@ -196,11 +198,14 @@ class Loop:
 
         return by_group
 
+    def _largest(self):
+        """The number of elements of the largest part of the state, for one sequence."""
+        return max((unit.stop - unit.start for unit in self.program.state), default=1)
+
     def _group_size(self, batch):
         if self.program.builder.callbacks or not self.devices.is_processor:
             return batch
-        largest = max((unit.stop - unit.start for unit in self.program.state), default=1)
-        most = GROUP_SIZE // largest
+        most = GROUP_SIZE // self._largest()
         if most < FEW:  # XLA's own threads pay
             return batch
         return max(

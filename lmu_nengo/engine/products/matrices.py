@@ -14,7 +14,7 @@ WORTHWHILE = 0.5  # structure is used if it saves this share of a dense product
 SMALL = 512  # elements of a product that is as cheap if it is dense
 LONGEST_BLOCKS = {0: 32, 4096: 64}  # from so many neurons on: what XLA sums fastest
 WIDE = 2**14  # elements of a dense matrix
-FEW, LARGE = 2, 2**16  # summands of a row, and elements of a matrix that adds them
+FEW, LARGE = 16, 2**16  # summands of a row, and elements of a matrix that adds them
 LANES, OVERHEAD = 8, 32  # numbers computed at once; further work for each row, in numbers
 
 
