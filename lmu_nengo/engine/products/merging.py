@@ -56,12 +56,6 @@ class LinearInc(Operator):
         shape = self.y.stop - self.y.start, self.x.stop - self.x.start
         self.matrix = Matrix(*map(np.concatenate, (rows, cols, sources)), shape)
 
-    @property
-    def is_one_matrix(self) -> bool:
-        """Whether it is one dense matrix of Nengo's, which can be used as it is."""
-        (op, *others) = self.operators
-        return not others and type(op) is DotInc and unit_of(op.A) is not None
-
 
 def _union(units: list[Unit]) -> Unit:
     starts, stops = [unit.start for unit in units], [unit.stop for unit in units]
