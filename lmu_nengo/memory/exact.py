@@ -65,13 +65,14 @@ class Linear(Realization):
 
 def per_channel(*matrices, n_channels):
     """
-    Return a transform that applies the same matrices to every channel.
+    Return a transform that applies matrices to every channel.
 
     Parameters
     ----------
-    *matrices : ndarray of shape (size_out, size_in of a signal)
-        One for each signal. The transform takes the signals one after the other, and in
-        each of them channel after channel; it adds up the products.
+    *matrices : ndarray of shape ([n_channels,] size_out, size_in of a signal)
+        One for each signal, the same for all channels or one for each of them. The
+        transform takes the signals one after the other, and in each of them channel after
+        channel; it adds up the products.
     n_channels : int
         Number of channels.
 
@@ -81,18 +82,17 @@ def per_channel(*matrices, n_channels):
         Sparse if there are several channels.
     """
     if n_channels == 1:
-        matrix = np.hstack(matrices)
+        matrix = np.concatenate([m.reshape(m.shape[-2:]) for m in matrices], axis=1)
         return nengo.Dense(matrix.shape, init=matrix)
     from scipy.sparse import bsr_matrix, hstack  # take a while to import
 
-    def repeat(matrix):
+    def block_diagonal(matrix):
         # dense blocks are multiplied faster than single entries
         place = np.arange(n_channels), np.arange(n_channels + 1)
-        shape = n_channels * np.array(matrix.shape)
-        blocks = np.repeat(matrix[None], n_channels, axis=0)
-        return bsr_matrix((blocks, *place), shape=shape)
+        blocks = np.array(np.broadcast_to(matrix, (n_channels, *matrix.shape[-2:])))
+        return bsr_matrix((blocks, *place), shape=n_channels * np.array(matrix.shape[-2:]))
 
-    diagonals = [repeat(matrix) for matrix in matrices]
+    diagonals = [block_diagonal(matrix) for matrix in matrices]
     diagonal = diagonals[0] if len(diagonals) == 1 else hstack(diagonals, format="csr")
     return nengo.Sparse(diagonal.shape, init=diagonal)
 

@@ -65,6 +65,13 @@ class LegendreMemory(RealizableNetwork):
         Its input is added to the state in each step; of size ``memory_d * order``.
     realization : Linear or Windowed or Spiking
         The present realization.
+    expected_input : Recording or None
+        Data that the input is expected to be like, as `lmu_nengo.calibrate` sets it;
+        `Spiking` uses it unless it has an expected input of its own.
+    population_transform : ndarray of shape (memory_d, state_d, order) or None
+        Matrix c turns the coefficients of channel c into the values that its populations
+        hold, over the range for which their decoders were solved. None unless the memory
+        is realized in neurons.
     matrices : tuple of (ndarray, ndarray)
         ``A`` and ``B`` for ``theta`` = 1 s, of shapes (order, order) and (order, 1).
 
@@ -143,7 +150,8 @@ class LegendreMemory(RealizableNetwork):
                 self.start = nengo.Node(size_in=memory_d * order, label="start")
         self.matrices = state_space(1.0, order)
         self._trained = False
-        self.realization = None
+        self.expected_input = None
+        self.realization = self.population_transform = None
         self.realize(Linear() if realization is None else realization)
         add_to_context(self, add_to_container)
 
@@ -157,7 +165,7 @@ class LegendreMemory(RealizableNetwork):
                 obj=self,
             )
         with plain_config(), nengo.Network(add_to_container=False) as inside:
-            realization.make(self)
+            inside.population_transform = realization.make(self)
         return inside
 
     def _swap(self, realization, inside):
@@ -166,6 +174,7 @@ class LegendreMemory(RealizableNetwork):
             kept = (self.input, self.output, self.start)
             objects[:] = [obj for obj in objects if obj in kept]
             objects.extend(inside.objects[kind])
+        self.population_transform = inside.population_transform
         self.realization = realization
 
     def discrete(self, discretizer: str = "zoh") -> tuple[np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """What a realization is, and networks whose realization can be swapped."""
 
 import nengo
+import numpy as np
 from nengo.exceptions import ValidationError
 
 
@@ -36,7 +37,7 @@ class Realization:
     def __deepcopy__(self, memo):
         return self  # it is immutable; copies of Nengo's solvers are not equal to them
 
-    def make(self, memory: "RealizableNetwork") -> None:
+    def make(self, memory: "RealizableNetwork") -> np.ndarray | None:
         """
         Add the objects that compute a memory to the current network.
 
@@ -44,6 +45,11 @@ class Realization:
         ----------
         memory : LegendreMemory
             The memory. Its ``input`` and ``output`` nodes exist already.
+
+        Returns
+        -------
+        population_transform : ndarray of shape (memory_d, state_d, order) or None
+            For neurons, the attribute of this name of `LegendreMemory`.
 
         Raises
         ------

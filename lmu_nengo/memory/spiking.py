@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
+from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import (
     check_choice,
@@ -15,7 +16,7 @@ from lmu_nengo._validation import (
 from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.coordinates import choose_coordinates
-from lmu_nengo.nef.input_model import Band, InputModel
+from lmu_nengo.nef.input_model import Band, InputModel, Recording, as_expected_input
 from lmu_nengo.nef.lead import measure_lead, safe_lead
 from lmu_nengo.nef.mapping import principle3
 from lmu_nengo.nef.populations import (
@@ -31,6 +32,8 @@ from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
 
 OUTPUTS = ("state", "spikes")
+SHORTEST_SYNAPSE = 0.1  # "auto", in seconds
+SYNAPSE_SHARE = 0.1  # "auto", of theta
 POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the poles
 LEAD_STEPS = 5000  # of the trajectory on which a lead is measured, at least
 LEAD_WINDOWS = 5
@@ -48,8 +51,11 @@ class Spiking(Realization):
     ensembles, the filtered sum of their decoded spikes, as Legendre coefficients. With
     exact neurons and all dimensions, it would equal that of `Linear`.
 
-    Accuracy degrades for inputs that are faster or much larger than ``expected_input``, and
-    for windows that are shorter than about the synapse.
+    Without an ``expected_input``, no signal within the ``radius`` and up to
+    ``order / (6 theta)`` Hz leaves the range of any population. Accuracy degrades for
+    larger and faster inputs, for inputs of a small part of the radius, and for windows
+    that are shorter than the synapse. `lmu_nengo.targets.run` and
+    `lmu_nengo.conversion.spiking_report` warn if a population left its range.
 
     Parameters
     ----------
@@ -57,20 +63,24 @@ class Spiking(Realization):
         Total number of neurons, at least one for each dimension of each channel.
     neuron_type : nengo.neurons.NeuronType
         Any neuron type; the guide to spiking memories says which to choose.
-    synapse : float or nengo.synapses.Synapse or list of these
+    synapse : "auto" or float or nengo.synapses.Synapse or list of these
         Synapse of the recurrent connection: the time constant of a lowpass in seconds, any
         `nengo.LinearFilter` or a `DelayedLowpass`; a list has one for each dimension. 0
-        is one time step.
-    expected_input : Band or nengo.Process, optional
-        Input that one channel will get: a band of frequencies with an rms, or a process of
-        size 1. ``None`` is a band up to ``order / (6 theta)`` Hz with an rms of 0.3.
+        is one time step. ``"auto"`` is 0.1 s, or a tenth of theta if that is longer.
+    expected_input : Band or nengo.Process or array_like, optional
+        What the memory will get: a band of frequencies with an rms or a process of size 1,
+        for each channel; or recorded data of all channels, of shape (n_steps, memory_d) or
+        (n_sequences, n_steps, memory_d), whose sequences start with an empty memory.
+        ``None`` is any signal within the radius. See also `lmu_nengo.calibrate`.
+    radius : float
+        Largest magnitude of the input if ``expected_input`` is None.
     coordinates : {"balanced", "legendre", "principal"}
         Coordinates of the state; see `lmu_nengo.signal.state_transform`.
     state_d : int, optional
         Number of dimensions to keep, the first ones of the coordinates. Fewer dimensions
-        have more neurons each, but lose what the others hold. ``None`` keeps a few more
-        than a window of the expected band has degrees of freedom (``2.2 theta frequency +
-        5``, at most ``order``), and all for an expected process or in Legendre coordinates.
+        have more neurons each, but lose what the others hold. ``None`` keeps all; for an
+        expected band, in other than Legendre coordinates, a few more than a window of it
+        has degrees of freedom (``2.2 theta frequency + 5``, at most ``order``).
     points : array_like, optional
         Points of the window that will be read, delay / theta, each in [0, 1], for which the
         balanced coordinates and the neurons' shares are optimized. ``None`` is the whole
@@ -130,8 +140,9 @@ class Spiking(Realization):
 
     n_neurons: int
     neuron_type: nengo.neurons.NeuronType = nengo.LIF()
-    synapse: float | nengo.synapses.Synapse | list = 0.1
-    expected_input: Band | nengo.Process | None = None
+    synapse: str | float | nengo.synapses.Synapse | list = "auto"
+    expected_input: Band | nengo.Process | Recording | None = None
+    radius: float = 1.0
     coordinates: str = "balanced"
     state_d: int | None = None
     points: list | None = None
@@ -156,42 +167,83 @@ class Spiking(Realization):
             check_integer(self.state_d, "state_d", obj=self)
         if self.lead is not None:
             check_non_negative(self.lead, "lead", obj=self)
-        for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
-            split(synapse, obj=self)  # refuses what cannot be mapped
+        check_positive(self.radius, "radius", unit="the input's unit", obj=self)
+        expected = as_expected_input(self.expected_input, obj=self)
+        object.__setattr__(self, "expected_input", expected)
+        if not (isinstance(self.synapse, str) and self.synapse == "auto"):
+            for synapse in as_list(self.synapse):
+                split(synapse, obj=self)  # refuses what cannot be mapped
 
-    def make(self, memory) -> None:
+    def make(self, memory) -> np.ndarray:
         """Add the objects that compute a memory to the current network."""
         refuse_start(memory, self)
         dt, memory_d = memory.dt, memory.memory_d
+        synapse = self.synapse_for(memory)
         Ad, Bd = memory.discrete(self.discretizer)
-        inputs = InputModel(self.expected_input, memory.theta, Ad, Bd, dt)
+        models = input_models(memory, self, Ad, Bd)
         energy = window_energy(Ad, self.points)
-        state = choose_coordinates(
-            self.coordinates, inputs, energy, Ad, Bd, self.state_d, self.margin, obj=self
-        )
-        trajectory = inputs.settled @ state.inverse.T
+        states = [
+            choose_coordinates(
+                self.coordinates, inputs, energy, Ad, Bd, self.state_d, self.margin, self
+            )
+            for inputs in models
+        ]
+        state_d = states[0].state_d
+        trajectory = models[0].settled @ states[0].inverse.T
         groups = [
-            slice(i, min(i + self.ensemble_d, state.state_d))
-            for i in range(0, state.state_d, self.ensemble_d)
+            slice(i, min(i + self.ensemble_d, state_d))
+            for i in range(0, state_d, self.ensemble_d)
         ]
         check_integer(
             self.n_neurons,
             "n_neurons",
             low=memory_d * len(groups),
-            advice=f"{memory_d} x {state.state_d} dimensions are held by "
+            advice=f"{memory_d} x {state_d} dimensions are held by "
             f"{memory_d * len(groups)} populations, which need a neuron each.",
             obj=self,
         )
-        noise = state.transform.T @ self.noise_energy(Ad, energy, dt) @ state.transform
-        weights = [np.sqrt(np.diag(noise)[group].sum()) for group in groups]
+        noise = np.mean(
+            [
+                np.diag(
+                    x.transform.T @ self.noise_energy(Ad, energy, synapse, dt) @ x.transform
+                )
+                for x in states
+            ],
+            axis=0,
+        )
+        weights = [np.sqrt(noise[group].sum()) for group in groups]
         shares = [
             share_neurons(n, weights)
             for n in np.diff(np.linspace(0, self.n_neurons, memory_d + 1).astype(int))
         ]
-        lead = self._lead(trajectory, groups, shares[0], state.Ax, memory.theta, dt)
-        mapping = principle3(state.Ax, state.Bx, self.synapse, dt, lead)
-        self._warn_if_impossible(state.Ax, lead, dt)
-        self._add(memory, state, mapping, trajectory, groups, shares)
+        matrices = [state.Ax for state in states]
+        lead = self._lead(
+            trajectory, groups, shares[0], matrices, synapse, memory.theta, dt
+        )
+        mappings = [principle3(x.Ax, x.Bx, synapse, dt, lead) for x in states]
+        for Ax in matrices:
+            self._warn_if_impossible(Ax, synapse, lead, dt)
+        self._add(memory, states, mappings, synapse, trajectory, groups, shares)
+        transforms = [state.inverse for state in states]
+        return np.array(np.broadcast_to(transforms, (memory_d, *transforms[0].shape)))
+
+    def synapse_for(self, memory) -> float | nengo.synapses.Synapse | list:
+        """
+        Return the synapse that a memory gets.
+
+        Parameters
+        ----------
+        memory : LegendreMemory
+            The memory, whose theta ``"auto"`` depends on.
+
+        Returns
+        -------
+        synapse : float or nengo.synapses.Synapse or list of these
+            As for ``synapse``.
+        """
+        if isinstance(self.synapse, str):
+            return max(SHORTEST_SYNAPSE, SYNAPSE_SHARE * memory.theta)
+        return self.synapse
 
     def _neurons(self, trajectory, groups, shares):
         """Populations of one channel."""
@@ -200,7 +252,7 @@ class Spiking(Realization):
         )
         return make_neurons(trajectory, groups, shares, *tuning, self.solver, obj=self)
 
-    def _lead(self, trajectory, groups, shares, Ax, theta, dt):
+    def _lead(self, trajectory, groups, shares, matrices, synapse, theta, dt):
         """Seconds by which to take the neurons to be ahead."""
         if isinstance(self.neuron_type, nengo.Direct):
             return 0.0
@@ -209,11 +261,12 @@ class Spiking(Realization):
         states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
         most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
         neurons = self._neurons(states, groups, np.minimum(shares, most))
-        return safe_lead(measure_lead(neurons, states, dt), *self._coarse(Ax, dt))
+        lead = measure_lead(neurons, states, dt)
+        return min(safe_lead(lead, *coarse(Ax, synapse, dt)) for Ax in matrices)
 
-    def _add(self, memory, coordinates, mapping, trajectory, groups, shares):
+    def _add(self, memory, states, mappings, synapse, trajectory, groups, shares):
         """Add the objects of all channels, side by side, to the current network."""
-        memory_d, state_d = memory.memory_d, coordinates.state_d
+        memory_d, state_d = memory.memory_d, states[0].state_d
         state = nengo.Node(size_in=memory_d * state_d, label="state")
         decoded = nengo.Node(size_in=memory_d * state_d, label="decoded")
         if isinstance(self.neuron_type, nengo.Direct):
@@ -229,29 +282,29 @@ class Spiking(Realization):
                 channels = [solved[tuple(share)] for share in shares[c : c + together]]
                 neurons = side_by_side(channels)
                 neurons.connect(state, decoded, c * state_d, label="neurons")
-        self._connect(memory, decoded, state, mapping)
-        transform = coordinates.transform
+        self._connect(memory, decoded, state, mappings, synapse)
+
+        def to_output(matrices):
+            return per_channel(np.array(matrices), n_channels=memory_d)
+
         if self.output == "spikes":
-            nengo.Connection(
-                decoded,
-                memory.output,
-                transform=per_channel(transform, n_channels=memory_d),
-                synapse=None,
-            )
+            transform = to_output([x.transform for x in states])
+            nengo.Connection(decoded, memory.output, transform=transform, synapse=None)
             return
         # m[t] = Ad m[t-1] + Bd u[t]; the state is that of the step before
-        ahead = per_channel(transform @ coordinates.Ax, n_channels=memory_d)
-        present = per_channel(transform @ coordinates.Bx, n_channels=memory_d)
+        ahead = to_output([x.transform @ x.Ax for x in states])
+        present = to_output([x.transform @ x.Bx for x in states])
         nengo.Connection(state, memory.output, transform=ahead, synapse=None)
         nengo.Connection(memory.input, memory.output, transform=present, synapse=None)
 
-    def _connect(self, memory, decoded, state, mapping):
+    def _connect(self, memory, decoded, state, mappings, synapse):
         """Connect input and decoded state to the state through the synapses."""
-        memory_d, state_d = memory.memory_d, len(mapping.recurrent)
-        source, transforms = decoded, [mapping.recurrent]
-        if mapping.input_transform is None:
+        memory_d, state_d = memory.memory_d, len(mappings[0].recurrent)
+        source, transforms = decoded, [np.array([x.recurrent for x in mappings])]
+        if mappings[0].input_transform is None:
             for c in range(memory_d):
                 rows = slice(c * state_d, (c + 1) * state_d)
+                mapping = mappings[c if len(mappings) > 1 else 0]
                 filtered = nengo.Node(
                     mapping.input_filter(), size_in=1, label="filtered input"
                 )
@@ -262,19 +315,25 @@ class Spiking(Realization):
             source = nengo.Node(size_in=size + memory_d, label="decoded and input")
             nengo.Connection(decoded, source[:size], synapse=None)
             nengo.Connection(memory.input, source[size:], synapse=None)
-            transforms.append(mapping.input_transform)
-        several = isinstance(self.synapse, list)
-        for i, synapse in enumerate(self.synapse if several else [self.synapse]):
+            transforms.append(np.array([x.input_transform for x in mappings]))
+        several = isinstance(synapse, list)
+        for i, each in enumerate(as_list(synapse)):
             rows = slice(i, i + 1) if several else slice(None)
-            matrices = [matrix[rows] for matrix in transforms]
+            matrices = [matrix[:, rows] for matrix in transforms]
             transform = per_channel(*matrices, n_channels=memory_d)
             target = state
             if several:  # the same dimension of every channel; Nengo takes no strides
                 indices = list(range(i, state.size_in, state_d))
                 target = state[indices] if memory_d > 1 else state[rows]
-            nengo.Connection(source, target, transform=transform, synapse=synapse)
+            nengo.Connection(source, target, transform=transform, synapse=each)
 
-    def noise_energy(self, Ad: np.ndarray, energy: np.ndarray, dt: float) -> np.ndarray:
+    @staticmethod
+    def noise_energy(
+        Ad: np.ndarray,
+        energy: np.ndarray,
+        synapse: float | nengo.synapses.Synapse | list,
+        dt: float,
+    ) -> np.ndarray:
         """
         Return the energy that noise in the decoded state gives the read-out.
 
@@ -282,6 +341,8 @@ class Spiking(Realization):
         ----------
         Ad, energy : ndarray of shape (order, order)
             Discrete state matrix, and energy that a state gives the read-out.
+        synapse : float or nengo.synapses.Synapse or list of these
+            Synapse of the recurrent connection.
         dt : float
             Time step in seconds.
 
@@ -290,44 +351,87 @@ class Spiking(Realization):
         noise_energy : ndarray of shape (order, order)
             Quadratic form of the noise, in Legendre coordinates.
         """
-        synapse = self.synapse[0] if isinstance(self.synapse, list) else self.synapse
-        synapse, _ = split(synapse)
+        synapse, _ = split(as_list(synapse)[0])
         kept = 1.0  # of the synapse's value after a step
         if hasattr(synapse, "tau"):
             kept = np.exp(-dt / synapse.tau) if synapse.tau > 0 else 0.0
         added = Ad - kept * np.eye(len(Ad))  # e[t] = Ad e[t-1] + added noise
         return added.T @ energy @ added
 
-    def _coarse(self, Ax, dt):
-        """State matrix, synapse and step for poles, coarser where a delay is long."""
-        synapses = self.synapse if isinstance(self.synapse, list) else [self.synapse]
-        delay = max(split(synapse)[1] for synapse in synapses)
-        n_steps = max(1, round(delay / dt / POLE_STEPS))
-        return np.linalg.matrix_power(Ax, n_steps), self.synapse, n_steps * dt
-
-    def _warn_if_impossible(self, Ax, lead, dt):
+    @staticmethod
+    def _warn_if_impossible(Ax, synapse, lead, dt):
         """Warn if a synapse is too fast, or the loop with exact neurons would grow."""
-        for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
-            _, den = discrete_synapse(synapse, dt)
+        for each in as_list(synapse):
+            _, den = discrete_synapse(each, dt)
             tau = -dt / np.log(np.abs([*np.roots(den), 1e-300]).max())
             if tau < dt:
                 warnings.warn(
-                    f"The synapse {synapse!r} is shorter than a time step (dt={dt:g} s), "
-                    "so that single spikes drive the memory. Use a longer time constant; "
-                    "the default is 0.1 s.",
+                    f"The synapse {each!r} is shorter than a time step (dt={dt:g} s), "
+                    "so that single spikes drive the memory. Use a longer time constant, "
+                    "0.1 s for example.",
                     stacklevel=2,
                 )
-        Ax, synapse, step = self._coarse(Ax, dt)
+        Ax, _, step = coarse(Ax, synapse, dt)
         mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, lead)
         pole = np.abs(loop_poles(mapping)).max()
         if pole >= 1:
             rate = np.log(pole) / step
             fastest = -np.log(np.abs(np.linalg.eigvals(Ax)).min()) / step
             warnings.warn(
-                f"The memory is unstable with the synapse {self.synapse!r}: errors grow at "
+                f"The memory is unstable with the synapse {synapse!r}: errors grow at "
                 f"a rate of {rate:.3g} per second. All time constants of the synapse but "
                 "one, and its delay, must be shorter than the memory's fastest mode, "
                 f"{1 / fastest:.3g} s. Use a Lowpass, shorter time constants, a lower "
                 "order or fewer dimensions (state_d).",
                 stacklevel=2,
             )
+
+
+def as_list(synapse):
+    """Return a list of synapses: of one for all dimensions, or of one for each."""
+    return synapse if isinstance(synapse, list) else [synapse]
+
+
+def coarse(Ax, synapse, dt):
+    """State matrix, synapse and step for poles, coarser where a delay is long."""
+    delay = max(split(each)[1] for each in as_list(synapse))
+    n_steps = max(1, round(delay / dt / POLE_STEPS))
+    return np.linalg.matrix_power(Ax, n_steps), synapse, n_steps * dt
+
+
+def input_models(memory, realization, Ad, Bd) -> list[InputModel]:
+    """
+    Model the input that a memory will get.
+
+    Parameters
+    ----------
+    memory : LegendreMemory
+        The memory, whose ``expected_input`` counts if the realization has none.
+    realization : Realization
+        Has the attributes ``expected_input`` and ``radius`` of `Spiking`.
+    Ad, Bd : ndarray of shape (order, order) and (order, 1)
+        Discrete state space.
+
+    Returns
+    -------
+    models : list of InputModel
+        One for all channels; for recorded data, one for each.
+
+    Raises
+    ------
+    ValidationError
+        If data have another number of channels than the memory.
+    """
+    expected = realization.expected_input
+    if expected is None:
+        expected = memory.expected_input
+    how = memory.theta, Ad, Bd, memory.dt, realization.radius
+    if not isinstance(expected, Recording):
+        return [InputModel(expected, *how)]
+    if expected.size != memory.memory_d:
+        raise ValidationError(
+            f"must have as many channels as the memory, {memory.memory_d}, got {expected!r}.",
+            attr="expected_input",
+            obj=realization,
+        )
+    return [InputModel(expected.channel(c), *how) for c in range(memory.memory_d)]

@@ -7,7 +7,7 @@ The steps follow each other: `InputModel` (what a memory will get), `choose_coor
 """
 
 from lmu_nengo.nef.coordinates import Coordinates, choose_coordinates
-from lmu_nengo.nef.input_model import Band, InputModel
+from lmu_nengo.nef.input_model import Band, InputModel, Recording, largest_response
 from lmu_nengo.nef.mapping import Mapping, continuous_principle3, principle3
 from lmu_nengo.nef.populations import Neurons, Staggered, make_neurons
 from lmu_nengo.nef.stability import loop_poles
@@ -20,10 +20,12 @@ __all__ = [
     "InputModel",
     "Mapping",
     "Neurons",
+    "Recording",
     "Staggered",
     "choose_coordinates",
     "continuous_principle3",
     "discrete_synapse",
+    "largest_response",
     "loop_poles",
     "make_neurons",
     "principle3",

@@ -95,8 +95,8 @@ def choose_coordinates(
     Ad, Bd : ndarray of shape (order, order) and (order, 1)
         Discrete state space of the memory.
     state_d : int, optional
-        Dimensions to keep. By default all of them in Legendre coordinates or for an
-        expected process; for a band a few more than a window of it has degrees of freedom.
+        Dimensions to keep. By default all of them; for an expected band, in other than
+        Legendre coordinates, a few more than a window of it has degrees of freedom.
     margin : float
         Range of a dimension over its largest expected magnitude.
     obj : object, optional
@@ -125,7 +125,7 @@ def choose_coordinates(
     order = len(Ad)
     if state_d is None:
         state_d = order
-        if name != "legendre" and inputs.is_band:
+        if name != "legendre" and inputs.is_told and inputs.is_band:
             state_d = int(np.ceil(2.2 * inputs.frequency * inputs.theta)) + 5
             state_d = min(order, state_d)
     elif state_d > order:

@@ -189,6 +189,9 @@ def run(
     """
     Run a network on a target.
 
+    A warning says if populations of a spiking memory left the range for which their
+    decoders were solved.
+
     Parameters
     ----------
     network : nengo.Network

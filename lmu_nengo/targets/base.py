@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from lmu_nengo._validation import check_positive, install_hint, is_same_dt
 from lmu_nengo.conversion.operations import fan_out
 from lmu_nengo.conversion.report import SpikeCounter
 from lmu_nengo.memory.network import find_memories
+from lmu_nengo.memory.ranges import Excursion, RangeMonitor
 from lmu_nengo.memory.realization import find_realizable
 
 
@@ -201,7 +203,8 @@ class TargetSimulator(ABC):
     The steps are the same for all targets: the network is copied, windowed memories are
     realized step by step, the target's limits are checked, the copy is adapted, and the
     backend's simulator is built. A target's own class says what is special to it:
-    `find_limits`, `adapt` and `build`.
+    `find_limits`, `adapt` and `build`. When it is closed, it warns of spiking memories
+    whose populations left the range for which their decoders were solved.
 
     Parameters
     ----------
@@ -247,6 +250,7 @@ class TargetSimulator(ABC):
 
     target: ClassVar[str]
     requires: ClassVar[tuple[str, ...]] = ()  # modules of the backend
+    records_every_step: ClassVar[bool] = False  # whatever a probe's sample_every
 
     def __init__(
         self,
@@ -260,6 +264,8 @@ class TargetSimulator(ABC):
         prepared = self.prepare(network, dt, seed)
         self.changes = prepared.changes
         self._network = prepared.network
+        self._originals = {copy: obj for obj, copy in prepared.objects.items()}
+        self._monitor = RangeMonitor(prepared.network, self.records_every_step)
         self._counter = self.make_counter(prepared.network) if count_spikes else None
         self.simulator = self.build(prepared, dt, seed, **options)
         self.data = ProbeData(prepared.objects, self.simulator.data)
@@ -372,8 +378,24 @@ class TargetSimulator(ABC):
         for ensemble, spikes in counts.items():
             yield spikes, fan_out(self._network, ensemble)
 
+    def excursions(self) -> list[Excursion]:
+        """
+        Spiking memories whose populations left their range so far.
+
+        Returns
+        -------
+        excursions : list of Excursion
+            Empty if all stayed in the range for which their decoders were solved.
+        """
+        return [
+            replace(each, memory=self._originals.get(each.memory, each.memory))
+            for each in self._monitor.excursions(self.simulator.data, self.simulator.dt)
+        ]
+
     def close(self) -> None:
         """Free what the backend holds; the data remain."""
+        for excursion in self.excursions():
+            warnings.warn(str(excursion), stacklevel=2)
         self.simulator.close()
 
     def __enter__(self):

@@ -8,8 +8,9 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, check_integer, check_positive
 from lmu_nengo.memory.realization import Realization, refuse_start
+from lmu_nengo.memory.spiking import input_models
 from lmu_nengo.nef.coordinates import choose_coordinates
-from lmu_nengo.nef.input_model import Band, InputModel
+from lmu_nengo.nef.input_model import Band, Recording, as_expected_input
 from lmu_nengo.nef.mapping import principle3
 from lmu_nengo.nef.populations import make_neurons
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
@@ -57,11 +58,14 @@ class OnChip(Realization):
         cores.
     tau : float
         Time constant in seconds of the compartments' filter.
-    expected_input : Band or nengo.Process, optional
-        Input that one channel will get, as for `lmu_nengo.Spiking`.
+    expected_input : Band or nengo.Process or array_like, optional
+        What the memory will get, as for `lmu_nengo.Spiking`.
+    radius : float
+        Largest magnitude of the input if ``expected_input`` is None.
     input_range : float, optional
-        Magnitude of input beyond which it is clipped. ``None`` is 4 times the rms of an
-        expected band, or 1.2 times the largest magnitude of an expected process.
+        Magnitude of input beyond which it is clipped. ``None`` is the radius, 4 times the
+        rms of an expected band, or 1.2 times the largest magnitude of an expected process
+        or of recorded data.
     coordinates : {"balanced", "legendre", "principal"}
         Coordinates of the state; see `lmu_nengo.signal.state_transform`.
     state_d : int, optional
@@ -100,7 +104,8 @@ class OnChip(Realization):
 
     n_neurons: int
     tau: float = 0.1
-    expected_input: Band | nengo.Process | None = None
+    expected_input: Band | nengo.Process | Recording | None = None
+    radius: float = 1.0
     input_range: float | None = None
     coordinates: str = "balanced"
     state_d: int | None = None
@@ -120,10 +125,17 @@ class OnChip(Realization):
         """Filter of the compartments."""
         return nengo.Lowpass(self.tau)
 
+    def synapse_for(self, memory: nengo.Network) -> nengo.Lowpass:
+        """Return the same, for any memory."""
+        return self.synapse
+
     def __post_init__(self):
         check_integer(self.n_neurons, "n_neurons", obj=self)
         check_positive(self.tau, "tau", obj=self)
         check_positive(self.margin, "margin", unit="", obj=self)
+        check_positive(self.radius, "radius", unit="the input's unit", obj=self)
+        expected = as_expected_input(self.expected_input, obj=self)
+        object.__setattr__(self, "expected_input", expected)
         check_choice(self.coordinates, COORDINATES, "coordinates", obj=self)
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
         if self.state_d is not None:
@@ -154,12 +166,30 @@ class OnChip(Realization):
         refuse_start(memory, self)
         dt = memory.dt
         Ad, Bd = memory.discrete(self.discretizer)
-        inputs = InputModel(self.expected_input, memory.theta, Ad, Bd, dt)
         energy = window_energy(Ad, self.points)
+        tau = -dt / np.log(kept_current(self.tau, dt))  # of the chip, which rounds it
+        models = input_models(memory, self, Ad, Bd)
+        planned = [self._plan(inputs, energy, Ad, Bd, tau, dt) for inputs in models]
+        solved = {}  # channels with equally many neurons and one model have equal ones
+        for c, n_neurons in enumerate(self.channel_neurons(memory)):
+            index = c if len(models) > 1 else 0
+            state, mapping, trajectory, input_range = planned[index]
+            if (n_neurons, index) not in solved:
+                solved[n_neurons, index] = self._neurons(
+                    n_neurons, trajectory, mapping, input_range, dt
+                )
+            neurons = solved[n_neurons, index]
+            self._make_channel(memory, c, state, mapping, neurons, input_range, tau)
+        transforms = [state.inverse for state, *_ in planned]
+        return np.array(
+            np.broadcast_to(transforms, (memory.memory_d, *transforms[0].shape))
+        )
+
+    def _plan(self, inputs, energy, Ad, Bd, tau, dt):
+        """Coordinates, mapping, trajectory and input range of a channel."""
         state = choose_coordinates(
             self.coordinates, inputs, energy, Ad, Bd, self.state_d, self.margin, obj=self
         )
-        tau = -dt / np.log(kept_current(self.tau, dt))  # of the chip, which rounds it
         # a small dimension that is the difference of large ones gets a wider range, or
         # its weights would be the coarsest, and its noise beyond its range
         rows = principle3(state.Ax, state.Bx, tau, dt).recurrent
@@ -168,20 +198,14 @@ class OnChip(Realization):
         mapping = principle3(state.Ax, state.Bx, tau, dt)
         stride = max(1, len(inputs.settled) // POINTS)
         trajectory = inputs.settled[::stride] @ state.inverse.T
-        input_range = self._input_range(inputs)
-        solved = {}  # channels with equally many neurons have equal ones
-        for c, n_neurons in enumerate(self.channel_neurons(memory)):
-            if n_neurons not in solved:
-                solved[n_neurons] = self._neurons(
-                    n_neurons, trajectory, mapping, input_range, dt
-                )
-            neurons = solved[n_neurons]
-            self._make_channel(memory, c, state, mapping, neurons, input_range, tau)
+        return state, mapping, trajectory, self._input_range(inputs)
 
     def _input_range(self, inputs):
         """Magnitude beyond which the input is clipped."""
         if self.input_range is not None:
             return self.input_range
+        if not inputs.is_told:
+            return float(self.radius)
         if inputs.is_band:
             return float(LOUD * np.sqrt(np.mean(inputs.u**2)))
         return float(BEYOND * np.abs(inputs.u).max())

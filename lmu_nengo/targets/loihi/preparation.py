@@ -33,7 +33,10 @@ def choose_realization(memory) -> OnChip:
     if not present.is_spiking:
         each = min(PER_DIMENSION * memory.order, AXONS // 2)
         return OnChip(each * memory.memory_d, discretizer=present.discretizer)
-    same = ("expected_input", "coordinates", "state_d", "points", "margin", "discretizer")
+    same = (
+        *("expected_input", "radius", "coordinates", "state_d", "points", "margin"),
+        "discretizer",
+    )
     settings = {name: getattr(present, name) for name in same}
     for name in ("max_rates", "intercepts"):
         if getattr(present, name) is not None:
@@ -41,7 +44,7 @@ def choose_realization(memory) -> OnChip:
     # the default has its own on the chip; a solver that was pickled is not equal to it
     if repr(present.solver) != repr(Spiking.solver):
         settings["solver"] = present.solver
-    tau = lowpass_tau(present.synapse)
+    tau = lowpass_tau(present.synapse_for(memory))
     if tau is not None:
         settings["tau"] = tau
     return OnChip(present.n_neurons, **settings)
@@ -61,9 +64,10 @@ def memory_limits(memory, dt):
     present = memory.realization
     if not isinstance(present, Spiking):
         return
-    if lowpass_tau(present.synapse) is None:
+    synapse = present.synapse_for(memory)
+    if lowpass_tau(synapse) is None:
         advice = "A neuron on the chip has one filter: use Spiking(..., synapse=0.1)."
-        yield Limit("synapse", present.synapse, "one Lowpass", memory, advice)
+        yield Limit("synapse", synapse, "one Lowpass", memory, advice)
     if present.lead is not None:
         advice = "The delays on the chip are known: leave lead out."
         yield Limit("lead", f"{present.lead:g} s", "None", memory, advice)

@@ -100,6 +100,7 @@ class Simulator(TargetSimulator):
     """
 
     target = "loihi"
+    records_every_step = True
     _counts_by_block = None
 
     @classmethod

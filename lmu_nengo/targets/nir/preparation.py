@@ -63,7 +63,9 @@ def find_limits(network, dt):
             )
             boxes[part.output] = (part, ())
             continue
-        own = (_as_synapse(realization.synapse),) if realization.output == "state" else ()
+        own = ()
+        if realization.output == "state":
+            own = (_as_synapse(realization.synapse_for(part)),)
         boxes[part.output] = (part, own)
         yield from _neuron_limits(realization.neuron_type, realization, part, dt)
     for ensemble in outside:
@@ -107,7 +109,7 @@ def _path_limits(network, outside, memories, boxes):
     paths, limits = Paths(network, boxes=boxes), []
     ends = [(ens, paths.into_neurons(ens), ()) for ens in outside]
     for memory in memories:
-        own = (_as_synapse(memory.realization.synapse),)
+        own = (_as_synapse(memory.realization.synapse_for(memory)),)
         ends.append((memory, paths.into_node(memory.input), own))
     for probe in network.all_probes:
         if isinstance(probe.target, nengo.Node):
@@ -139,7 +141,8 @@ def _path_limits(network, outside, memories, boxes):
 
 def find_tau(network) -> float:
     """Time constant in seconds of the neurons' one synapse: the first that is found."""
-    taus = [m.realization.synapse for m in find_memories(network) if _is_spiking(m)]
+    memories = [m for m in find_memories(network) if _is_spiking(m)]
+    taus = [m.realization.synapse_for(m) for m in memories]
     ends = (nengo.Ensemble, nengo.ensemble.Neurons)
     taus += [c.synapse for c in network.all_connections if isinstance(c.post_obj, ends)]
     lowpasses = [s for s in map(_as_synapse, taus) if isinstance(s, nengo.Lowpass)]
@@ -280,7 +283,7 @@ def read_late(memory):
         elif memory.realization.output == "state":
             # from m[t] = Ad m[t-1] + Bd u[t] back to m[t-1], which the state holds
             init = conn.transform.init
-            ahead = init if memory.memory_d == 1 else init.data[0]
+            ahead = init if memory.memory_d == 1 else init.data  # block by block
             conn.transform = per_channel(
                 np.linalg.solve(Ad, ahead), n_channels=memory.memory_d
             )
