@@ -1,6 +1,5 @@
 """From a trained rate network to a spiking one, and what that costs."""
 
-from lmu_nengo.conversion.storage import footprint
 from lmu_nengo.conversion.operations import (
     connection_sparsity,
     dense_operations,
@@ -10,6 +9,7 @@ from lmu_nengo.conversion.operations import (
 )
 from lmu_nengo.conversion.rate_to_spiking import scale_for, to_spiking
 from lmu_nengo.conversion.report import Layer, SpikeCounter, SpikingReport, spiking_report
+from lmu_nengo.conversion.storage import footprint
 
 __all__ = [
     "Layer",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 import nengo
 import numpy as np
+from nengo.ensemble import Neurons
 
 from lmu_nengo._nengo import plain_config
 
@@ -12,36 +13,46 @@ class Activity(nengo.Process):
     """
     Counts, for each value, the steps in which it is not zero.
 
-    The output holds three numbers for each value: the number of steps so far with a value
-    other than 0, the number of steps with more than one spike, and the largest absolute
-    value.
+    The output is the number of such steps so far. For spiking neurons it is followed by the
+    number of steps with more than one spike, and by the largest absolute value.
 
     Parameters
     ----------
     size : int
         Number of values.
-    amplitude : float
-        Amplitude of the neurons: one spike is ``amplitude / dt``.
+    amplitude : float, optional
+        Amplitude of spiking neurons, whose spikes are ``amplitude / dt``.
     """
 
-    def __init__(self, size: int, amplitude: float = 1.0):
-        super().__init__(default_size_in=size, default_size_out=3 * size)
+    def __init__(self, size: int, amplitude: float | None = None):
+        counts = 1 if amplitude is None else 3
+        super().__init__(default_size_in=size, default_size_out=counts * size)
         self.amplitude = amplitude
 
     def make_state(self, shape_in, shape_out, dt, dtype=None):
         """Nothing counted."""
-        return {"counts": np.zeros((3, *shape_in), dtype=dtype)}
+        names = ("active",) if self.amplitude is None else ("active", "several", "largest")
+        return {name: np.zeros(shape_in, dtype=dtype) for name in names}
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Count one step."""
-        counts, two_spikes = state["counts"], 1.5 * self.amplitude / dt
+        active = state["active"]
+        if self.amplitude is None:
+
+            def step(t, x):
+                active[...] += x != 0
+                return active
+
+            return step
+
+        several, largest, two_spikes = state["several"], state["largest"], self._two(dt)
 
         def step(t, x):
             x = np.abs(x)
-            counts[0] += x > 0
-            counts[1] += x > two_spikes
-            np.maximum(counts[2], x, out=counts[2])
-            return counts.ravel()
+            active[...] += x > 0
+            several[...] += x > two_spikes
+            np.maximum(largest, x, out=largest)
+            return np.concatenate([active, several, largest])
 
         return step
 
@@ -51,16 +62,28 @@ class Activity(nengo.Process):
         """Do the same in `lmu_nengo.engine`."""
         import jax.numpy as jnp
 
-        two_spikes = 1.5 * self.amplitude / dt
+        if self.amplitude is None:
 
-        def step(t, x, counts):
+            def step(t, x, active):
+                active = active + (x != 0)
+                return active, {"active": active}
+
+            return step
+
+        two_spikes = self._two(dt)
+
+        def step(t, x, active, several, largest):
             x = jnp.abs(x)
-            active, several, largest = counts
+            active, several = active + (x > 0), several + (x > two_spikes)
             largest = jnp.maximum(largest, x)
-            counts = jnp.stack([active + (x > 0), several + (x > two_spikes), largest])
-            return counts.reshape(-1), {"counts": counts}
+            state = {"active": active, "several": several, "largest": largest}
+            return jnp.concatenate([active, several, largest]), state
 
         return step
+
+    def _two(self, dt):
+        """Between the height of one spike and that of two."""
+        return 1.5 * self.amplitude / dt
 
 
 def probe_activity(
@@ -89,8 +112,9 @@ def probe_activity(
     with plain_config(), nengo.Network(seed=0, add_to_container=False) as counting:
         counting.label = "activity"
         for source in sources:
-            kind = getattr(getattr(source, "ensemble", None), "neuron_type", None)
-            amplitude = getattr(kind, "amplitude", 1.0)
+            amplitude = None
+            if isinstance(source, Neurons) and source.ensemble.neuron_type.spiking:
+                amplitude = getattr(source.ensemble.neuron_type, "amplitude", 1.0)
             activity = nengo.Node(Activity(source.size_out, amplitude))
             nengo.Connection(source, activity, synapse=None)
             probes[source] = nengo.Probe(activity, sample_every=sample_every)

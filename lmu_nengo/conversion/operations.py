@@ -278,7 +278,45 @@ def value_operations(network):
             each = nonzero(weights).sum(axis=0)
         total = by_source.setdefault(source, np.zeros(len(values[source]), dtype=int))
         np.add.at(total, used, each * values[source][used])
-    return {source: each for source, each in by_source.items() if each.any()}, int(others)
+    origins = find_origins(network)
+    merged = {}
+    for source, each in by_source.items():
+        origin = origins.get(source, source)
+        merged[origin] = merged.get(origin, 0) + each
+    return {source: each for source, each in merged.items() if each.any()}, int(others)
+
+
+def find_origins(network):
+    """For nodes that only repeat another object's output: that object."""
+    incoming = {}
+    for conn in network.all_connections:
+        incoming.setdefault(conn.post_obj, []).append(conn)
+    repeated = {}
+    for node in filter(passes_on, network.all_nodes):
+        if len(incoming.get(node, [])) == 1 and repeats(incoming[node][0]):
+            repeated[node] = ends(incoming[node][0])[0]
+    origins = {}
+    for node in repeated:
+        origin, path = node, set()
+        while origin in repeated and origin not in path:
+            path.add(origin)
+            origin = repeated[origin]
+        origins[node] = origin
+    return origins
+
+
+def repeats(conn):
+    """Whether all values of a source arrive at once and in order, scaled at most."""
+    source, post = ends(conn)
+    weights = weights_of(conn)
+    return (
+        is_linear(conn)
+        and conn.synapse is None
+        and weights.ndim == 1
+        and weights.all()
+        and np.array_equal(columns(conn), np.arange(source.size_out))
+        and np.array_equal(rows(conn), np.arange(post.size_in))
+    )
 
 
 def find_values(network):

@@ -456,7 +456,7 @@ def spiking_report(
     values = {p: np.concatenate([part[p] for part in parts])[:n_inferences] for p in wanted}
     counts = counter.counts(values, dt)
     activity = {
-        source: np.split(values[p][:, -1].astype(np.float64), 3, axis=1)
+        source: values[p][:, -1].reshape(n_inferences, -1, source.size_out).astype(float)
         for source, p in activity_probes.items()
     }
     macs, acs = _effective(activity, by_source, costs)
@@ -474,10 +474,11 @@ def spiking_report(
 
 def _effective(activity, by_source, costs):
     """Multiply-accumulates of values, and accumulates of single spikes."""
-    macs = sum(activity[source][0].mean(axis=0) @ each for source, each in by_source.items())
-    acs = 0.0
+    acs = macs = 0.0
+    for source, weights in by_source.items():
+        macs += activity[source][:, 0].mean(axis=0) @ weights
     for ens, cost in costs.items():
-        active, several, _ = (counts.mean(axis=0) for counts in activity[ens.neurons])
+        active, several, _ = activity[ens.neurons].mean(axis=0)
         acs += (active - several) @ cost
         macs += several @ cost
     return macs, acs
@@ -486,7 +487,7 @@ def _effective(activity, by_source, costs):
 def _layer(name, ensembles, counts, costs, activity, n_steps, dt):
     """Figures of one layer."""
     n_neurons = sum(ens.n_neurons for ens in ensembles)
-    active = sum(activity[ens.neurons][0].mean(axis=0).sum() for ens in ensembles)
+    active = sum(activity[ens.neurons][:, 0].mean(axis=0).sum() for ens in ensembles)
     sparsity = 1 - active / (n_neurons * n_steps)
     spiking = [ens for ens in ensembles if ens in costs]
     if not spiking:
@@ -496,7 +497,7 @@ def _layer(name, ensembles, counts, costs, activity, n_steps, dt):
     rates = spikes / (n_steps * dt)
     figures = spikes.sum(), synaptic, rates.mean(), rates.max(), sparsity
     most = max(
-        activity[ens.neurons][2].max() * dt / getattr(ens.neuron_type, "amplitude", 1)
+        activity[ens.neurons][:, 2].max() * dt / getattr(ens.neuron_type, "amplitude", 1)
         for ens in spiking
     )
     return Layer(name, n_neurons, *(float(figure) for figure in figures), round(most))

@@ -106,7 +106,7 @@ def test_an_lstm_differs_by_products_of_its_gates_and_by_a_second_bias():
         LSTM(3, 5)
     products = 3 * 5  # f c, i g and o tanh(c), which no weights multiply
     assert 7 * (dense_operations(network) + products) == REFERENCE["lstm"]["Dense"]
-    state = 4 * 2 * 5  # NeuroBench counts the buffers of a module, of which h and c are none
+    state = 4 * 2 * 5  # h and c, which are no buffers in PyTorch
     second_bias = 4 * 4 * 5
     assert footprint(network) - state + second_bias == REFERENCE["lstm"]["footprint"]
 
