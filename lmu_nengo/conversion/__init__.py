@@ -1,14 +1,24 @@
 """From a trained rate network to a spiking one, and what that costs."""
 
-from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
+from lmu_nengo.conversion.operations import (
+    connection_sparsity,
+    dense_operations,
+    fan_out,
+    rate_operations,
+    remaining_operations,
+)
 from lmu_nengo.conversion.rate_to_spiking import scale_for, to_spiking
 from lmu_nengo.conversion.report import Layer, SpikeCounter, SpikingReport, spiking_report
+from lmu_nengo.conversion.storage import footprint
 
 __all__ = [
     "Layer",
     "SpikeCounter",
     "SpikingReport",
+    "connection_sparsity",
+    "dense_operations",
     "fan_out",
+    "footprint",
     "rate_operations",
     "remaining_operations",
     "scale_for",

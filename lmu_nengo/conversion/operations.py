@@ -64,7 +64,9 @@ def remaining_operations(network: nengo.Network) -> int:
 
     Like `rate_operations`, but with the memories as they are realized, and only where a
     weight multiplies a value rather than a spike: inputs, functions, rates, and sums of
-    spikes.
+    spikes. All values count as non-zero: this is the most that the effective
+    multiply-accumulates of a `SpikingReport` can be, as long as no neuron fires several
+    times in a step.
 
     Parameters
     ----------
@@ -96,15 +98,97 @@ def remaining_operations(network: nengo.Network) -> int:
     >>> remaining_operations(network)  # the input's weights; spikes need only additions
     10
     """
-    values = find_values(network)
-    total = 0
-    for conn in network.all_connections:
-        source, _ = ends(conn)
-        weights = weights_of(conn)
-        if is_linear(conn):
-            weights = weights[..., values[source][columns(conn)]]
-        total += count(weights)
-    return total + encoding(network, network.all_ensembles) + sequences(network)
+    by_source, others = value_operations(network)
+    return int(sum(each.sum() for each in by_source.values())) + others
+
+
+def dense_operations(network: nengo.Network) -> int:
+    """
+    Synaptic operations of one step if nothing that is zero were skipped.
+
+    This is what NeuroBench calls dense: all weights of the network as it is, those that are
+    zero as well, whatever values they multiply. It is the number of weights: of connections
+    (decoders and transform as one matrix), encoders and LSTMs. Weights of 1 from one to one
+    are none; of a Sparse transform, the entries it stores are counted.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network, without a `Windowed` memory.
+
+    Returns
+    -------
+    operations : int
+        Multiply-accumulates, or additions where spikes are multiplied.
+
+    Raises
+    ------
+    ValidationError
+        If a connection has a transform other than Dense or Sparse, such as a convolution.
+
+    See Also
+    --------
+    rate_operations : without zero weights, and with all memories linear.
+
+    References
+    ----------
+    Yik et al., "The NeuroBench framework for benchmarking neuromorphic computing
+    algorithms and systems", Nature Communications 2025.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.conversion import dense_operations, rate_operations
+    >>> with nengo.Network() as network:
+    ...     layer = nengo.Ensemble(3, 1, neuron_type=nengo.LIF())
+    ...     out = nengo.Node(size_in=2)
+    ...     weights = [[1, 0, 2], [3, 4, 0]]
+    ...     connection = nengo.Connection(layer.neurons, out, transform=weights)
+    >>> dense_operations(network), rate_operations(network)
+    (6, 4)
+    """
+    total = sum(stored(weights_of(conn)) for conn in network.all_connections)
+    total += encoding(network, network.all_ensembles, np.size)
+    return int(total + sequences(network, number=np.size))
+
+
+def connection_sparsity(network: nengo.Network) -> float:
+    """
+    Share of the weights that are zero, as NeuroBench defines it.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network, without a `Windowed` memory.
+
+    Returns
+    -------
+    sparsity : float
+        From 0 to 1; 0 without weights.
+
+    Raises
+    ------
+    ValidationError
+        If a connection has a transform other than Dense or Sparse, such as a convolution.
+
+    See Also
+    --------
+    dense_operations : the number of weights.
+
+    Examples
+    --------
+    >>> import nengo
+    >>> from lmu_nengo.conversion import connection_sparsity
+    >>> with nengo.Network() as network:
+    ...     a, b = nengo.Node(size_in=3), nengo.Node(size_in=2)
+    ...     connection = nengo.Connection(a, b, transform=[[1, 0, 2], [3, 4, 5]])
+    >>> round(connection_sparsity(network), 3)
+    0.167
+    """
+    total = sum(count(weights_of(conn)) for conn in network.all_connections)
+    total += encoding(network, network.all_ensembles) + sequences(network)
+    dense = dense_operations(network)
+    return float(1 - total / dense) if dense else 0.0
 
 
 def fan_out(network: nengo.Network, ensemble: nengo.Ensemble) -> np.ndarray:
@@ -169,6 +253,70 @@ def fan_out(network: nengo.Network, ensemble: nengo.Ensemble) -> np.ndarray:
         return total
 
     return cost(ensemble.neurons, (ensemble.neurons,))
+
+
+def value_operations(network):
+    """
+    Multiply-accumulates of one step, by the output of nodes and neurons that they take.
+
+    Spikes are no values. Apart are those of which no output can be named: weights behind
+    functions, encoders and LSTMs.
+    """
+    values = find_values(network)
+    by_source = {}
+    others = encoding(network, network.all_ensembles) + sequences(network)
+    for conn in network.all_connections:
+        weights = weights_of(conn)
+        if not is_linear(conn):
+            others += count(weights)
+            continue
+        source, _ = ends(conn)
+        used = columns(conn)
+        if weights.ndim == 1:
+            each = ((weights != 0) & (weights != 1)).astype(int)
+        else:
+            each = nonzero(weights).sum(axis=0)
+        total = by_source.setdefault(source, np.zeros(len(values[source]), dtype=int))
+        np.add.at(total, used, each * values[source][used])
+    origins = find_origins(network)
+    merged = {}
+    for source, each in by_source.items():
+        origin = origins.get(source, source)
+        merged[origin] = merged.get(origin, 0) + each
+    return {source: each for source, each in merged.items() if each.any()}, int(others)
+
+
+def find_origins(network):
+    """For nodes that only repeat another object's output: that object."""
+    incoming = {}
+    for conn in network.all_connections:
+        incoming.setdefault(conn.post_obj, []).append(conn)
+    repeated = {}
+    for node in filter(passes_on, network.all_nodes):
+        if len(incoming.get(node, [])) == 1 and repeats(incoming[node][0]):
+            repeated[node] = ends(incoming[node][0])[0]
+    origins = {}
+    for node in repeated:
+        origin, path = node, set()
+        while origin in repeated and origin not in path:
+            path.add(origin)
+            origin = repeated[origin]
+        origins[node] = origin
+    return origins
+
+
+def repeats(conn):
+    """Whether all values of a source arrive at once and in order, scaled at most."""
+    source, post = ends(conn)
+    weights = weights_of(conn)
+    return (
+        is_linear(conn)
+        and conn.synapse is None
+        and weights.ndim == 1
+        and weights.all()
+        and np.array_equal(columns(conn), np.arange(source.size_out))
+        and np.array_equal(rows(conn), np.arange(post.size_in))
+    )
 
 
 def find_values(network):
@@ -284,7 +432,14 @@ def count(weights):
     return int(nonzero(weights).sum())
 
 
-def encoding(network, ensembles):
+def stored(weights):
+    """Number of weights, including zeros; none for weights of 1 from one to one."""
+    if scipy.sparse.issparse(weights):
+        return weights.nnz
+    return np.count_nonzero(weights != 1) if weights.ndim == 1 else weights.size
+
+
+def encoding(network, ensembles, number=np.count_nonzero):
     """Multiply-accumulates of the encoders of those ensembles that get an input."""
     encoded = {
         conn.post_obj
@@ -297,13 +452,13 @@ def encoding(network, ensembles):
             continue
         drawn = isinstance(ens.encoders, nengo.dists.Distribution)
         size = ens.n_neurons * ens.dimensions
-        total += size if drawn else np.count_nonzero(ens.encoders)
+        total += size if drawn else number(ens.encoders)
     return total
 
 
-def sequences(network, inside=()):
+def sequences(network, inside=(), number=np.count_nonzero):
     """Multiply-accumulates of `Sequence` processes with weight matrices, except inside."""
     nodes = [node for node in network.all_nodes if node not in inside]
     found = [node.output for node in nodes if isinstance(node.output, Sequence)]
     matrices = [p for sequence in found for p in sequence.parameters.values()]
-    return sum(np.count_nonzero(matrix) for matrix in matrices if np.ndim(matrix) == 2)
+    return sum(number(matrix) for matrix in matrices if np.ndim(matrix) == 2)

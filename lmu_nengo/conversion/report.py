@@ -15,7 +15,15 @@ from nengo.simulator import Simulator
 
 from lmu_nengo._nengo import copy_network, plain_config
 from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.conversion.operations import fan_out, rate_operations, remaining_operations
+from lmu_nengo.conversion.activity import probe_activity
+from lmu_nengo.conversion.operations import (
+    connection_sparsity,
+    dense_operations,
+    fan_out,
+    rate_operations,
+    value_operations,
+)
+from lmu_nengo.conversion.storage import footprint
 from lmu_nengo.memory.network import find_memories
 
 ENGINES = "jax", "dl", "core"
@@ -25,7 +33,7 @@ MINIBATCH_SIZE = 100  # of the compiled engine, if there are so many sequences
 @dataclass(frozen=True)
 class Layer:
     """
-    The spikes of one ensemble, or of all neurons of one memory.
+    The activity of one ensemble, or of all neurons of one memory.
 
     Parameters
     ----------
@@ -34,15 +42,19 @@ class Layer:
     n_neurons : int
         Number of neurons.
     spikes, synaptic_operations : float
-        Per inference.
+        Per inference; 0 for rate neurons.
     mean_rate, max_rate : float
         Firing rates in Hz over all inferences: the mean of all neurons, and the rate of
-        the neuron that fires most.
+        the neuron that fires most; 0 for rate neurons.
+    activation_sparsity : float
+        Share of the outputs that are zero, of all neurons in all steps.
+    max_spikes_per_step : int
+        Most spikes of a neuron in one step; 0 for rate neurons.
 
     Examples
     --------
     >>> from lmu_nengo.conversion import Layer
-    >>> layer = Layer("hidden", 3, 14.0, 32.0, 116.7, 250.0)
+    >>> layer = Layer("hidden", 3, 14.0, 32.0, 116.7, 250.0, 0.883, 1)
     >>> layer.spikes / layer.n_neurons < 5
     True
     """
@@ -53,12 +65,17 @@ class Layer:
     synaptic_operations: float
     mean_rate: float
     max_rate: float
+    activation_sparsity: float
+    max_spikes_per_step: int
 
 
 @dataclass(frozen=True)
 class SpikingReport:
     """
     The result of `spiking_report`; ``print(report)`` shows it as a table.
+
+    Footprint, sparsity, dense and effective operations are those of NeuroBench. All
+    operations are per inference, that is of all steps of one sequence.
 
     Parameters
     ----------
@@ -69,25 +86,54 @@ class SpikingReport:
     score : float or None
         What the score function made of the outputs.
     layers : tuple of Layer
-        The layers that spike.
+        The layers of neurons.
     rate_operations : int
-        Multiply-accumulates per inference if all neurons were rate neurons and all
-        memories linear.
-    remaining_operations : int
-        Multiply-accumulates per inference that the spiking network needs in addition to
-        its synaptic operations.
+        Multiply-accumulates if all neurons were rate neurons and all memories linear; see
+        `lmu_nengo.conversion.rate_operations`.
+    dense_operations : int
+        Operations of this network if no zero were skipped; see
+        `lmu_nengo.conversion.dense_operations`.
+    effective_macs : float
+        Multiply-accumulates: non-zero weights that multiply a value other than zero. Values
+        are inputs, rates, sums of spikes, and the output of a neuron that fires several
+        times in a step. Results of functions, and what encoders and LSTMs multiply, count
+        as non-zero.
+    effective_acs : float
+        Accumulates: non-zero weights that multiply a single spike, which has to be added
+        only. They are the synaptic operations, but for spikes that share a step with others
+        of the same neuron.
+    footprint : int
+        Bytes of parameters and state in single precision; see
+        `lmu_nengo.conversion.footprint`.
+    connection_sparsity : float
+        Share of the weights that are zero.
+
+    Notes
+    -----
+    NeuroBench's own code takes all operations of a layer in a step for multiply-accumulates
+    if one neuron in one sequence of the batch fires several times in it. This report
+    decides for each neuron and step.
+
+    References
+    ----------
+    Yik et al., "The NeuroBench framework for benchmarking neuromorphic computing
+    algorithms and systems", Nature Communications 2025.
 
     Examples
     --------
     >>> from lmu_nengo.conversion import Layer, SpikingReport
-    >>> layer = Layer("hidden", 3, 14.0, 32.0, 116.7, 250.0)
-    >>> report = SpikingReport(3, 40, 0.001, 0.5, (layer,), 1040, 800)
+    >>> layer = Layer("hidden", 3, 14.0, 32.0, 116.7, 250.0, 0.883, 1)
+    >>> report = SpikingReport(
+    ...     3, 40, 0.001, 0.5, (layer,), 1040, 1200, 320.0, 32.0, 148, 0.133
+    ... )
     >>> print(report)
     3 inferences of 40 steps (dt = 0.001 s); score 0.5
-    per inference  neurons       spikes   synaptic ops   mean Hz    max Hz
-    hidden               3         14.0           32.0     116.7     250.0
-    total                3         14.0           32.0
-    multiply-accumulates per inference: 1,040 as a rate network, 800 remaining
+    per inference  neurons       spikes   synaptic ops   mean Hz    max Hz  sparsity
+    hidden               3         14.0           32.0     116.7     250.0     88.3%
+    total                3         14.0           32.0                         88.3%
+    operations per inference: 320.0 effective MACs + 32.0 effective ACs; 1,200 dense
+    as a rate network: 1,040 MACs
+    footprint: 148 bytes; zero weights: 13.3%
     """
 
     n_inferences: int
@@ -96,7 +142,11 @@ class SpikingReport:
     score: float | None
     layers: tuple[Layer, ...]
     rate_operations: int
-    remaining_operations: int
+    dense_operations: int
+    effective_macs: float
+    effective_acs: float
+    footprint: int
+    connection_sparsity: float
 
     @property
     def spikes(self) -> float:
@@ -105,32 +155,56 @@ class SpikingReport:
 
     @property
     def synaptic_operations(self) -> float:
-        """Synaptic operations per inference."""
+        """Synaptic operations per inference: what `fan_out` says, for every spike."""
         return float(sum(layer.synaptic_operations for layer in self.layers))
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return sum(layer.n_neurons for layer in self.layers)
+
+    @property
+    def activation_sparsity(self) -> float:
+        """Share of the outputs of all neurons in all steps that are zero."""
+        zeros = sum(layer.activation_sparsity * layer.n_neurons for layer in self.layers)
+        return float(zeros / self.n_neurons) if self.layers else 0.0
+
+    @property
+    def max_spikes_per_step(self) -> int:
+        """Most spikes of a neuron in one step."""
+        return max((layer.max_spikes_per_step for layer in self.layers), default=0)
 
     def __str__(self):
         heading = "per inference"
         width = max(len(heading), *(len(layer.name) for layer in self.layers), 0)
         score = "" if self.score is None else f"; score {self.score:.6g}"
-        n_neurons = sum(layer.n_neurons for layer in self.layers)
         lines = [
             f"{self.n_inferences} inferences of {self.n_steps} steps "
             f"(dt = {self.dt:g} s){score}",
             f"{heading:{width}} {'neurons':>8} {'spikes':>12} {'synaptic ops':>14} "
-            f"{'mean Hz':>9} {'max Hz':>9}",
+            f"{'mean Hz':>9} {'max Hz':>9} {'sparsity':>9}",
         ]
         for layer in self.layers:
             lines.append(
                 f"{layer.name:{width}} {layer.n_neurons:8,} {layer.spikes:12,.1f} "
                 f"{layer.synaptic_operations:14,.1f} {layer.mean_rate:9,.1f} "
-                f"{layer.max_rate:9,.1f}"
+                f"{layer.max_rate:9,.1f} {layer.activation_sparsity:9.1%}"
             )
         lines += [
-            f"{'total':{width}} {n_neurons:8,} {self.spikes:12,.1f} "
-            f"{self.synaptic_operations:14,.1f}",
-            f"multiply-accumulates per inference: {self.rate_operations:,} as a rate "
-            f"network, {self.remaining_operations:,} remaining",
+            f"{'total':{width}} {self.n_neurons:8,} {self.spikes:12,.1f} "
+            f"{self.synaptic_operations:14,.1f} {'':19} {self.activation_sparsity:9.1%}",
+            f"operations per inference: {self.effective_macs:,.1f} effective MACs + "
+            f"{self.effective_acs:,.1f} effective ACs; {self.dense_operations:,} dense",
+            f"as a rate network: {self.rate_operations:,} MACs",
+            f"footprint: {self.footprint:,} bytes; zero weights: "
+            f"{self.connection_sparsity:.1%}",
         ]
+        for layer in self.layers:
+            if layer.max_spikes_per_step > 1:
+                lines.append(
+                    f"not single spikes: up to {layer.max_spikes_per_step} of a neuron in "
+                    f"one step ({layer.name})"
+                )
         return "\n".join(lines)
 
 
@@ -268,14 +342,13 @@ def spiking_report(
     Run a network on many sequences, and count what it costs.
 
     A copy of the network is run; each sequence starts from the network's initial state.
-    `fan_out` says what a spike costs, `rate_operations` and `remaining_operations` what
-    counts as a multiply-accumulate.
+    `fan_out` says what a spike costs, and `SpikingReport` what counts as an operation.
 
     Parameters
     ----------
     network : nengo.Network
-        The spiking network, without a `Windowed` memory. A rate network is possible too;
-        its report has no layers. The network stays as it is.
+        The network, without a `Windowed` memory; of spiking neurons, rate neurons or both.
+        It stays as it is.
     inputs : dict of {nengo.Node: array_like of shape (n_inferences, n_steps, size)}
         What the input nodes give.
     probe : nengo.Probe, optional
@@ -299,7 +372,7 @@ def spiking_report(
     Returns
     -------
     report : SpikingReport
-        Score, spikes, operations and firing rates.
+        Score, spikes, operations, firing rates, sparsity and footprint.
 
     Raises
     ------
@@ -323,10 +396,12 @@ def spiking_report(
     ...     connection = nengo.Connection(u, neuron.neurons, synapse=None)
     >>> print(spiking_report(network, {u: np.zeros((3, 100, 1))}))
     3 inferences of 100 steps (dt = 0.001 s)
-    per inference  neurons       spikes   synaptic ops   mean Hz    max Hz
-    neuron               1         10.0            0.0     100.0     100.0
-    total                1         10.0            0.0
-    multiply-accumulates per inference: 0 as a rate network, 0 remaining
+    per inference  neurons       spikes   synaptic ops   mean Hz    max Hz  sparsity
+    neuron               1         10.0            0.0     100.0     100.0     90.0%
+    total                1         10.0            0.0                         90.0%
+    operations per inference: 0.0 effective MACs + 0.0 effective ACs; 0 dense
+    as a rate network: 0 MACs
+    footprint: 8 bytes; zero weights: 0.0%
     """
     dt = check_positive(dt, "dt")
     n_inferences, n_steps = _check_inputs(network, inputs)
@@ -348,42 +423,84 @@ def spiking_report(
             "its values, or neither.",
             attr="score",
         )
-    operations = rate_operations(network), remaining_operations(network)
+    static = {
+        "rate_operations": rate_operations(network) * n_steps,
+        "dense_operations": dense_operations(network) * n_steps,
+        "footprint": footprint(network, dt),
+        "connection_sparsity": connection_sparsity(network),
+    }
     network, objects = copy_network(network)
     inputs = {objects[node]: np.asarray(x) for node, x in inputs.items()}
     probe = objects.get(probe)
     layers = _find_layers(network)
     ensembles = [ens for _, group in layers for ens in group]
-    costs = {ens: fan_out(network, ens) for ens in ensembles}
+    spiking = [ens for ens in ensembles if ens.neuron_type.spiking]
+    costs = {ens: fan_out(network, ens) for ens in spiking}
+    by_source, others = value_operations(network)
     # only the last step, whatever the rounding of its time
-    counter = SpikeCounter(network, ensembles, sample_every=n_steps * dt * (1 - 1e-9))
+    last = n_steps * dt * (1 - 1e-9)
+    counter = SpikeCounter(network, spiking, sample_every=last)
+    sources = dict.fromkeys([ens.neurons for ens in ensembles]) | by_source
+    activity_probes = probe_activity(network, sources, sample_every=last)
+    counted = [*counter.probes, *activity_probes.values()]
     options = {"dt": dt, "progress_bar": False, **options}
     if engine == "core":
         results = _in_core(network, inputs, options)
     elif engine == "dl":
-        results = _in_nengo_dl(network, inputs, counter, minibatch_size or 1, options)
+        results = _in_nengo_dl(network, inputs, counted, minibatch_size or 1, options)
     else:
         size = minibatch_size or min(n_inferences, MINIBATCH_SIZE)
         results = _in_engine(network, inputs, size, options)
-    wanted = [*counter.probes, *([] if probe is None else [probe])]
+    wanted = [*counted, *([] if probe is None else [probe])]
     parts = [{p: np.array(result[p]) for p in wanted} for result in results]
     values = {p: np.concatenate([part[p] for part in parts])[:n_inferences] for p in wanted}
     counts = counter.counts(values, dt)
-    rows = []
-    for name, group in layers:
-        spikes = np.concatenate([counts[ens] for ens in group], axis=1).mean(axis=0)
-        rates = spikes / (n_steps * dt)
-        synaptic = spikes @ np.concatenate([costs[ens] for ens in group])
-        figures = spikes.sum(), synaptic, rates.mean(), rates.max()
-        rows.append(Layer(name, len(spikes), *(float(figure) for figure in figures)))
+    activity = {
+        source: values[p][:, -1].reshape(n_inferences, -1, source.size_out).astype(float)
+        for source, p in activity_probes.items()
+    }
+    macs, acs = _effective(activity, by_source, costs)
     return SpikingReport(
         n_inferences,
         n_steps,
         dt,
         None if score is None else float(score(values[probe])),
-        tuple(rows),
-        *(int(per_step) * n_steps for per_step in operations),
+        tuple(_layer(*layer, counts, costs, activity, n_steps, dt) for layer in layers),
+        effective_macs=float(macs + others * n_steps),
+        effective_acs=float(acs),
+        **static,
     )
+
+
+def _effective(activity, by_source, costs):
+    """Multiply-accumulates of values, and accumulates of single spikes."""
+    acs = macs = 0.0
+    for source, weights in by_source.items():
+        macs += activity[source][:, 0].mean(axis=0) @ weights
+    for ens, cost in costs.items():
+        active, several, _ = activity[ens.neurons].mean(axis=0)
+        acs += (active - several) @ cost
+        macs += several @ cost
+    return macs, acs
+
+
+def _layer(name, ensembles, counts, costs, activity, n_steps, dt):
+    """Figures of one layer."""
+    n_neurons = sum(ens.n_neurons for ens in ensembles)
+    active = sum(activity[ens.neurons][:, 0].mean(axis=0).sum() for ens in ensembles)
+    sparsity = 1 - active / (n_neurons * n_steps)
+    spiking = [ens for ens in ensembles if ens in costs]
+    if not spiking:
+        return Layer(name, n_neurons, 0.0, 0.0, 0.0, 0.0, float(sparsity), 0)
+    spikes = np.concatenate([counts[ens] for ens in spiking], axis=1).mean(axis=0)
+    synaptic = spikes @ np.concatenate([costs[ens] for ens in spiking])
+    rates = spikes / (n_steps * dt)
+    figures = spikes.sum(), synaptic, rates.mean(), rates.max(), sparsity
+    most = max(
+        activity[ens.neurons][:, 2].max() * dt / getattr(ens.neuron_type, "amplitude", 1)
+        for ens in spiking
+    )
+    return Layer(name, n_neurons, *(float(figure) for figure in figures), round(most))
 
 
 def _check_inputs(network, inputs):
@@ -409,12 +526,12 @@ def _check_inputs(network, inputs):
 
 
 def _find_layers(network):
-    """Names and spiking ensembles of each layer; a memory is one layer."""
+    """Names and ensembles of each layer; a memory is one layer."""
     memories = find_memories(network)
     inside = {ens: memory for memory in memories for ens in memory.all_ensembles}
     layers = {}
     for i, ens in enumerate(network.all_ensembles):
-        if ens.neuron_type.spiking:
+        if not isinstance(ens.neuron_type, nengo.Direct):
             part = inside.get(ens, ens)
             kind = "ensemble" if part is ens else "memory"
             layers.setdefault(part, (part.label or f"{kind} {i}", []))[1].append(ens)
@@ -446,7 +563,7 @@ def _in_engine(network, inputs, size, options) -> Iterator[Mapping]:
             yield sim.data
 
 
-def _in_nengo_dl(network, inputs, counter, size, options) -> Iterator[Mapping]:
+def _in_nengo_dl(network, inputs, counted, size, options) -> Iterator[Mapping]:
     """As `_in_engine`."""
     from lmu_nengo.training import Simulator as BatchSimulator
 
@@ -454,9 +571,9 @@ def _in_nengo_dl(network, inputs, counter, size, options) -> Iterator[Mapping]:
     if not hasattr(config, "keep_history"):
         config.set_param("keep_history", BoolParam("keep_history", default=True))
     inputs = {node: x.astype(np.float32) for node, x in inputs.items()}
-    for count in counter.probes:  # only their last values count
-        count.sample_every = None
-        network.config[count].keep_history = False
+    for probe in counted:  # only their last values count
+        probe.sample_every = None
+        network.config[probe].keep_history = False
     with BatchSimulator(network, minibatch_size=size, **options) as sim:
         # one call each: NengoDL cannot generate the inputs of several batches
         for batch in _batches(inputs, size):

@@ -6,11 +6,14 @@ from nengo.exceptions import ValidationError
 from lmu_nengo import LSTM, Band, LegendreMemory, Spiking, realize, to_spiking
 from lmu_nengo.conversion import (
     SpikeCounter,
+    dense_operations,
     fan_out,
+    footprint,
     rate_operations,
     remaining_operations,
     spiking_report,
 )
+from lmu_nengo.conversion.operations import value_operations
 from lmu_nengo.processes import Dropout, GaussianNoise
 
 STEPS = 40
@@ -58,7 +61,16 @@ def test_spikes_and_operations_are_those_counted_by_hand(engine, minibatch_size)
     assert layer.mean_rate == pytest.approx((4 + 10) / 3 / 0.04)
     assert layer.max_rate == pytest.approx(250)
     assert report.rate_operations == STEPS * (12 + 8 + 4 + 2)
-    assert report.remaining_operations == STEPS * (12 + 8)
+    # the memory's coefficients stay zero; 14 steps of 3 x 40 have a spike
+    assert (report.effective_macs, report.effective_acs) == (0, 4 * 3 + 10 * 2)
+    assert layer.activation_sparsity == report.activation_sparsity
+    assert report.activation_sparsity == pytest.approx(1 - 14 / 120)
+    assert layer.max_spikes_per_step == report.max_spikes_per_step == 1
+    # with their zeros, the weights are 12, 9, 6 and 2
+    assert report.dense_operations == STEPS * (12 + 9 + 6 + 2)
+    assert report.connection_sparsity == pytest.approx(3 / 29)
+    # and 3 biases, 3 voltages, 3 coefficients; synapses hold 3 + 2 + 1 values
+    assert report.footprint == 4 * (29 + 3 + 3 + 3 + 6)
 
 
 @pytest.mark.parametrize("process", [None, Dropout(0.5, 10), GaussianNoise(0.1, 10)])
@@ -98,13 +110,42 @@ def test_spikes_of_chosen_ensembles_are_counted():
         assert list(counter.counts(sim.data, sim.dt)) == [hidden]
 
 
-def test_a_rate_network_has_no_spikes_and_all_its_multiply_accumulates():
+def test_a_rate_network_has_no_spikes_and_skips_the_zeros_of_its_rates():
     network, source, _, probe = by_hand(lambda initial_state: nengo.RectifiedLinear())
     report = spiking_report(
         network, {source: np.zeros((1, STEPS, 1))}, probe, lambda y: y.shape[1]
     )
-    assert report.layers == () and report.spikes == 0 and report.score == STEPS
-    assert report.rate_operations == report.remaining_operations == STEPS * 26
+    assert report.spikes == report.effective_acs == 0 and report.score == STEPS
+    (layer,) = report.layers
+    assert layer.activation_sparsity == pytest.approx(1 / 3)  # one of them is silent
+    assert report.rate_operations == STEPS * 26 == STEPS * remaining_operations(network)
+    assert report.effective_macs == STEPS * (2 + 1 + 1 + 1)
+
+
+def test_only_a_single_spike_is_an_accumulate():
+    with nengo.Network(seed=0) as network:
+        source = nengo.Node([0], label="source")
+        kind = nengo.SpikingRectifiedLinear(initial_state=EMPTY, amplitude=0.1)
+        neurons = nengo.Ensemble(
+            3, 1, neuron_type=kind, gain=np.ones(3), bias=[400, 1400, 2600], label="hidden"
+        ).neurons
+        nengo.Connection(source, neurons, transform=np.zeros((3, 1)))
+        nengo.Connection(neurons, nengo.Node(size_in=2), transform=np.ones((2, 3)))
+    for engine, size in RUNS:
+        report = spiking_report(
+            network, {source: np.ones((3, 10, 1))}, minibatch_size=size, engine=engine
+        )
+        (layer,) = report.layers
+        assert layer.spikes == 4 + 14 + 26
+        assert layer.synaptic_operations == 2 * 44
+        assert layer.max_spikes_per_step == 3
+        # 4 steps of the first; the second fires twice in 4 of 10, the third in all
+        assert report.effective_acs == 2 * (4 + 6)
+        assert report.effective_macs == 2 * (4 + 10)
+        assert layer.activation_sparsity == pytest.approx(6 / 30)
+        assert str(report).splitlines()[-1] == (
+            "not single spikes: up to 3 of a neuron in one step (hidden)"
+        )
 
 
 def test_the_report_is_a_table():
@@ -112,11 +153,13 @@ def test_the_report_is_a_table():
     x = {source: np.zeros((3, STEPS, 1))}
     lines = str(spiking_report(network, x, probe, lambda y: 0.5)).splitlines()
     assert lines[0] == "3 inferences of 40 steps (dt = 0.001 s); score 0.5"
-    assert lines[2].split() == ["hidden", "3", "14.0", "32.0", "116.7", "250.0"]
-    assert lines[3].split() == ["total", "3", "14.0", "32.0"]
-    assert lines[4] == (
-        "multiply-accumulates per inference: 1,040 as a rate network, 800 remaining"
-    )
+    assert lines[2].split() == ["hidden", "3", "14.0", "32.0", "116.7", "250.0", "88.3%"]
+    assert lines[3].split() == ["total", "3", "14.0", "32.0", "88.3%"]
+    assert lines[4:] == [
+        "operations per inference: 0.0 effective MACs + 32.0 effective ACs; 1,160 dense",
+        "as a rate network: 1,040 MACs",
+        "footprint: 176 bytes; zero weights: 10.3%",
+    ]
 
 
 def test_decoders_count_for_each_spike_and_encoders_for_each_step():
@@ -168,14 +211,17 @@ def test_a_memory_in_neurons_is_a_layer():
     assert layer.synaptic_operations == pytest.approx(layer.spikes)
     assert report.rate_operations == STEPS * 26
     # encoders; 3 x (3 + 1) recurrent and input weights; 3 x (3 + 1) to the output; 8
-    assert report.remaining_operations == STEPS * (30 + 12 + 12 + 8)
+    remaining = 30 + 12 + 12 + 8
+    assert remaining_operations(network) == remaining
+    assert STEPS * 30 < report.effective_macs <= STEPS * remaining
     assert memory.realization == Spiking(30, expected_input=Band(5.0, 1.0))
 
 
 def test_an_lstm_counts_its_matrices():
     with nengo.Network() as network:
         LSTM(3, 5)
-    assert rate_operations(network) == 4 * 5 * (3 + 5)
+    assert rate_operations(network) == dense_operations(network) == 4 * 5 * (3 + 5)
+    assert footprint(network) == 4 * (4 * 5 * (3 + 5) + 4 * 5 + 2 * 5)  # biases, h and c
 
 
 def test_negative_spikes_are_counted_like_others():
@@ -249,3 +295,20 @@ def test_inputs_that_do_not_fit_are_refused():
         spiking_report(network, {source: x}, engine="brain")
     with pytest.raises(ValidationError, match="core Nengo runs sequences one by one"):
         spiking_report(network, {source: x}, engine="core", minibatch_size=2)
+
+
+def test_values_are_observed_where_they_come_from():
+    with nengo.Network() as network:
+        source = nengo.Node(np.zeros(4), label="source")
+        repeated, last = (nengo.Node(size_in=4) for _ in range(2))
+        mixed = nengo.Node(size_in=4)
+        nengo.Connection(source, repeated, synapse=None)
+        nengo.Connection(repeated, last, transform=2, synapse=None)
+        nengo.Connection(source[::-1], mixed, synapse=None)
+        for node in repeated, last, mixed:
+            nengo.Connection(node, nengo.Node(size_in=1), transform=np.ones((1, 4)))
+    report = spiking_report(network, {source: np.eye(4)[None, :3]})
+    # a value in each of 3 steps is doubled, and has 3 weights
+    assert report.effective_macs == 3 + 3 * 3
+    assert report.dense_operations == 3 * (4 + 3 * 4)
+    assert value_operations(network)[0].keys() == {source, mixed}

@@ -169,12 +169,14 @@ def test_the_example_of_conversion_gives_what_the_page_shows(capsys):
 
     def figures(text):
         scores = re.findall(r"score ([\d.]+)", text)
-        operations = re.findall(r"multiply-accumulates per inference: .*", text)
-        return [float(score) for score in scores], operations
+        static = re.findall(r"[\d,]+ dense|as a rate network: .*|footprint: .*", text)
+        return [float(score) for score in scores], static
 
-    scores, operations = figures(page)
-    assert len(scores) == len(operations) == 3
-    run_scores, run_operations = figures(capsys.readouterr().out)
-    assert run_operations == operations
+    scores, static = figures(page)
+    assert len(scores) == len(static) / 3 == 3
+    run_scores, run_static = figures(capsys.readouterr().out)
+    assert run_static == static
     assert run_scores == pytest.approx(scores, abs=0.06)
     exec(blocks[3], {**names, "scale": 1.0, "Spiking": lmu_nengo.Spiking})
+    exec(blocks[4], names)
+    assert f"```text\n{capsys.readouterr().out}```" in page
