@@ -4,6 +4,7 @@ import importlib.metadata
 
 import lazy_loader
 
+from lmu_nengo.conversion.calibration import calibrate
 from lmu_nengo.conversion.rate_to_spiking import to_spiking
 from lmu_nengo.io.saved_networks import load_network, save_network
 from lmu_nengo.layers import (
@@ -51,6 +52,7 @@ __all__ = [
     "Spiking",
     "Stack",
     "Windowed",
+    "calibrate",
     "delay_decoders",
     "load_network",
     "order_for",

@@ -1,5 +1,6 @@
 """From a trained rate network to a spiking one, and what that costs."""
 
+from lmu_nengo.conversion.calibration import calibrate
 from lmu_nengo.conversion.operations import (
     connection_sparsity,
     dense_operations,
@@ -15,6 +16,7 @@ __all__ = [
     "Layer",
     "SpikeCounter",
     "SpikingReport",
+    "calibrate",
     "connection_sparsity",
     "dense_operations",
     "fan_out",

@@ -1,17 +1,13 @@
 """What a spiking network costs and achieves: its spikes, operations and accuracy."""
 
-import importlib.util
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
-from nengo.params import BoolParam
-
-# nengo.Simulator itself is refused by Nengo GUI while it reads a script
-from nengo.simulator import Simulator
 
 from lmu_nengo._nengo import copy_network, plain_config
 from lmu_nengo._validation import check_choice, check_integer, check_positive
@@ -23,11 +19,19 @@ from lmu_nengo.conversion.operations import (
     rate_operations,
     value_operations,
 )
+from lmu_nengo.conversion.sequences import (
+    MINIBATCH_SIZE,
+    check_inputs,
+    in_core,
+    in_engine,
+    in_nengo_dl,
+    is_jax_installed,
+)
 from lmu_nengo.conversion.storage import footprint
 from lmu_nengo.memory.network import find_memories
+from lmu_nengo.memory.ranges import RangeMonitor, merge_excursions
 
 ENGINES = "jax", "dl", "core"
-MINIBATCH_SIZE = 100  # of the compiled engine, if there are so many sequences
 
 
 @dataclass(frozen=True)
@@ -342,7 +346,9 @@ def spiking_report(
     Run a network on many sequences, and count what it costs.
 
     A copy of the network is run; each sequence starts from the network's initial state.
-    `fan_out` says what a spike costs, and `SpikingReport` what counts as an operation.
+    A warning says if populations of a spiking memory left the range for which their
+    decoders were solved. `fan_out` says what a spike costs, and `SpikingReport` what
+    counts as an operation.
 
     Parameters
     ----------
@@ -404,10 +410,10 @@ def spiking_report(
     footprint: 8 bytes; zero weights: 0.0%
     """
     dt = check_positive(dt, "dt")
-    n_inferences, n_steps = _check_inputs(network, inputs)
+    n_inferences, n_steps = check_inputs(network, inputs)
     if engine is None:
         other = "core" if minibatch_size is None else "dl"
-        engine = "jax" if importlib.util.find_spec("jax") else other
+        engine = "jax" if is_jax_installed() else other
     check_choice(engine, ENGINES, "engine")
     if minibatch_size is not None:
         minibatch_size = check_integer(minibatch_size, "minibatch_size")
@@ -442,17 +448,23 @@ def spiking_report(
     counter = SpikeCounter(network, spiking, sample_every=last)
     sources = dict.fromkeys([ens.neurons for ens in ensembles]) | by_source
     activity_probes = probe_activity(network, sources, sample_every=last)
+    monitor = RangeMonitor(network)
     counted = [*counter.probes, *activity_probes.values()]
     options = {"dt": dt, "progress_bar": False, **options}
     if engine == "core":
-        results = _in_core(network, inputs, options)
+        results = in_core(network, inputs, options)
     elif engine == "dl":
-        results = _in_nengo_dl(network, inputs, counted, minibatch_size or 1, options)
+        results = in_nengo_dl(network, inputs, counted, minibatch_size or 1, options)
     else:
         size = minibatch_size or min(n_inferences, MINIBATCH_SIZE)
-        results = _in_engine(network, inputs, size, options)
+        results = in_engine(network, inputs, size, options)
     wanted = [*counted, *([] if probe is None else [probe])]
-    parts = [{p: np.array(result[p]) for p in wanted} for result in results]
+    parts, excursions = [], []
+    for result in results:
+        parts.append({p: np.array(result[p]) for p in wanted})
+        excursions += monitor.excursions(result, dt)
+    for excursion in merge_excursions(excursions, n_inferences * n_steps * dt):
+        warnings.warn(str(excursion), stacklevel=2)
     values = {p: np.concatenate([part[p] for part in parts])[:n_inferences] for p in wanted}
     counts = counter.counts(values, dt)
     activity = {
@@ -503,28 +515,6 @@ def _layer(name, ensembles, counts, costs, activity, n_steps, dt):
     return Layer(name, n_neurons, *(float(figure) for figure in figures), round(most))
 
 
-def _check_inputs(network, inputs):
-    """Numbers of sequences and of steps, or ValidationError."""
-    shapes = {np.shape(x)[:2] for x in inputs.values()}
-    for node, x in inputs.items():
-        is_input = node in network.all_nodes and node.size_in == 0
-        if not is_input or np.ndim(x) != 3 or np.shape(x)[2] != node.size_out:
-            raise ValidationError(
-                f"got {node!r} with an array of shape {np.shape(x)}. Each key must be an "
-                "input node of the network (without size_in), and each array must have "
-                "the shape (n_inferences, n_steps, size_out of the node).",
-                attr="inputs",
-            )
-    if len(shapes) != 1 or 0 in min(shapes):
-        raise ValidationError(
-            f"got arrays whose (n_inferences, n_steps) are {sorted(shapes)}. There must be "
-            "at least one input node, and all arrays must have the same numbers of "
-            "inferences and steps, above 0.",
-            attr="inputs",
-        )
-    return shapes.pop()
-
-
 def _find_layers(network):
     """Names and ensembles of each layer; a memory is one layer."""
     memories = find_memories(network)
@@ -536,56 +526,3 @@ def _find_layers(network):
             kind = "ensemble" if part is ens else "memory"
             layers.setdefault(part, (part.label or f"{kind} {i}", []))[1].append(ens)
     return list(layers.values())
-
-
-def _in_core(network, inputs, options) -> Iterator[Mapping]:
-    """Values of all probes, of shape (1, n_samples, size), for each sequence."""
-    n_inferences, n_steps = next(iter(inputs.values())).shape[:2]
-    inference, dt = 0, options["dt"]
-    for node, x in inputs.items():
-        node.output = lambda t, x=x: x[inference][round(t / dt) - 1]
-    with Simulator(network, **options) as sim:
-        for inference in range(n_inferences):  # noqa: B007  read by the nodes
-            sim.reset()
-            sim.run_steps(n_steps)
-            yield {p: np.array(sim.data[p])[None] for p in network.all_probes}
-
-
-def _in_engine(network, inputs, size, options) -> Iterator[Mapping]:
-    """As `_in_core`, for each batch."""
-    from lmu_nengo import engine
-
-    n_steps = next(iter(inputs.values())).shape[1]
-    with engine.Simulator(network, minibatch_size=size, **options) as sim:
-        for batch in _batches(inputs, size):
-            sim.reset()
-            sim.run_steps(n_steps, data=batch)
-            yield sim.data
-
-
-def _in_nengo_dl(network, inputs, counted, size, options) -> Iterator[Mapping]:
-    """As `_in_engine`."""
-    from lmu_nengo.training import Simulator as BatchSimulator
-
-    config = network.config[nengo.Probe]
-    if not hasattr(config, "keep_history"):
-        config.set_param("keep_history", BoolParam("keep_history", default=True))
-    inputs = {node: x.astype(np.float32) for node, x in inputs.items()}
-    for probe in counted:  # only their last values count
-        probe.sample_every = None
-        network.config[probe].keep_history = False
-    with BatchSimulator(network, minibatch_size=size, **options) as sim:
-        # one call each: NengoDL cannot generate the inputs of several batches
-        for batch in _batches(inputs, size):
-            yield sim.predict(batch, verbose=0)
-
-
-def _batches(inputs, size) -> Iterator[dict]:
-    """Inputs of ``size`` sequences each; the last ones are filled with zeros."""
-    n_inferences = len(next(iter(inputs.values())))
-    for i in range(0, n_inferences, size):
-        batch = {}
-        for node, x in inputs.items():
-            part = x[i : i + size]
-            batch[node] = np.pad(part, [(0, size - len(part)), (0, 0), (0, 0)])
-        yield batch

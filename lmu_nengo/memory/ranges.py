@@ -1,10 +1,11 @@
 """Whether the populations of spiking memories stay in the range they were solved for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
 from lmu_nengo.memory.network import LegendreMemory, find_memories
@@ -67,7 +68,7 @@ class Excursion:
         )
 
 
-def excess(memory: LegendreMemory, m) -> np.ndarray:
+def excess(memory: LegendreMemory, m: ArrayLike) -> np.ndarray:
     """
     Return the values of a memory's populations, over their ranges.
 
@@ -89,8 +90,8 @@ def excess(memory: LegendreMemory, m) -> np.ndarray:
     >>> from lmu_nengo import LegendreMemory, Spiking
     >>> from lmu_nengo.memory import excess
     >>> memory = LegendreMemory(1.0, 6, realization=Spiking(600), add_to_container=False)
-    >>> excess(memory, np.zeros(6)).max()
-    0.0
+    >>> excess(memory, np.zeros(6)).shape
+    (1, 6)
     """
     m = np.asarray(m)
     m = m.reshape(*m.shape[:-1], memory.memory_d, memory.order)
@@ -195,3 +196,28 @@ class RangeMonitor:
                     )
                 )
         return found
+
+
+def merge_excursions(excursions: Iterable[Excursion], duration: float) -> list[Excursion]:
+    """
+    Merge what was found in several runs of the same network.
+
+    Parameters
+    ----------
+    excursions : iterable of Excursion
+        Of all runs.
+    duration : float
+        Simulated time of all runs in seconds, those without excursions included.
+
+    Returns
+    -------
+    merged : list of Excursion
+        One for each memory.
+    """
+    merged = {}
+    for each in excursions:
+        known = merged.get(each.memory, replace(each, seconds=0.0))
+        farthest = max(known, each, key=lambda one: one.largest)
+        seconds = known.seconds + each.seconds
+        merged[each.memory] = replace(farthest, seconds=seconds, duration=duration)
+    return list(merged.values())

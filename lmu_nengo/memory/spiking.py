@@ -227,7 +227,7 @@ class Spiking(Realization):
         transforms = [state.inverse for state in states]
         return np.array(np.broadcast_to(transforms, (memory_d, *transforms[0].shape)))
 
-    def synapse_for(self, memory) -> float | nengo.synapses.Synapse | list:
+    def synapse_for(self, memory: nengo.Network) -> float | nengo.synapses.Synapse | list:
         """
         Return the synapse that a memory gets.
 
@@ -430,7 +430,8 @@ def input_models(memory, realization, Ad, Bd) -> list[InputModel]:
         return [InputModel(expected, *how)]
     if expected.size != memory.memory_d:
         raise ValidationError(
-            f"must have as many channels as the memory, {memory.memory_d}, got {expected!r}.",
+            f"must have as many channels as the memory, {memory.memory_d}, got "
+            f"{expected!r}.",
             attr="expected_input",
             obj=realization,
         )

@@ -17,7 +17,7 @@ MIN_STEPS = 6000  # and in steps, at least
 MAX_STEPS = 400_000  # of recorded data that are used
 SEED = 5077  # of the simulated signal; no test or experiment has it
 SIGMAS = 3.5  # a Gaussian signal exceeds this 0.05% of the time
-STARTS = 32  # of the signal, at most, with an empty memory
+STARTS = 32  # of the signal with an empty memory, at different places
 START_WINDOWS = 2  # that follow each of them
 UNTOLD_RMS = 0.3  # of noise that seldom leaves [-1, 1]: a third of the radius
 HEADROOM = 1.1  # range over the largest magnitude in recorded data
@@ -274,8 +274,8 @@ class InputModel:
             Without an expected input, a bound that no signal within the radius and of
             these frequencies exceeds (see `largest_response`). Otherwise the largest
             magnitude in the simulation, which begins with a state of zero. For a band, the
-            signal also starts at some of its zeros, and magnitudes are at least three and
-            a half standard deviations; for recorded data, they are a tenth more.
+            signal also starts at other places, and magnitudes are at least three and a
+            half standard deviations; for recorded data, they are a tenth more.
         """
         if not self.is_told:
             bound = largest_response(
@@ -292,13 +292,11 @@ class InputModel:
         return magnitudes
 
     def _onsets(self):
-        """States (n, n_steps, order) after the signal begins, at different zeros of it."""
+        """States (n, n_steps, order) after the signal begins, at different places of it."""
         u = self.u[:, 0]
-        zeros = np.flatnonzero(np.signbit(u) != np.signbit(np.roll(u, 1)))
-        chosen = np.linspace(0, len(zeros) - 1, min(STARTS, len(zeros))).astype(int)
+        starts = np.linspace(0, len(u) - 1, STARTS, dtype=int)[:, None]
         steps = np.arange(min(round(START_WINDOWS * self.theta / self.dt), len(u)))
-        starts = (zeros[chosen, None] + steps) % len(u)
-        return simulate_sequences(self.Ad, self.Bd, u[starts])
+        return simulate_sequences(self.Ad, self.Bd, u[(starts + steps) % len(u)])
 
 
 def simulate_sequences(Ad, Bd, sequences):
@@ -361,7 +359,7 @@ def largest_response(
     >>> from lmu_nengo.signal import discretize, state_space
     >>> Ad, Bd = discretize(*state_space(theta=1.0, order=6), dt=0.001)
     >>> largest_response(Ad, Bd, np.eye(6)[:1], 1.0, 1.0, 0.001).round(1)
-    array([1.2])
+    array([1.1])
     """
     n_steps = round(RESPONSE_WINDOWS * theta / dt)
     response = impulse_response(Ad, Bd, n_steps) @ transform.T

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_positive
 from lmu_nengo.memory.network import LegendreMemory
+from lmu_nengo.memory.ranges import TOLERANCE
 from lmu_nengo.memory.readout import check_channels
 from lmu_nengo.signal.legendre import delay_decoders
 
@@ -40,7 +41,8 @@ def window_view(
 
     Right-click on the node in Nengo GUI and choose "HTML". The picture shows the last
     ``theta`` seconds of the input, and their reconstruction from the memory's
-    coefficients.
+    coefficients. A line of red text says if a population of a spiking memory has left the
+    range for which its decoders were solved: how far, and for how long in all.
 
     Parameters
     ----------
@@ -83,7 +85,12 @@ def window_view(
     shown = check_channels(memory, channels)
     if channels is None:
         shown = shown[:MAX_PANELS]
-    function = WindowView(memory.theta, memory.order, memory.dt, shown, limits, unit)
+    ranges = memory.population_transform
+    if ranges is not None:
+        ranges = ranges[shown]
+    function = WindowView(
+        memory.theta, memory.order, memory.dt, shown, limits, unit, ranges
+    )
     if label is None:
         label = f"{memory.label}: window" if memory.label else "window"
     n = len(shown)
@@ -112,6 +119,8 @@ class WindowView:
         Limits of the vertical axes; by default they adapt to the input.
     unit : str, optional
         Unit of the input, for the axis labels.
+    ranges : ndarray of shape (n_channels, state_d, order), optional
+        The memory's ``population_transform``, for these channels.
 
     Attributes
     ----------
@@ -152,12 +161,14 @@ class WindowView:
         channels: Sequence[int],
         limits: tuple[float, float] | None = None,
         unit: str | None = None,
+        ranges: np.ndarray | None = None,
     ):
         self.theta = check_positive(theta, "theta", obj=type(self))
         self.dt = check_positive(dt, "dt", obj=type(self))
         self.channels = channels
         self.limits = None if limits is None else check_limits(limits)
         self.unit = unit
+        self.ranges = ranges
         points = np.linspace(1, 0, N_POINTS)
         self.delays = points * theta
         self.decoders = delay_decoders(order, points)
@@ -172,6 +183,7 @@ class WindowView:
         self.past[:] = 0
         self.n_steps, self.last = 0, -math.inf
         self.largest, self.smallest = 0.0, 0.0
+        self.farthest, self.n_outside = 0.0, 0
         self.reconstruction = np.zeros((N_POINTS, len(self.channels)))
         self.truth = self.reconstruction
         self._nengo_html_ = self.draw()
@@ -187,6 +199,11 @@ class WindowView:
         self.past[newest] = x[:n]
         self.largest = max(self.largest, x[:n].max())
         self.smallest = min(self.smallest, x[:n].min())
+        if self.ranges is not None:
+            m = np.reshape(x[n:], (n, -1))
+            reached = np.abs(np.einsum("cj,cij->ci", m, self.ranges)).max()
+            self.farthest = max(self.farthest, reached)
+            self.n_outside += reached > TOLERANCE
         if self.n_steps % self.every == 0:
             older = self.ages.astype(int)
             part = (self.ages - older)[:, None]
@@ -217,6 +234,11 @@ class WindowView:
             x = LEFT + part * (right - LEFT)
             parts.append(text(x, bottom + 15, f"{(part - 1) * self.theta:g}", anchor))
         parts.append(text((LEFT + right) / 2, HEIGHT - 8, "time from now (s)", "middle"))
+        if self.n_outside:
+            seconds = self.n_outside * self.dt
+            warning = f"out of range: {self.farthest:.2g} times, for {seconds:.2g} s"
+            red = f' fill="{RECONSTRUCTED}"'
+            parts.append(text(right - 4, TOP + 14, warning, "end", red))
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="100%" height="100%" '
             f'viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">'
