@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from lmu_nengo._nengo import plain_config
 from lmu_nengo.memory.network import LegendreMemory, find_memories
 
-TOLERANCE = 1.2  # decoders still hold a little outside, and spikes are noisy
-SAMPLES = 4  # in the time of a Legendre polynomial's smallest detail, theta / order
+TOLERANCE = 1.1  # decoders still hold a little outside, and spikes are noisy
+SAMPLES = 10  # in the time of a Legendre polynomial's smallest detail, theta / order
 ADVICE = (
     "Its values there are distorted. Tell the memory what it will get: "
     "Spiking(..., radius=...) for a larger input, "
@@ -112,7 +112,7 @@ class RangeMonitor:
         The network; a network with the probes is added to it.
     every_step : bool
         Whether to record every step, for simulators that know no other interval. By
-        default the interval is a quarter of ``theta / order``.
+        default the interval is a tenth of ``theta / order``.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ class RangeMonitor:
 
     def excursions(self, data: Mapping, dt: float) -> list[Excursion]:
         """
-        Find the memories whose populations left their range by more than a fifth.
+        Find the memories whose populations left their range by more than a tenth.
 
         Parameters
         ----------

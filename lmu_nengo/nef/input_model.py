@@ -20,7 +20,9 @@ SIGMAS = 3.5  # a Gaussian signal exceeds this 0.05% of the time
 STARTS = 32  # of the signal with an empty memory, at different places
 START_WINDOWS = 2  # that follow each of them
 UNTOLD_RMS = 0.3  # of noise that seldom leaves [-1, 1]: a third of the radius
-HEADROOM = 1.1  # range over the largest magnitude in recorded data
+HEADROOM = 1.1  # range over the largest magnitude in recorded data, at least
+SPREADS = 4.0  # of the maxima in its parts, which other data may exceed the mean by
+MIN_PARTS = 8  # sequences that are parts themselves
 SLOPE = 2.0  # the bound for untold inputs lets frequencies up to this multiple through
 RESPONSE_WINDOWS = 8  # length of the impulse response, in windows
 NOISE_FLOOR = 1e-3  # share of the power: real signals are never noise-free
@@ -219,6 +221,7 @@ class InputModel:
         self.is_band = isinstance(expected_input, Band)
         self.is_recorded = isinstance(expected_input, Recording)
         sequences = self._sequences(expected_input)
+        self.n_sequences = len(sequences)
         self.u = sequences.reshape(-1, 1)
         m = simulate_sequences(Ad, Bd, sequences)
         self.m = m.reshape(-1, len(Ad))
@@ -275,20 +278,30 @@ class InputModel:
             these frequencies exceeds (see `largest_response`). Otherwise the largest
             magnitude in the simulation, which begins with a state of zero. For a band, the
             signal also starts at other places, and magnitudes are at least three and a
-            half standard deviations; for recorded data, they are a tenth more.
+            half standard deviations. For recorded data, they are at least a tenth larger,
+            and four standard deviations above the mean of the largest magnitudes in each
+            sequence, or in parts of a long one.
         """
         if not self.is_told:
             bound = largest_response(
                 self.Ad, self.Bd, transform, self.frequency, self.theta, self.dt
             )
             return self.radius * bound
+        order = len(self.Ad)
         magnitudes = np.abs(self.m @ transform.T).max(axis=0)
         if self.is_band:
             variances = np.einsum("ij,jk,ik->i", transform, self.covariance, transform)
             onsets = np.abs(self._onsets() @ transform.T).max(axis=(0, 1))
             magnitudes = np.max([magnitudes, onsets, SIGMAS * np.sqrt(variances)], axis=0)
         elif self.is_recorded:
-            magnitudes *= HEADROOM
+            is_long = self.n_sequences < MIN_PARTS
+            parts = (
+                self._onsets() if is_long else self.m.reshape(self.n_sequences, -1, order)
+            )
+            maxima = np.abs(parts @ transform.T).max(axis=1)
+            other = maxima.mean(axis=0) + SPREADS * maxima.std(axis=0)
+            largest = np.maximum(magnitudes, maxima.max(axis=0))
+            magnitudes = np.maximum(HEADROOM * largest, other)
         return magnitudes
 
     def _onsets(self):
