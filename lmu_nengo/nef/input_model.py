@@ -21,7 +21,7 @@ STARTS = 32  # of the signal with an empty memory, at different places
 START_WINDOWS = 2  # that follow each of them
 UNTOLD_RMS = 0.3  # of noise that seldom leaves [-1, 1]: a third of the radius
 HEADROOM = 1.1  # range over the largest magnitude in recorded data, at least
-SPREADS = 4.0  # of the maxima in its parts, which other data may exceed the mean by
+SPREADS = 5.0  # of the maxima in its parts, which other data may exceed the mean by
 MIN_PARTS = 8  # sequences that are parts themselves
 SLOPE = 2.0  # the bound for untold inputs lets frequencies up to this multiple through
 RESPONSE_WINDOWS = 8  # length of the impulse response, in windows
@@ -279,7 +279,7 @@ class InputModel:
             magnitude in the simulation, which begins with a state of zero. For a band, the
             signal also starts at other places, and magnitudes are at least three and a
             half standard deviations. For recorded data, they are at least a tenth larger,
-            and four standard deviations above the mean of the largest magnitudes in each
+            and five standard deviations above the mean of the largest magnitudes in each
             sequence, or in parts of a long one.
         """
         if not self.is_told:
