@@ -11,17 +11,18 @@ from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.coordinates import choose_coordinates
 from lmu_nengo.nef.input_model import Band, InputModel
 from lmu_nengo.nef.mapping import principle3
-from lmu_nengo.nef.populations import make_neurons
+from lmu_nengo.nef.populations import make_neurons, share_neurons
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
 from lmu_nengo.targets.loihi.chip import (
     ChipNeurons,
-    firing_rates,
     kept_current,
+    kept_voltage,
     round_weights,
     share_out,
     weight_grid,
 )
+from lmu_nengo.targets.loihi.thresholds import MEMBRANE, ThresholdNeurons, graded_neurons
 
 LOUD = 4.0  # largest input over the rms of a band
 BEYOND = 1.2  # largest input over the largest magnitude of an expected process
@@ -29,6 +30,9 @@ AXONS = 4096  # into a core, and as many out of it
 INPUT_PAIRS = 4  # of spike trains, at least: their errors show in small dimensions
 CANCELLING = 10.0  # largest recurrent weight between dimensions, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
+# of integrate-and-fire neurons, where only one of them is given
+MAX_RATES = nengo.dists.Uniform(100, 120)
+INTERCEPTS = nengo.dists.Uniform(-1.5, -1)
 
 
 @dataclass(frozen=True)
@@ -106,14 +110,23 @@ class OnChip(Realization):
     state_d: int | None = None
     points: list | None = None
     margin: float = 1.0
-    max_rates: nengo.dists.Distribution = nengo.dists.Uniform(100, 120)
-    intercepts: nengo.dists.Distribution = nengo.dists.Uniform(-1.5, -1)
+    max_rates: nengo.dists.Distribution | None = None
+    intercepts: nengo.dists.Distribution | None = None
     solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=0.01)
     discretizer: str = "zoh"
     deployed: bool = False
     is_spiking = True
-    neuron_type = ChipNeurons()
     output = "state"
+
+    @property
+    def neuron_type(self):
+        """Type of the neurons."""
+        return ThresholdNeurons() if self._is_graded else ChipNeurons()
+
+    @property
+    def _is_graded(self):
+        """Whether neurons have graded thresholds, rather than integrate and fire."""
+        return self.max_rates is None and self.intercepts is None
 
     @property
     def synapse(self):
@@ -169,11 +182,14 @@ class OnChip(Realization):
         stride = max(1, len(inputs.settled) // POINTS)
         trajectory = inputs.settled[::stride] @ state.inverse.T
         input_range = self._input_range(inputs)
+        noise = (1 - kept_current(self.tau, dt)) * mapping.recurrent
+        noise = noise.T @ state.transform.T @ energy @ state.transform @ noise
+        noise = np.sqrt(np.diag(noise))  # that of each dimension in what is read
         solved = {}  # channels with equally many neurons have equal ones
         for c, n_neurons in enumerate(self.channel_neurons(memory)):
             if n_neurons not in solved:
                 solved[n_neurons] = self._neurons(
-                    n_neurons, trajectory, mapping, input_range, dt
+                    int(n_neurons), trajectory, mapping, input_range, noise, dt
                 )
             neurons = solved[n_neurons]
             self._make_channel(memory, c, state, mapping, neurons, input_range, tau)
@@ -186,11 +202,11 @@ class OnChip(Realization):
             return float(LOUD * np.sqrt(np.mean(inputs.u**2)))
         return float(BEYOND * np.abs(inputs.u).max())
 
-    def _neurons(self, n_neurons, trajectory, mapping, input_range, dt):
+    def _neurons(self, n_neurons, trajectory, mapping, input_range, noise, dt):
         """Neurons of a channel and their weights, as the chip has them."""
-        state_d = len(mapping.recurrent)
+        state_d, kept = len(mapping.recurrent), kept_current(self.tau, dt)
         check_integer(
-            int(n_neurons),
+            n_neurons,
             "n_neurons",
             low=2 * state_d + 1,
             advice=f"A channel has {state_d} dimensions; each takes at least two neurons, "
@@ -205,32 +221,45 @@ class OnChip(Realization):
                 attr="n_neurons",
                 obj=self,
             )
+        if self._is_graded:
+            neuron_type, kept_v = ThresholdNeurons(dt), kept_voltage(MEMBRANE * dt, dt)
+            largest = np.abs(mapping.recurrent).sum(axis=1)  # each decoded one is at most 1
+            largest += input_range * np.abs(mapping.input_transform[:, 0])
+            n_pairs = share_neurons((n_neurons - 1) // 2, noise)
+            encoders, bias, decoders = graded_neurons(n_pairs, largest, kept, dt)
+            max_bias = 1.0
+        else:
+            neuron_type, kept_v = ChipNeurons(dt=dt), None
+            encoders, bias, decoders = self._integrating(n_neurons, trajectory, dt)
+            max_bias = np.abs(bias).max()
+        idle = n_neurons - len(bias)  # at least the last neuron never fires
+        encoders = np.pad(encoders, ((0, idle), (0, 0)))
+        decoders, bias = np.pad(decoders, ((0, 0), (0, idle))), np.pad(bias, (0, idle))
+        activities = neuron_type.rates(trajectory @ encoders.T, 1, bias)
+        weights = encoders @ mapping.recurrent @ decoders
+        # a spike of the input in each step is an input of input_range
+        input_weights = encoders @ mapping.input_transform * input_range
+        reference, quantum = weight_grid(np.abs(weights).max(), max_bias, kept, dt, kept_v)
+        weights = round_weights(weights, activities, quantum)
+        weights[:, -1] = reference
+        # an input spike carries more than a neuron's: its weight is shared out to axons
+        input_weights = share_out(input_weights[:, 0], quantum / dt, INPUT_PAIRS)
+        return ChannelNeurons(neuron_type, bias, decoders, weights, input_weights)
+
+    def _integrating(self, n_neurons, trajectory, dt):
+        """Scaled encoders, biases and decoders of integrate-and-fire neurons."""
+        state_d = trajectory.shape[1]
         neurons = make_neurons(
             trajectory,
             [slice(i, i + 1) for i in range(state_d)],
             np.diff(np.linspace(0, n_neurons - 1, state_d + 1).astype(int)),
             ChipNeurons(dt=dt),
-            self.max_rates,
-            self.intercepts,
+            MAX_RATES if self.max_rates is None else self.max_rates,
+            INTERCEPTS if self.intercepts is None else self.intercepts,
             self.solver,
             obj=self,
         )
-        # the last neuron never fires
-        encoders = np.pad(neurons.encoders * neurons.gain[:, None], ((0, 1), (0, 0)))
-        decoders = np.pad(neurons.decoders, ((0, 0), (0, 1)))
-        bias = np.pad(neurons.bias, (0, 1))
-        activities = firing_rates(trajectory @ encoders.T + bias, dt)
-        weights = encoders @ mapping.recurrent @ decoders
-        # a spike of the input in each step is an input of input_range
-        input_weights = encoders @ mapping.input_transform * input_range
-        kept = kept_current(self.tau, dt)
-        largest = np.abs(weights).max(), np.abs(bias).max()
-        reference, quantum = weight_grid(*largest, kept, dt)
-        weights = round_weights(weights, activities, quantum)
-        weights[:, -1] = reference
-        # an input spike carries more than a neuron's: its weight is shared out to axons
-        input_weights = share_out(input_weights[:, 0], quantum / dt, INPUT_PAIRS)
-        return ChannelNeurons(bias, decoders, weights, input_weights)
+        return neurons.encoders * neurons.gain[:, None], neurons.bias, neurons.decoders
 
     def _make_channel(self, memory, c, coordinates, mapping, neurons, input_range, tau):
         """Add the objects of one channel."""
@@ -240,7 +269,7 @@ class OnChip(Realization):
         ensemble = nengo.Ensemble(
             len(neurons.bias),
             1,
-            neuron_type=ChipNeurons(dt=memory.dt),
+            neuron_type=neurons.neuron_type,
             encoders=np.ones((len(neurons.bias), 1)),
             gain=np.ones(len(neurons.bias)),
             bias=neurons.bias,
@@ -322,8 +351,10 @@ class ChannelNeurons:
 
     Parameters
     ----------
+    neuron_type : nengo.neurons.NeuronType
+        Their type.
     bias : ndarray of shape (n_neurons,)
-        In Hz.
+        The current without input.
     decoders : ndarray of shape (state_d, n_neurons)
         From spikes to the state.
     weights : ndarray of shape (n_neurons, n_neurons)
@@ -333,6 +364,7 @@ class ChannelNeurons:
         For an input in [-1, 1], the same through all axons.
     """
 
+    neuron_type: nengo.neurons.NeuronType
     bias: np.ndarray
     decoders: np.ndarray
     weights: np.ndarray
