@@ -17,8 +17,8 @@ from lmu_nengo.targets.loihi.chip import (
     weight_grid,
 )
 from lmu_nengo.targets.loihi.memory import AXONS, INPUT_PAIRS
-from lmu_nengo.targets.loihi.thresholds import ThresholdNeurons
 from lmu_nengo.targets.loihi.preparation import choose_realization, memory_limits
+from lmu_nengo.targets.loihi.thresholds import ThresholdNeurons
 
 COMPARTMENTS = 1024  # of a core
 SYNAPSE_BITS = 16384 * 64  # of a core

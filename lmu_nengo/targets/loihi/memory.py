@@ -30,7 +30,8 @@ AXONS = 4096  # into a core, and as many out of it
 INPUT_PAIRS = 4  # of spike trains, at least: their errors show in small dimensions
 CANCELLING = 10.0  # largest recurrent weight between dimensions, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
-# of integrate-and-fire neurons, where only one of them is given
+FINE = 5.0  # quanta of the largest weight, at least, for graded thresholds
+PACE = 3.0  # thresholds that a dimension passes within tau, at least, for the same
 MAX_RATES = nengo.dists.Uniform(100, 120)
 INTERCEPTS = nengo.dists.Uniform(-1.5, -1)
 
@@ -42,10 +43,16 @@ class OnChip(Realization):
 
     Each channel is one ensemble with full recurrent weights: encoders times recurrent
     matrix times decoders, rounded to the chip's weights in such a way that the sums are
-    preserved. Neurons integrate and fire, and are always active in the range of their
-    dimension. The input arrives as two spike trains from the host, on and off, directly at
+    preserved. The input arrives as two spike trains from the host, on and off, directly at
     the neurons, because a compartment has only one filter, which is the memory's. The last
     neuron never fires; its weights set the scale to which nengo-loihi rounds the others.
+
+    With short filters, neurons have graded thresholds: each fires in every step in which
+    its dimension is beyond its own threshold, so that their number rounds the dimension.
+    That error is a tenth of the noise of other neurons. But many spikes need small weights,
+    finer than the chip's if the filter is long; and what moves by less than a threshold
+    within the filter's length would get stuck. Then neurons integrate and fire instead,
+    always active in the range of their dimension.
 
     The output is the memory's state, which the host computes from the spikes with the
     chip's filter, and advances by the steps that the spikes took to arrive. In core Nengo
@@ -75,16 +82,22 @@ class OnChip(Realization):
         window.
     margin : float
         Range of a dimension over its largest expected magnitude.
-    max_rates, intercepts : nengo.dists.Distribution
-        As for `nengo.Ensemble`; Uniform ones are spread evenly. Higher rates need finer
-        weights than the chip has; lower ones are noisier.
+    max_rates, intercepts : nengo.dists.Distribution, optional
+        Of neurons that integrate and fire, and the wish for these; as for
+        `nengo.Ensemble`. Uniform ones are spread evenly. Higher rates need finer weights
+        than the chip has; lower ones are noisier. The defaults are Uniform(100, 120) and
+        Uniform(-1.5, -1).
     solver : nengo.solvers.Solver
-        Finds the decoders.
+        Finds the decoders of neurons that integrate and fire.
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.signal.discretize`.
     deployed : bool
         Whether it is made for nengo-loihi, which filters the input on the host a second
         time and sends spikes to the host a step late. `lmu_nengo.targets.prepare` sets it.
+    graded : bool, optional
+        Whether neurons have graded thresholds. ``None`` chooses: if the largest weight is
+        at least 5 of the chip's steps, and a dimension has at least ``3 theta / tau`` pairs
+        of neurons.
 
     Raises
     ------
@@ -115,18 +128,10 @@ class OnChip(Realization):
     solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=0.01)
     discretizer: str = "zoh"
     deployed: bool = False
+    graded: bool | None = None
     is_spiking = True
+    neuron_type = ChipNeurons()
     output = "state"
-
-    @property
-    def neuron_type(self):
-        """Type of the neurons."""
-        return ThresholdNeurons() if self._is_graded else ChipNeurons()
-
-    @property
-    def _is_graded(self):
-        """Whether neurons have graded thresholds, rather than integrate and fire."""
-        return self.max_rates is None and self.intercepts is None
 
     @property
     def synapse(self):
@@ -189,7 +194,13 @@ class OnChip(Realization):
         for c, n_neurons in enumerate(self.channel_neurons(memory)):
             if n_neurons not in solved:
                 solved[n_neurons] = self._neurons(
-                    int(n_neurons), trajectory, mapping, input_range, noise, dt
+                    int(n_neurons),
+                    memory.theta,
+                    trajectory,
+                    mapping,
+                    input_range,
+                    noise,
+                    dt,
                 )
             neurons = solved[n_neurons]
             self._make_channel(memory, c, state, mapping, neurons, input_range, tau)
@@ -202,9 +213,9 @@ class OnChip(Realization):
             return float(LOUD * np.sqrt(np.mean(inputs.u**2)))
         return float(BEYOND * np.abs(inputs.u).max())
 
-    def _neurons(self, n_neurons, trajectory, mapping, input_range, noise, dt):
+    def _neurons(self, n_neurons, theta, trajectory, mapping, input_range, noise, dt):
         """Neurons of a channel and their weights, as the chip has them."""
-        state_d, kept = len(mapping.recurrent), kept_current(self.tau, dt)
+        state_d = len(mapping.recurrent)
         check_integer(
             n_neurons,
             "n_neurons",
@@ -221,34 +232,27 @@ class OnChip(Realization):
                 attr="n_neurons",
                 obj=self,
             )
-        if self._is_graded:
-            neuron_type, kept_v = ThresholdNeurons(dt), kept_voltage(MEMBRANE * dt, dt)
-            largest = np.abs(mapping.recurrent).sum(axis=1)  # each decoded one is at most 1
-            largest += input_range * np.abs(mapping.input_transform[:, 0])
+        if self.graded is not False and self.max_rates is None and self.intercepts is None:
             n_pairs = share_neurons((n_neurons - 1) // 2, noise)
-            encoders, bias, decoders = graded_neurons(n_pairs, largest, kept, dt)
-            max_bias = 1.0
-        else:
-            neuron_type, kept_v = ChipNeurons(dt=dt), None
-            encoders, bias, decoders = self._integrating(n_neurons, trajectory, dt)
-            max_bias = np.abs(bias).max()
-        idle = n_neurons - len(bias)  # at least the last neuron never fires
-        encoders = np.pad(encoders, ((0, idle), (0, 0)))
-        decoders, bias = np.pad(decoders, ((0, 0), (0, idle))), np.pad(bias, (0, idle))
-        activities = neuron_type.rates(trajectory @ encoders.T, 1, bias)
-        weights = encoders @ mapping.recurrent @ decoders
-        # a spike of the input in each step is an input of input_range
-        input_weights = encoders @ mapping.input_transform * input_range
-        reference, quantum = weight_grid(np.abs(weights).max(), max_bias, kept, dt, kept_v)
-        weights = round_weights(weights, activities, quantum)
-        weights[:, -1] = reference
-        # an input spike carries more than a neuron's: its weight is shared out to axons
-        input_weights = share_out(input_weights[:, 0], quantum / dt, INPUT_PAIRS)
-        return ChannelNeurons(neuron_type, bias, decoders, weights, input_weights)
+            population = self._graded(n_neurons, n_pairs, mapping, input_range, dt)
+            is_fine = np.abs(population.weights).max() >= FINE * population.quantum
+            if self.graded or (is_fine and n_pairs.max() * self.tau >= PACE * theta):
+                return population.rounded(trajectory, mapping, input_range, dt)
+        population = self._integrating(n_neurons, trajectory, mapping, dt)
+        return population.rounded(trajectory, mapping, input_range, dt)
 
-    def _integrating(self, n_neurons, trajectory, dt):
-        """Scaled encoders, biases and decoders of integrate-and-fire neurons."""
-        state_d = trajectory.shape[1]
+    def _graded(self, n_neurons, n_pairs, mapping, input_range, dt):
+        """Neurons with graded thresholds."""
+        kept = kept_current(self.tau, dt)
+        largest = np.abs(mapping.recurrent).sum(axis=1)  # each decoded one is at most 1
+        largest += input_range * np.abs(mapping.input_transform[:, 0])
+        neurons = graded_neurons(n_pairs, largest, kept, dt)
+        grid = 1.0, kept, dt, kept_voltage(MEMBRANE * dt, dt)
+        return Population.make(ThresholdNeurons(dt), *neurons, n_neurons, mapping, grid)
+
+    def _integrating(self, n_neurons, trajectory, mapping, dt):
+        """Integrate-and-fire neurons."""
+        state_d = len(mapping.recurrent)
         neurons = make_neurons(
             trajectory,
             [slice(i, i + 1) for i in range(state_d)],
@@ -259,7 +263,17 @@ class OnChip(Realization):
             self.solver,
             obj=self,
         )
-        return neurons.encoders * neurons.gain[:, None], neurons.bias, neurons.decoders
+        encoders = neurons.encoders * neurons.gain[:, None]
+        grid = np.abs(neurons.bias).max(), kept_current(self.tau, dt), dt
+        return Population.make(
+            neurons.neuron_type,
+            encoders,
+            neurons.bias,
+            neurons.decoders,
+            n_neurons,
+            mapping,
+            grid,
+        )
 
     def _make_channel(self, memory, c, coordinates, mapping, neurons, input_range, tau):
         """Add the objects of one channel."""
@@ -342,6 +356,57 @@ class Stagger:
 
     def __call__(self, t):
         return self.first if t < 1.5 * self.dt else self.later
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """
+    Neurons of a channel, and their weights before they are rounded.
+
+    Parameters
+    ----------
+    neuron_type : nengo.neurons.NeuronType
+        Their type.
+    encoders : ndarray of shape (n_neurons, state_d)
+        With the gains: the current is ``encoders @ x + bias``. The last neuron's are zero.
+    bias : ndarray of shape (n_neurons,)
+        The current without input.
+    decoders : ndarray of shape (state_d, n_neurons)
+        From spikes to the state.
+    weights : ndarray of shape (n_neurons, n_neurons)
+        Recurrent weights.
+    reference, quantum : float
+        See `weight_grid`.
+    """
+
+    neuron_type: nengo.neurons.NeuronType
+    encoders: np.ndarray
+    bias: np.ndarray
+    decoders: np.ndarray
+    weights: np.ndarray
+    reference: float
+    quantum: float
+
+    @classmethod
+    def make(cls, neuron_type, encoders, bias, decoders, n_neurons, mapping, grid):
+        """Add neurons that never fire, at least one, and find the weights."""
+        idle = n_neurons - len(bias)
+        encoders = np.pad(encoders, ((0, idle), (0, 0)))
+        decoders, bias = np.pad(decoders, ((0, 0), (0, idle))), np.pad(bias, (0, idle))
+        weights = encoders @ mapping.recurrent @ decoders
+        reference, quantum = weight_grid(np.abs(weights).max(), *grid)
+        return cls(neuron_type, encoders, bias, decoders, weights, reference, quantum)
+
+    def rounded(self, trajectory, mapping, input_range, dt):
+        """Return the neurons with the weights that the chip has."""
+        activities = self.neuron_type.rates(trajectory @ self.encoders.T, 1, self.bias)
+        weights = round_weights(self.weights, activities, self.quantum)
+        weights[:, -1] = self.reference
+        # a spike of the input in each step is an input of input_range; it carries more
+        # than a neuron's spike, so that its weight is shared out to axons
+        inputs = self.encoders @ mapping.input_transform[:, 0] * input_range
+        inputs = share_out(inputs, self.quantum / dt, INPUT_PAIRS)
+        return ChannelNeurons(self.neuron_type, self.bias, self.decoders, weights, inputs)
 
 
 @dataclass(frozen=True, eq=False)
