@@ -16,7 +16,7 @@ from lmu_nengo.targets.loihi.chip import (
     kept_voltage,
     weight_grid,
 )
-from lmu_nengo.targets.loihi.memory import AXONS, INPUT_PAIRS
+from lmu_nengo.targets.loihi.population import AXONS, INPUT_PAIRS
 from lmu_nengo.targets.loihi.preparation import choose_realization, memory_limits
 from lmu_nengo.targets.loihi.thresholds import ThresholdNeurons
 

@@ -14,24 +14,17 @@ from lmu_nengo.nef.mapping import principle3
 from lmu_nengo.nef.populations import make_neurons, share_neurons
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
-from lmu_nengo.targets.loihi.chip import (
-    ChipNeurons,
-    kept_current,
-    kept_voltage,
-    round_weights,
-    share_out,
-    weight_grid,
-)
+from lmu_nengo.targets.loihi.chip import ChipNeurons, kept_current, kept_voltage
+from lmu_nengo.targets.loihi.population import AXONS, INPUT_PAIRS, Population
 from lmu_nengo.targets.loihi.thresholds import MEMBRANE, ThresholdNeurons, graded_neurons
 
 LOUD = 4.0  # largest input over the rms of a band
 BEYOND = 1.2  # largest input over the largest magnitude of an expected process
-AXONS = 4096  # into a core, and as many out of it
-INPUT_PAIRS = 4  # of spike trains, at least: their errors show in small dimensions
 CANCELLING = 10.0  # largest recurrent weight between dimensions, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
 FINE = 5.0  # quanta of the largest weight, at least, for graded thresholds
-PACE = 3.0  # thresholds that a dimension passes within tau, at least, for the same
+PACE = 3.0  # pairs of neurons of a dimension times tau / theta, at least, for the same
+SHORT = 0.5  # tau / theta, at most, for the same
 MAX_RATES = nengo.dists.Uniform(100, 120)
 INTERCEPTS = nengo.dists.Uniform(-1.5, -1)
 
@@ -95,9 +88,9 @@ class OnChip(Realization):
         Whether it is made for nengo-loihi, which filters the input on the host a second
         time and sends spikes to the host a step late. `lmu_nengo.targets.prepare` sets it.
     graded : bool, optional
-        Whether neurons have graded thresholds. ``None`` chooses: if the largest weight is
-        at least 5 of the chip's steps, and a dimension has at least ``3 theta / tau`` pairs
-        of neurons.
+        Whether neurons have graded thresholds. ``None`` chooses them if the largest weight
+        is at least 5 of the chip's steps, and ``tau`` is at most ``theta / 2`` and at
+        least ``3 theta`` over the pairs of neurons of the largest dimension.
 
     Raises
     ------
@@ -236,7 +229,8 @@ class OnChip(Realization):
             n_pairs = share_neurons((n_neurons - 1) // 2, noise)
             population = self._graded(n_neurons, n_pairs, mapping, input_range, dt)
             is_fine = np.abs(population.weights).max() >= FINE * population.quantum
-            if self.graded or (is_fine and n_pairs.max() * self.tau >= PACE * theta):
+            is_between = PACE * theta / n_pairs.max() <= self.tau <= SHORT * theta
+            if self.graded or (is_fine and is_between):
                 return population.rounded(trajectory, mapping, input_range, dt)
         population = self._integrating(n_neurons, trajectory, mapping, dt)
         return population.rounded(trajectory, mapping, input_range, dt)
@@ -356,81 +350,3 @@ class Stagger:
 
     def __call__(self, t):
         return self.first if t < 1.5 * self.dt else self.later
-
-
-@dataclass(frozen=True, eq=False)
-class Population:
-    """
-    Neurons of a channel, and their weights before they are rounded.
-
-    Parameters
-    ----------
-    neuron_type : nengo.neurons.NeuronType
-        Their type.
-    encoders : ndarray of shape (n_neurons, state_d)
-        With the gains: the current is ``encoders @ x + bias``. The last neuron's are zero.
-    bias : ndarray of shape (n_neurons,)
-        The current without input.
-    decoders : ndarray of shape (state_d, n_neurons)
-        From spikes to the state.
-    weights : ndarray of shape (n_neurons, n_neurons)
-        Recurrent weights.
-    reference, quantum : float
-        See `weight_grid`.
-    """
-
-    neuron_type: nengo.neurons.NeuronType
-    encoders: np.ndarray
-    bias: np.ndarray
-    decoders: np.ndarray
-    weights: np.ndarray
-    reference: float
-    quantum: float
-
-    @classmethod
-    def make(cls, neuron_type, encoders, bias, decoders, n_neurons, mapping, grid):
-        """Add neurons that never fire, at least one, and find the weights."""
-        idle = n_neurons - len(bias)
-        encoders = np.pad(encoders, ((0, idle), (0, 0)))
-        decoders, bias = np.pad(decoders, ((0, 0), (0, idle))), np.pad(bias, (0, idle))
-        weights = encoders @ mapping.recurrent @ decoders
-        reference, quantum = weight_grid(np.abs(weights).max(), *grid)
-        return cls(neuron_type, encoders, bias, decoders, weights, reference, quantum)
-
-    def rounded(self, trajectory, mapping, input_range, dt):
-        """Return the neurons with the weights that the chip has."""
-        activities = self.neuron_type.rates(trajectory @ self.encoders.T, 1, self.bias)
-        weights = round_weights(self.weights, activities, self.quantum)
-        weights[:, -1] = self.reference
-        # a spike of the input in each step is an input of input_range; it carries more
-        # than a neuron's spike, so that its weight is shared out to axons
-        inputs = self.encoders @ mapping.input_transform[:, 0] * input_range
-        inputs = share_out(inputs, self.quantum / dt, INPUT_PAIRS)
-        return ChannelNeurons(self.neuron_type, self.bias, self.decoders, weights, inputs)
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelNeurons:
-    """
-    Neurons of a channel.
-
-    Parameters
-    ----------
-    neuron_type : nengo.neurons.NeuronType
-        Their type.
-    bias : ndarray of shape (n_neurons,)
-        The current without input.
-    decoders : ndarray of shape (state_d, n_neurons)
-        From spikes to the state.
-    weights : ndarray of shape (n_neurons, n_neurons)
-        Recurrent weights, multiples of the chip's quantum; the last column is the
-        reference.
-    input_weights : ndarray of shape (n_neurons, n_axons)
-        For an input in [-1, 1], the same through all axons.
-    """
-
-    neuron_type: nengo.neurons.NeuronType
-    bias: np.ndarray
-    decoders: np.ndarray
-    weights: np.ndarray
-    input_weights: np.ndarray
