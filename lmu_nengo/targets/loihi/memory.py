@@ -23,7 +23,7 @@ BEYOND = 1.2  # largest input over the largest magnitude of an expected process
 CANCELLING = 10.0  # largest recurrent weight between dimensions, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
 FINE = 5.0  # quanta of the largest weight, at least, for graded thresholds
-PACE = 3.0  # pairs of neurons of a dimension times tau / theta, at least, for the same
+PACE = 2.0  # pairs of neurons of a dimension times tau / theta, at least, for the same
 SHORT = 0.5  # tau / theta, at most, for the same
 MAX_RATES = nengo.dists.Uniform(100, 120)
 INTERCEPTS = nengo.dists.Uniform(-1.5, -1)
@@ -90,7 +90,7 @@ class OnChip(Realization):
     graded : bool, optional
         Whether neurons have graded thresholds. ``None`` chooses them if the largest weight
         is at least 5 of the chip's steps, and ``tau`` is at most ``theta / 2`` and at
-        least ``3 theta`` over the pairs of neurons of the largest dimension.
+        least ``2 theta`` over the pairs of neurons of the largest dimension.
 
     Raises
     ------
