@@ -143,6 +143,13 @@ class OnChip(Realization):
             check_positive(
                 self.input_range, "input_range", unit="the input's unit", obj=self
             )
+        if self.graded and not (self.max_rates is None and self.intercepts is None):
+            raise ValidationError(
+                "neurons with graded thresholds have no max_rates or intercepts to choose: "
+                "leave these out, or use graded=False.",
+                attr="graded",
+                obj=self,
+            )
 
     def channel_neurons(self, memory: nengo.Network) -> np.ndarray:
         """

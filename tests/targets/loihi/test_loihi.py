@@ -456,6 +456,8 @@ def test_weights_that_drown_in_rounding_are_a_limit():
 def test_realizations_that_do_not_fit_are_refused():
     with pytest.raises(ValidationError, match="tau"):
         OnChip(100, tau=0)
+    with pytest.raises(ValidationError, match="graded=False"):
+        OnChip(100, graded=True, max_rates=nengo.dists.Uniform(100, 120))
     memory = lmu_nengo.LegendreMemory(1.0, 6, add_to_container=False)
     with pytest.raises(ValidationError, match="at most 4088"):
         memory.realize(OnChip(5000))
