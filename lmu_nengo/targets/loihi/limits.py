@@ -16,15 +16,22 @@ from lmu_nengo.targets.loihi.chip import (
     kept_voltage,
     weight_grid,
 )
-from lmu_nengo.targets.loihi.memory import AXONS, INPUT_PAIRS
+from lmu_nengo.targets.loihi.population import AXONS, INPUT_PAIRS
 from lmu_nengo.targets.loihi.preparation import choose_realization, memory_limits
+from lmu_nengo.targets.loihi.thresholds import ThresholdNeurons
 
 COMPARTMENTS = 1024  # of a core
 SYNAPSE_BITS = 16384 * 64  # of a core
 CORES = 128 * 32  # of the largest board that nengo-loihi was run on
 REFRACTORY_STEPS = 63
 DECODE_PAIRS = 10  # pairs of neurons for each dimension of a decoded connection
-NEURONS = (nengo.LIF, nengo.SpikingRectifiedLinear, ChipNeurons, nengo.RegularSpiking)
+NEURONS = (
+    nengo.LIF,
+    nengo.SpikingRectifiedLinear,
+    nengo.RegularSpiking,
+    ChipNeurons,
+    ThresholdNeurons,
+)
 NAMES = "LIF, SpikingRectifiedLinear, RegularSpiking(LIFRate or RectifiedLinear)"
 
 

@@ -12,24 +12,22 @@ from lmu_nengo.memory.spiking import input_models
 from lmu_nengo.nef.coordinates import choose_coordinates
 from lmu_nengo.nef.input_model import Band, Recording, as_expected_input
 from lmu_nengo.nef.mapping import principle3
-from lmu_nengo.nef.populations import make_neurons
+from lmu_nengo.nef.populations import make_neurons, share_neurons
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
-from lmu_nengo.targets.loihi.chip import (
-    ChipNeurons,
-    firing_rates,
-    kept_current,
-    round_weights,
-    share_out,
-    weight_grid,
-)
+from lmu_nengo.targets.loihi.chip import ChipNeurons, kept_current, kept_voltage
+from lmu_nengo.targets.loihi.population import AXONS, INPUT_PAIRS, Population
+from lmu_nengo.targets.loihi.thresholds import MEMBRANE, ThresholdNeurons, graded_neurons
 
 LOUD = 4.0  # largest input over the rms of a band
 BEYOND = 1.2  # largest input over the largest magnitude of an expected process
-AXONS = 4096  # into a core, and as many out of it
-INPUT_PAIRS = 4  # of spike trains, at least: their errors show in small dimensions
 CANCELLING = 10.0  # largest recurrent weight between dimensions, over the fastest mode's
 POINTS = 4000  # states of the expected trajectory on which weights are rounded
+FINE = 5.0  # quanta of the largest weight, at least, for graded thresholds
+PACE = 2.0  # pairs of neurons of a dimension times tau / theta, at least, for the same
+SHORT = 0.5  # tau / theta, at most, for the same
+MAX_RATES = nengo.dists.Uniform(100, 120)
+INTERCEPTS = nengo.dists.Uniform(-1.5, -1)
 
 
 @dataclass(frozen=True)
@@ -39,10 +37,16 @@ class OnChip(Realization):
 
     Each channel is one ensemble with full recurrent weights: encoders times recurrent
     matrix times decoders, rounded to the chip's weights in such a way that the sums are
-    preserved. Neurons integrate and fire, and are always active in the range of their
-    dimension. The input arrives as two spike trains from the host, on and off, directly at
+    preserved. The input arrives as two spike trains from the host, on and off, directly at
     the neurons, because a compartment has only one filter, which is the memory's. The last
     neuron never fires; its weights set the scale to which nengo-loihi rounds the others.
+
+    With short filters, neurons have graded thresholds: each fires in every step in which
+    its dimension is beyond its own threshold, so that their number rounds the dimension.
+    That error is a tenth of the noise of other neurons. But many spikes need small weights,
+    finer than the chip's if the filter is long; and what moves by less than a threshold
+    within the filter's length would get stuck. Then neurons integrate and fire instead,
+    always active in the range of their dimension.
 
     The output is the memory's state, which the host computes from the spikes with the
     chip's filter, and advances by the steps that the spikes took to arrive. In core Nengo
@@ -75,16 +79,22 @@ class OnChip(Realization):
         window.
     margin : float
         Range of a dimension over its largest expected magnitude.
-    max_rates, intercepts : nengo.dists.Distribution
-        As for `nengo.Ensemble`; Uniform ones are spread evenly. Higher rates need finer
-        weights than the chip has; lower ones are noisier.
+    max_rates, intercepts : nengo.dists.Distribution, optional
+        Of neurons that integrate and fire, and the wish for these; as for
+        `nengo.Ensemble`. Uniform ones are spread evenly. Higher rates need finer weights
+        than the chip has; lower ones are noisier. The defaults are Uniform(100, 120) and
+        Uniform(-1.5, -1).
     solver : nengo.solvers.Solver
-        Finds the decoders.
+        Finds the decoders of neurons that integrate and fire.
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.signal.discretize`.
     deployed : bool
         Whether it is made for nengo-loihi, which filters the input on the host a second
         time and sends spikes to the host a step late. `lmu_nengo.targets.prepare` sets it.
+    graded : bool, optional
+        Whether neurons have graded thresholds. ``None`` chooses them if the largest weight
+        is at least 5 of the chip's steps, and ``tau`` is at most ``theta / 2`` and at
+        least ``2 theta`` over the pairs of neurons of the largest dimension.
 
     Raises
     ------
@@ -111,11 +121,12 @@ class OnChip(Realization):
     state_d: int | None = None
     points: list | None = None
     margin: float = 1.0
-    max_rates: nengo.dists.Distribution = nengo.dists.Uniform(100, 120)
-    intercepts: nengo.dists.Distribution = nengo.dists.Uniform(-1.5, -1)
+    max_rates: nengo.dists.Distribution | None = None
+    intercepts: nengo.dists.Distribution | None = None
     solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=0.01)
     discretizer: str = "zoh"
     deployed: bool = False
+    graded: bool | None = None
     is_spiking = True
     neuron_type = ChipNeurons()
     output = "state"
@@ -143,6 +154,13 @@ class OnChip(Realization):
         if self.input_range is not None:
             check_positive(
                 self.input_range, "input_range", unit="the input's unit", obj=self
+            )
+        if self.graded and not (self.max_rates is None and self.intercepts is None):
+            raise ValidationError(
+                "neurons with graded thresholds have no max_rates or intercepts to choose: "
+                "leave these out, or use graded=False.",
+                attr="graded",
+                obj=self,
             )
 
     def channel_neurons(self, memory: nengo.Network) -> np.ndarray:
@@ -173,10 +191,16 @@ class OnChip(Realization):
         solved = {}  # channels with equally many neurons and one model have equal ones
         for c, n_neurons in enumerate(self.channel_neurons(memory)):
             index = c if len(models) > 1 else 0
-            state, mapping, trajectory, input_range = planned[index]
+            state, mapping, trajectory, input_range, noise = planned[index]
             if (n_neurons, index) not in solved:
                 solved[n_neurons, index] = self._neurons(
-                    n_neurons, trajectory, mapping, input_range, dt
+                    int(n_neurons),
+                    memory.theta,
+                    trajectory,
+                    mapping,
+                    input_range,
+                    noise,
+                    dt,
                 )
             neurons = solved[n_neurons, index]
             self._make_channel(memory, c, state, mapping, neurons, input_range, tau)
@@ -186,7 +210,7 @@ class OnChip(Realization):
         )
 
     def _plan(self, inputs, energy, Ad, Bd, tau, dt):
-        """Coordinates, mapping, trajectory and input range of a channel."""
+        """Coordinates, mapping, trajectory, input range and noise of a channel."""
         state = choose_coordinates(
             self.coordinates, inputs, energy, Ad, Bd, self.state_d, self.margin, obj=self
         )
@@ -198,7 +222,10 @@ class OnChip(Realization):
         mapping = principle3(state.Ax, state.Bx, tau, dt)
         stride = max(1, len(inputs.settled) // POINTS)
         trajectory = inputs.settled[::stride] @ state.inverse.T
-        return state, mapping, trajectory, self._input_range(inputs)
+        noise = (1 - kept_current(self.tau, dt)) * mapping.recurrent
+        noise = noise.T @ state.transform.T @ energy @ state.transform @ noise
+        noise = np.sqrt(np.diag(noise))  # that of each dimension in what is read
+        return state, mapping, trajectory, self._input_range(inputs), noise
 
     def _input_range(self, inputs):
         """Magnitude beyond which the input is clipped."""
@@ -210,11 +237,11 @@ class OnChip(Realization):
             return float(LOUD * np.sqrt(np.mean(inputs.u**2)))
         return float(BEYOND * np.abs(inputs.u).max())
 
-    def _neurons(self, n_neurons, trajectory, mapping, input_range, dt):
+    def _neurons(self, n_neurons, theta, trajectory, mapping, input_range, noise, dt):
         """Neurons of a channel and their weights, as the chip has them."""
         state_d = len(mapping.recurrent)
         check_integer(
-            int(n_neurons),
+            n_neurons,
             "n_neurons",
             low=2 * state_d + 1,
             advice=f"A channel has {state_d} dimensions; each takes at least two neurons, "
@@ -229,32 +256,49 @@ class OnChip(Realization):
                 attr="n_neurons",
                 obj=self,
             )
+        if self.graded is not False and self.max_rates is None and self.intercepts is None:
+            n_pairs = share_neurons((n_neurons - 1) // 2, noise)
+            population = self._graded(n_neurons, n_pairs, mapping, input_range, dt)
+            is_fine = np.abs(population.weights).max() >= FINE * population.quantum
+            is_between = PACE * theta / n_pairs.max() <= self.tau <= SHORT * theta
+            if self.graded or (is_fine and is_between):
+                return population.rounded(trajectory, mapping, input_range, dt)
+        population = self._integrating(n_neurons, trajectory, mapping, dt)
+        return population.rounded(trajectory, mapping, input_range, dt)
+
+    def _graded(self, n_neurons, n_pairs, mapping, input_range, dt):
+        """Neurons with graded thresholds."""
+        kept = kept_current(self.tau, dt)
+        largest = np.abs(mapping.recurrent).sum(axis=1)  # each decoded one is at most 1
+        largest += input_range * np.abs(mapping.input_transform[:, 0])
+        neurons = graded_neurons(n_pairs, largest, kept, dt)
+        grid = 1.0, kept, dt, kept_voltage(MEMBRANE * dt, dt)
+        return Population.make(ThresholdNeurons(dt), *neurons, n_neurons, mapping, grid)
+
+    def _integrating(self, n_neurons, trajectory, mapping, dt):
+        """Integrate-and-fire neurons."""
+        state_d = len(mapping.recurrent)
         neurons = make_neurons(
             trajectory,
             [slice(i, i + 1) for i in range(state_d)],
             np.diff(np.linspace(0, n_neurons - 1, state_d + 1).astype(int)),
             ChipNeurons(dt=dt),
-            self.max_rates,
-            self.intercepts,
+            MAX_RATES if self.max_rates is None else self.max_rates,
+            INTERCEPTS if self.intercepts is None else self.intercepts,
             self.solver,
             obj=self,
         )
-        # the last neuron never fires
-        encoders = np.pad(neurons.encoders * neurons.gain[:, None], ((0, 1), (0, 0)))
-        decoders = np.pad(neurons.decoders, ((0, 0), (0, 1)))
-        bias = np.pad(neurons.bias, (0, 1))
-        activities = firing_rates(trajectory @ encoders.T + bias, dt)
-        weights = encoders @ mapping.recurrent @ decoders
-        # a spike of the input in each step is an input of input_range
-        input_weights = encoders @ mapping.input_transform * input_range
-        kept = kept_current(self.tau, dt)
-        largest = np.abs(weights).max(), np.abs(bias).max()
-        reference, quantum = weight_grid(*largest, kept, dt)
-        weights = round_weights(weights, activities, quantum)
-        weights[:, -1] = reference
-        # an input spike carries more than a neuron's: its weight is shared out to axons
-        input_weights = share_out(input_weights[:, 0], quantum / dt, INPUT_PAIRS)
-        return ChannelNeurons(bias, decoders, weights, input_weights)
+        encoders = neurons.encoders * neurons.gain[:, None]
+        grid = np.abs(neurons.bias).max(), kept_current(self.tau, dt), dt
+        return Population.make(
+            neurons.neuron_type,
+            encoders,
+            neurons.bias,
+            neurons.decoders,
+            n_neurons,
+            mapping,
+            grid,
+        )
 
     def _make_channel(self, memory, c, coordinates, mapping, neurons, input_range, tau):
         """Add the objects of one channel."""
@@ -264,7 +308,7 @@ class OnChip(Realization):
         ensemble = nengo.Ensemble(
             len(neurons.bias),
             1,
-            neuron_type=ChipNeurons(dt=memory.dt),
+            neuron_type=neurons.neuron_type,
             encoders=np.ones((len(neurons.bias), 1)),
             gain=np.ones(len(neurons.bias)),
             bias=neurons.bias,
@@ -337,27 +381,3 @@ class Stagger:
 
     def __call__(self, t):
         return self.first if t < 1.5 * self.dt else self.later
-
-
-@dataclass(frozen=True, eq=False)
-class ChannelNeurons:
-    """
-    Neurons of a channel.
-
-    Parameters
-    ----------
-    bias : ndarray of shape (n_neurons,)
-        In Hz.
-    decoders : ndarray of shape (state_d, n_neurons)
-        From spikes to the state.
-    weights : ndarray of shape (n_neurons, n_neurons)
-        Recurrent weights, multiples of the chip's quantum; the last column is the
-        reference.
-    input_weights : ndarray of shape (n_neurons, n_axons)
-        For an input in [-1, 1], the same through all axons.
-    """
-
-    bias: np.ndarray
-    decoders: np.ndarray
-    weights: np.ndarray
-    input_weights: np.ndarray

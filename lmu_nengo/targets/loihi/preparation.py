@@ -7,8 +7,15 @@ import nengo
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.spiking import Spiking
 from lmu_nengo.targets.base import Limit, describe
-from lmu_nengo.targets.loihi.memory import AXONS, OnChip
+from lmu_nengo.targets.loihi.chip import ChipNeurons
+from lmu_nengo.targets.loihi.memory import OnChip
+from lmu_nengo.targets.loihi.population import AXONS
+from lmu_nengo.targets.loihi.thresholds import ThresholdNeurons
 
+NAMES = {
+    ChipNeurons: "integrate-and-fire neurons",
+    ThresholdNeurons: "neurons with graded thresholds",
+}
 PER_DIMENSION = 200  # neurons, where the network does not say how many
 
 
@@ -100,9 +107,10 @@ def adapt(prepared) -> None:
         before = memory.realization
         realization = choose_realization(memory)
         memory.realize(replace(realization, deployed=True))
+        kind = NAMES[type(memory.all_ensembles[0].neuron_type)]
         changes.append(
             f"{describe(memory)} is realized as {realization} instead of {before}: on the "
-            "chip, a memory is one ensemble of integrate-and-fire neurons per channel, "
+            f"chip, a memory is one ensemble of {kind} per channel, "
             "with full recurrent weights that are rounded as on the chip. Its input passes "
             "the neurons' synapse and is clipped beyond the expected input; its output "
             "compensates for the step that spikes take to the host."

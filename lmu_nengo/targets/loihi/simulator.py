@@ -8,7 +8,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.targets.base import TargetSimulator
 from lmu_nengo.targets.loihi import _nengo_loihi
 from lmu_nengo.targets.loihi.limits import SYNAPSE_BITS, find_limits
-from lmu_nengo.targets.loihi.memory import AXONS
+from lmu_nengo.targets.loihi.population import AXONS
 from lmu_nengo.targets.loihi.preparation import adapt
 
 

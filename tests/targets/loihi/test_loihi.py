@@ -22,6 +22,7 @@ from lmu_nengo.targets.loihi.chip import (
 )
 from lmu_nengo.targets.loihi.limits import plan_blocks
 from lmu_nengo.targets.loihi.memory import OnChip
+from lmu_nengo.targets.loihi.thresholds import ThresholdNeurons, graded_neurons
 
 DT = 0.001
 # window, order, highest frequency, neurons; and the largest error that is claimed
@@ -87,6 +88,18 @@ def test_decays_are_those_of_the_chip():
     assert kept_current(0.1, DT) == (4095 - 40) / 4096
     # 4095 (1 - e^-0.05) = 199.7
     assert kept_voltage(0.02, DT) == (4096 - 200) / 4096
+
+
+def test_graded_neurons_round_each_dimension():
+    n_pairs = np.array([100, 7])
+    encoders, bias, decoders = graded_neurons(n_pairs, [1.0, 30.0], 0.9, DT)
+    x = np.random.RandomState(0).uniform(-1, 1, (2, 1000))
+    rounded = decoders @ ThresholdNeurons(DT).rates((encoders @ x).T, 1, bias).T
+    wanted = np.round(x * n_pairs[:, None]) / n_pairs[:, None]
+    np.testing.assert_allclose(rounded, wanted, atol=1e-12)
+    # biases and currents fit into the registers, whatever the value is
+    assert np.abs(bias).max() <= 1
+    assert np.abs(encoders @ [[1, 0], [0, 30]]).max() * 4095 * 2**7 < 2**23
 
 
 def test_rounded_weights_sum_up_to_what_they_were():
@@ -163,26 +176,93 @@ def test_output_is_that_of_a_linear_memory_without_a_lag():
     assert min(range(-4, 5), key=mismatch) in (-1, 0, 1)
 
 
+def thesis_error(seed, duration=2.0):
+    """Error over a window of 0.1 s with synapses of 10 ms, as in Voelker's thesis."""
+    skip_unless_installed()
+    noise = nengo.processes.WhiteSignal(duration, high=3.0, rms=1.0, y0=0, seed=seed)
+    spiking = lmu_nengo.Spiking(
+        384, nengo.LIF(), expected_input=lmu_nengo.Band(3.0, 1.0), synapse=0.01
+    )
+    with nengo.Network(seed=seed) as network:
+        u = nengo.Node(noise)
+        memory = lmu_nengo.LegendreMemory(0.1, 3, realization=spiking)
+        nengo.Connection(u, memory.input, synapse=None)
+        m = nengo.Probe(memory.output)
+    output = targets.run(network, "loihi", duration).data[m]
+    lmu_nengo.realize(network, lmu_nengo.Linear())
+    exact = targets.run(network, "core", duration).data[m]
+    decoders = lmu_nengo.delay_decoders(3, np.linspace(0, 1, 100))
+    return lmu_nengo.signal.nrmse(output @ decoders.T, exact @ decoders.T)
+
+
+def test_window_with_short_synapses():
+    # 0.145 to 0.151 in the thesis, for 2 s
+    assert thesis_error(0, duration=1.0) < 0.03
+
+
+@pytest.mark.slow
+def test_window_with_short_synapses_of_ten_seeds():
+    errors = [thesis_error(seed) for seed in range(10)]
+    print(np.round(errors, 4), np.mean(errors))
+    assert np.mean(errors) < 0.02 and np.max(errors) < 0.05
+
+
+def neuron_types(theta, order, n_neurons, **settings):
+    expected = lmu_nengo.Band(order / (10 * theta), 1.0)
+    realization = OnChip(n_neurons, expected_input=expected, **settings)
+    with nengo.Network():
+        memory = lmu_nengo.LegendreMemory(theta, order, realization=realization)
+    return {type(ensemble.neuron_type) for ensemble in memory.all_ensembles}
+
+
+def test_neurons_have_graded_thresholds_where_weights_and_steps_are_fine_enough():
+    assert neuron_types(0.1, 3, 384, tau=0.01) == {ThresholdNeurons}
+    # weights of a few of the chip's steps; a dimension that would get stuck; a wish
+    assert neuron_types(0.1, 3, 384, tau=0.1) == {ChipNeurons}
+    assert neuron_types(1.0, 6, 600, tau=0.01) == {ChipNeurons}
+    rates = nengo.dists.Uniform(100, 120)
+    assert neuron_types(0.1, 3, 384, tau=0.01, max_rates=rates) == {ChipNeurons}
+    assert neuron_types(0.1, 3, 384, tau=0.1, graded=True) == {ThresholdNeurons}
+
+
+@pytest.mark.parametrize("tau", [0.003, 0.01])
+def test_no_compartment_overflows_under_any_input(tau):
+    skip_unless_installed()
+    expected = lmu_nengo.Band(3.0, 1.0)
+    realization = OnChip(60, tau=tau, expected_input=expected, graded=True)
+    with nengo.Network(seed=0) as network:
+        # far beyond the range, and through all frequencies of the memory
+        u = nengo.Node(lambda t: 100 * np.sign(np.sin(2 * np.pi * t * (5 + 40 * t))))
+        memory = lmu_nengo.LegendreMemory(0.1, 3, realization=realization)
+        nengo.Connection(u, memory.input, synapse=None)
+    targets.run(network, "loihi", 0.4)  # the emulator raises an error at an overflow
+
+
 def lmu_nengo_linear(delay):
     """The network with its memory made linear."""
     lmu_nengo.realize(delay.network, lmu_nengo.Linear())
     return delay.network
 
 
-def test_core_nengo_does_what_the_chip_does():
+@pytest.mark.parametrize(("tau", "bar"), [(0.1, 0.03), (0.01, 0.035)])
+def test_core_nengo_does_what_the_chip_does(tau, bar):
     task = (0.1, 3, 3.0, 200)
-    realization = OnChip(200, expected_input=lmu_nengo.Band(3.0, 0.4))
+    realization = OnChip(200, expected_input=lmu_nengo.Band(3.0, 0.4), tau=tau)
     delay = Delay(*task, seed=0, duration=2.5, realization=realization)
     core = delay.error(targets.run(delay.network, "core", 2.5))
-    assert core < 0.03
+    assert core < bar
     assert abs(delay.error(run(delay)) - core) < 0.01
 
 
-@pytest.mark.parametrize("task", [(0.1, 3, 200), (2.0, 12, 500)])
+@pytest.mark.parametrize(
+    "task", [(0.1, 3, 200, 0.1), (2.0, 12, 500, 0.1), (0.1, 3, 200, 0.01)]
+)
 def test_the_chip_gets_the_weights_that_were_rounded_for_it(task):
     skip_unless_installed()
-    theta, order, n_neurons = task
-    network = Delay(theta, order, 0.9, n_neurons, seed=0).network
+    theta, order, n_neurons, tau = task
+    expected = lmu_nengo.Band(0.9, 0.4)
+    realization = OnChip(n_neurons, tau=tau, expected_input=expected)
+    network = Delay(theta, order, 0.9, n_neurons, seed=0, realization=realization).network
     prepared = targets.prepare(network, "loihi").network
     to_neurons = [
         conn
@@ -376,6 +456,8 @@ def test_weights_that_drown_in_rounding_are_a_limit():
 def test_realizations_that_do_not_fit_are_refused():
     with pytest.raises(ValidationError, match="tau"):
         OnChip(100, tau=0)
+    with pytest.raises(ValidationError, match="graded=False"):
+        OnChip(100, graded=True, max_rates=nengo.dists.Uniform(100, 120))
     memory = lmu_nengo.LegendreMemory(1.0, 6, add_to_container=False)
     with pytest.raises(ValidationError, match="at most 4088"):
         memory.realize(OnChip(5000))
