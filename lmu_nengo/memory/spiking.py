@@ -16,8 +16,8 @@ from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.coordinates import choose_coordinates
 from lmu_nengo.nef.input_model import Band, InputModel
-from lmu_nengo.nef.lead import measure_lead, safe_lead
 from lmu_nengo.nef.mapping import principle3
+from lmu_nengo.nef.measurement import fit_response, follows_rates, measure_lead
 from lmu_nengo.nef.populations import (
     dense_dimensions,
     fit_for_purpose,
@@ -25,7 +25,8 @@ from lmu_nengo.nef.populations import (
     share_neurons,
     side_by_side,
 )
-from lmu_nengo.nef.stability import loop_poles
+from lmu_nengo.nef.response import Response
+from lmu_nengo.nef.stability import loop_poles, safe_response
 from lmu_nengo.nef.synapses import discrete_synapse, split
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
@@ -35,6 +36,7 @@ POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the p
 LEAD_STEPS = 5000  # of the trajectory on which a lead is measured, at least
 LEAD_WINDOWS = 5
 LEAD_NEURONS = 100  # a dimension, at most
+FIT_STEPS = 20_000  # of the trajectory for which decoders are solved, at most
 
 
 @dataclass(frozen=True)
@@ -188,10 +190,10 @@ class Spiking(Realization):
             share_neurons(n, weights)
             for n in np.diff(np.linspace(0, self.n_neurons, memory_d + 1).astype(int))
         ]
-        lead = self._lead(trajectory, groups, shares[0], state.Ax, memory.theta, dt)
-        mapping = principle3(state.Ax, state.Bx, self.synapse, dt, lead)
-        self._warn_if_impossible(state.Ax, lead, dt)
-        self._add(memory, state, mapping, trajectory, groups, shares)
+        response = self._response(trajectory, groups, shares[0], state.Ax, memory.theta, dt)
+        mapping = principle3(state.Ax, state.Bx, self.synapse, dt, response)
+        self._warn_if_impossible(state.Ax, response, dt)
+        self._add(memory, state, mapping, response, trajectory, groups, shares)
 
     def _neurons(self, trajectory, groups, shares):
         """Populations of one channel."""
@@ -200,18 +202,28 @@ class Spiking(Realization):
         )
         return make_neurons(trajectory, groups, shares, *tuning, self.solver, obj=self)
 
-    def _lead(self, trajectory, groups, shares, Ax, theta, dt):
-        """Seconds by which to take the neurons to be ahead."""
+    def _response(self, trajectory, groups, shares, Ax, theta, dt):
+        """Response of the neurons that is mapped for."""
         if isinstance(self.neuron_type, nengo.Direct):
-            return 0.0
+            return Response()
         if self.lead is not None:
-            return self.lead
-        states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
-        most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
-        neurons = self._neurons(states, groups, np.minimum(shares, most))
-        return safe_lead(measure_lead(neurons, states, dt), *self._coarse(Ax, dt))
+            return Response(self.lead)
+        if not follows_rates(self.neuron_type):
+            neurons = self._neurons(trajectory, groups, shares)
+            _, response = self._fit(neurons, trajectory, theta, dt)
+        else:
+            states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
+            most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
+            neurons = self._neurons(states, groups, np.minimum(shares, most))
+            response = Response(measure_lead(neurons, states, dt))
+        return safe_response(response, *self._coarse(Ax, dt))
 
-    def _add(self, memory, coordinates, mapping, trajectory, groups, shares):
+    def _fit(self, neurons, trajectory, theta, dt, response=None):
+        """Neurons with decoders for what they do when the state moves, and the response."""
+        states = trajectory[: max(FIT_STEPS, round(LEAD_WINDOWS * theta / dt))]
+        return fit_response(neurons, states, dt, self.solver, response)
+
+    def _add(self, memory, coordinates, mapping, response, trajectory, groups, shares):
         """Add the objects of all channels, side by side, to the current network."""
         memory_d, state_d = memory.memory_d, coordinates.state_d
         state = nengo.Node(size_in=memory_d * state_d, label="state")
@@ -221,8 +233,13 @@ class Spiking(Realization):
         else:
             solved = {}  # channels with equally many neurons have equal ones
             for share in map(tuple, shares):
-                if share not in solved:
-                    solved[share] = self._neurons(trajectory, groups, share)
+                if share in solved:
+                    continue
+                solved[share] = self._neurons(trajectory, groups, share)
+                if not follows_rates(self.neuron_type):
+                    solved[share], _ = self._fit(
+                        solved[share], trajectory, memory.theta, memory.dt, response
+                    )
             together = dense_dimensions(self.n_neurons, memory_d * state_d, self.ensemble_d)
             together = max(1, together // state_d)
             for c in range(0, memory_d, together):
@@ -305,7 +322,7 @@ class Spiking(Realization):
         n_steps = max(1, round(delay / dt / POLE_STEPS))
         return np.linalg.matrix_power(Ax, n_steps), self.synapse, n_steps * dt
 
-    def _warn_if_impossible(self, Ax, lead, dt):
+    def _warn_if_impossible(self, Ax, response, dt):
         """Warn if a synapse is too fast, or the loop with exact neurons would grow."""
         for synapse in self.synapse if isinstance(self.synapse, list) else [self.synapse]:
             _, den = discrete_synapse(synapse, dt)
@@ -318,7 +335,7 @@ class Spiking(Realization):
                     stacklevel=2,
                 )
         Ax, synapse, step = self._coarse(Ax, dt)
-        mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, lead)
+        mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, response)
         pole = np.abs(loop_poles(mapping)).max()
         if pole >= 1:
             rate = np.log(pole) / step

@@ -10,6 +10,7 @@ from lmu_nengo.nef.coordinates import Coordinates, choose_coordinates
 from lmu_nengo.nef.input_model import Band, InputModel
 from lmu_nengo.nef.mapping import Mapping, continuous_principle3, principle3
 from lmu_nengo.nef.populations import Neurons, Staggered, make_neurons
+from lmu_nengo.nef.response import Response
 from lmu_nengo.nef.stability import loop_poles
 from lmu_nengo.nef.synapses import DelayedLowpass, discrete_synapse
 
@@ -20,6 +21,7 @@ __all__ = [
     "InputModel",
     "Mapping",
     "Neurons",
+    "Response",
     "Staggered",
     "choose_coordinates",
     "continuous_principle3",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
+from nengo.neurons import RatesToSpikesNeuronType
 from numpy.typing import ArrayLike
 
 GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
@@ -116,6 +117,8 @@ class Neurons:
         Zero outside a neuron's own population.
     population_d : int
         Dimensions of each population; the last one may have fewer.
+    initial_state : dict of {str: ndarray of shape (n_neurons,)}, optional
+        Initial states that differ from the neuron type's.
 
     Examples
     --------
@@ -132,6 +135,7 @@ class Neurons:
     bias: np.ndarray
     decoders: np.ndarray
     population_d: int
+    initial_state: dict | None = None
 
     def connect(
         self,
@@ -163,7 +167,10 @@ class Neurons:
             ensemble = nengo.Ensemble(
                 own.sum(),
                 min(n_dense, size - i),
-                neuron_type=self.neuron_type,
+                neuron_type=starting_at(
+                    self.neuron_type,
+                    {k: v[own] for k, v in (self.initial_state or {}).items()},
+                ),
                 encoders=self.encoders[own, rows],
                 normalize_encoders=False,
                 gain=self.gain[own],
@@ -177,6 +184,22 @@ class Neurons:
                 transform=self.decoders[rows, own],
                 synapse=None,
             )
+
+
+def starting_at(neuron_type, initial_state):
+    """Return the neuron type with other initial states, and its base type's."""
+    state = neuron_type.__getstate__()
+    own = {k: v for k, v in initial_state.items() if k in neuron_type.state}
+    if own:
+        state["initial_state"] = {**(neuron_type.initial_state or {}), **own}
+    if isinstance(neuron_type, RatesToSpikesNeuronType):
+        rest = {k: v for k, v in initial_state.items() if k not in own}
+        state["base_type"] = starting_at(neuron_type.base_type, rest)
+    if not initial_state:
+        return neuron_type
+    changed = object.__new__(type(neuron_type))
+    changed.__setstate__(state)
+    return changed
 
 
 def dense_dimensions(n_neurons: int, size: int, population_d: int) -> int:
@@ -199,7 +222,13 @@ def side_by_side(channels) -> Neurons:
     gain, bias = (
         np.concatenate([getattr(n, x) for n in channels]) for x in ("gain", "bias")
     )
-    return Neurons(first.neuron_type, encoders, gain, bias, decoders, first.population_d)
+    start = {
+        name: np.concatenate([neurons.initial_state[name] for neurons in channels])
+        for name in first.initial_state or {}
+    }
+    return Neurons(
+        first.neuron_type, encoders, gain, bias, decoders, first.population_d, start
+    )
 
 
 def make_neurons(

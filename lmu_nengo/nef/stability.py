@@ -1,9 +1,12 @@
 """Stability of a recurrent loop through neurons."""
 
+from dataclasses import replace
+
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.nef.mapping import Mapping
+from lmu_nengo.nef.mapping import Mapping, principle3
+from lmu_nengo.nef.response import Response
 
 
 def loop_poles(mapping: Mapping) -> np.ndarray:
@@ -11,7 +14,7 @@ def loop_poles(mapping: Mapping) -> np.ndarray:
     Poles of the closed loop: those of the state space, and those that the synapses add.
 
     A discrete mapping is stable if all magnitudes are below 1, a continuous one if all
-    real parts are negative. Of the neurons, only their lead is taken into account.
+    real parts are negative. Of the neurons, only their response is taken into account.
 
     Parameters
     ----------
@@ -81,3 +84,51 @@ def _loop_matrix(R, num, den, delays, is_discrete):
     if is_discrete:
         M[range(n * k), range(n * k)] += 1  # z, from z - 1
     return M
+
+
+def safe_response(response: Response, Ad, synapse, dt: float) -> Response:
+    """
+    Return the response, scaled down as far as needed to map for it without danger.
+
+    A lead shrinks to about half when the state swings widely, and neurons that lead less
+    than was mapped for take damping from the memory. At least half of the memory's own
+    damping is left then, and the recurrent matrix grows by no more than a half.
+
+    Parameters
+    ----------
+    response : Response
+        The measured response.
+    Ad : ndarray of shape (size, size)
+        Discrete state matrix.
+    synapse : float or nengo.synapses.Synapse
+        The recurrent synapse.
+    dt : float
+        Time step in seconds.
+
+    Returns
+    -------
+    response : Response
+        The measured one, or a scaled one.
+    """
+    Bd = np.zeros((len(Ad), 1))
+    slowest = np.abs(np.linalg.eigvals(Ad)).max()
+    if response.fades:
+        slowest = max(slowest, np.exp(-dt / response.tau))
+    limit = (1 + slowest) / 2
+    largest = 1.5 * np.linalg.norm(principle3(Ad, Bd, synapse, dt).recurrent, 2)
+    real = principle3(Ad, Bd, synapse, dt, response.scaled(0.5))
+
+    def is_safe(share):
+        mapping = principle3(Ad, Bd, synapse, dt, response.scaled(share))
+        if np.linalg.norm(mapping.recurrent, 2) > largest:
+            return False  # modes as fast as the lead, which blow up
+        loop = replace(real, recurrent=mapping.recurrent)
+        return np.abs(loop_poles(loop)).max() <= limit
+
+    if response == Response() or is_safe(1.0):
+        return response
+    low, high = 0.0, 1.0
+    for _ in range(8):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_safe(middle) else (low, middle)
+    return response.scaled(low)
