@@ -36,6 +36,8 @@ POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the p
 LEAD_STEPS = 5000  # of the trajectory on which a lead is measured, at least
 LEAD_WINDOWS = 5
 LEAD_NEURONS = 100  # a dimension, at most
+LEAD_LIMITS = 0.5, 1.5  # how far to trust a lead; see safe_response
+FITTED_LIMITS = 0.8, 5.0  # a response to which decoders are fitted
 FIT_STEPS = 20_000  # of the trajectory for which decoders are solved, at most
 
 
@@ -200,7 +202,8 @@ class Spiking(Realization):
         tuning = fit_for_purpose(
             self.neuron_type, self.max_rates, self.intercepts, self.ensemble_d
         )
-        return make_neurons(trajectory, groups, shares, *tuning, self.solver, obj=self)
+        solver = self.solver if follows_rates(self.neuron_type) else None
+        return make_neurons(trajectory, groups, shares, *tuning, solver, obj=self)
 
     def _response(self, trajectory, groups, shares, Ax, theta, dt):
         """Response of the neurons that is mapped for."""
@@ -211,12 +214,13 @@ class Spiking(Realization):
         if not follows_rates(self.neuron_type):
             neurons = self._neurons(trajectory, groups, shares)
             _, response = self._fit(neurons, trajectory, theta, dt)
+            limits = FITTED_LIMITS
         else:
             states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
             most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
             neurons = self._neurons(states, groups, np.minimum(shares, most))
-            response = Response(measure_lead(neurons, states, dt))
-        return safe_response(response, *self._coarse(Ax, dt))
+            response, limits = Response(measure_lead(neurons, states, dt)), LEAD_LIMITS
+        return safe_response(response, *self._coarse(Ax, dt), *limits)
 
     def _fit(self, neurons, trajectory, theta, dt, response=None):
         """Neurons with decoders for what they do when the state moves, and the response."""

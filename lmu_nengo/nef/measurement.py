@@ -9,7 +9,7 @@ import numpy as np
 from nengo.neurons import RatesToSpikesNeuronType
 from scipy.signal import lfilter
 
-from lmu_nengo.nef.populations import Neurons
+from lmu_nengo.nef.populations import Neurons, rate_type
 from lmu_nengo.nef.response import Response
 
 SEGMENT = 5000  # steps; those of longer trajectories are run side by side
@@ -58,7 +58,7 @@ def measure_lead(neurons: Neurons, states, dt: float) -> float:
     """
     if has_no_lead(neurons.neuron_type):
         return 0.0
-    key = "lead", _digest(neurons, states), neurons.neuron_type, dt
+    key = "lead", *_dependencies(neurons, states), dt
     if key not in _measured:
         _keep(key, regress_lead(states, run_neurons(neurons, states, dt), dt))
     return _measured[key]
@@ -74,12 +74,6 @@ def follows_rates(neuron_type) -> bool:
     """Whether the rates at constant input tell what neurons do, but for a lead."""
     kind = rate_type(neuron_type)
     return not kind.state or type(kind) in STATIC
-
-
-def rate_type(neuron_type):
-    """Neuron type without the spikes that are made of its rates."""
-    is_pair = isinstance(neuron_type, RatesToSpikesNeuronType)
-    return neuron_type.base_type if is_pair else neuron_type
 
 
 def run_neurons(neurons, states, dt):
@@ -194,7 +188,7 @@ def fit_response(
     response : Response
         The response H.
     """
-    same = _digest(neurons, states), neurons.neuron_type, dt, solver
+    same = *_dependencies(neurons, states), dt, solver
     if (*same, response) not in _measured:
         settled = replace(neurons, initial_state=settle(neurons, dt))
         tau = time_scale(states, dt)
@@ -319,12 +313,14 @@ def populations(neurons):
         yield group, np.flatnonzero(neurons.encoders[:, group].any(axis=1))
 
 
-def _digest(neurons, states):
-    """What a measurement depends on, in a few bytes."""
+def _dependencies(neurons, states):
+    """What a measurement depends on: arrays in a few bytes, and the neuron type."""
     digest = hashlib.blake2b(np.ascontiguousarray(states))
     for array in (neurons.encoders, neurons.gain, neurons.bias, neurons.decoders):
         digest.update(np.ascontiguousarray(array))
-    return digest.digest()
+    kind = neurons.neuron_type  # equal if its parameters are; it may have attributes too
+    own = [f"{k}={v!r}" for k, v in sorted(vars(kind).items()) if not k.startswith("_")]
+    return digest.digest(), kind, *own
 
 
 def _keep(key, result):

@@ -186,6 +186,12 @@ class Neurons:
             )
 
 
+def rate_type(neuron_type):
+    """Return the neuron type, or that of the rates from which it makes spikes."""
+    is_pair = isinstance(neuron_type, RatesToSpikesNeuronType)
+    return neuron_type.base_type if is_pair else neuron_type
+
+
 def starting_at(neuron_type, initial_state):
     """Return the neuron type with other initial states, and its base type's."""
     state = neuron_type.__getstate__()
@@ -238,7 +244,7 @@ def make_neurons(
     neuron_type: nengo.neurons.NeuronType,
     max_rates: nengo.dists.Distribution,
     intercepts: nengo.dists.Distribution,
-    solver: nengo.solvers.Solver,
+    solver: nengo.solvers.Solver | None,
     obj: object = None,
 ) -> Neurons:
     """
@@ -256,8 +262,8 @@ def make_neurons(
         Type of the neurons.
     max_rates, intercepts : nengo.dists.Distribution
         As for `nengo.Ensemble`; Uniform ones are spread evenly.
-    solver : nengo.solvers.Solver
-        Finds the decoders.
+    solver : nengo.solvers.Solver or None
+        Finds decoders for the neurons' rates. None leaves them at zero.
     obj : object, optional
         Object to be named in an error.
 
@@ -319,8 +325,10 @@ def make_neurons(
                 attr="intercepts",
                 obj=obj,
             )
-        activities = neuron_type.rates(points @ directions.T, gain, bias)
         encoders[own, group], gains[own], biases[own] = directions, gain, bias
+        if solver is None:
+            continue
+        activities = neuron_type.rates(points @ directions.T, gain, bias)
         decoders[group, own] = solver(activities, points, rng=rng)[0].T
     population_d = groups[0].stop - groups[0].start
     return Neurons(neuron_type, encoders, gains, biases, decoders, population_d)

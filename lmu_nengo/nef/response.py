@@ -1,6 +1,6 @@
 """How the decoded value of neurons follows the state that drives them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -76,19 +76,3 @@ class Response:
             extra = np.convolve(den, [0, self.onset * kept])
             num, den = np.convolve(num, pole) + extra, np.convolve(den, pole)
         return num, den
-
-    def scaled(self, share: float) -> "Response":
-        """
-        Return a response that departs less from that of ideal neurons.
-
-        Parameters
-        ----------
-        share : float
-            Factor of lead and onset.
-
-        Returns
-        -------
-        response : Response
-            Its time constant is the same.
-        """
-        return replace(self, lead=share * self.lead, onset=share * self.onset)

@@ -86,13 +86,15 @@ def _loop_matrix(R, num, den, delays, is_discrete):
     return M
 
 
-def safe_response(response: Response, Ad, synapse, dt: float) -> Response:
+def safe_response(
+    response: Response, Ad, synapse, dt: float, least: float = 0.5, growth: float = 1.5
+) -> Response:
     """
-    Return the response, scaled down as far as needed to map for it without danger.
+    Return the response, with less lead and onset if it is dangerous to map for all of it.
 
-    A lead shrinks to about half when the state swings widely, and neurons that lead less
-    than was mapped for take damping from the memory. At least half of the memory's own
-    damping is left then, and the recurrent matrix grows by no more than a half.
+    A lead shrinks when the state swings widely, and neurons that lead less than was mapped
+    for take damping from the memory. At least half of the slowest mode's own damping is
+    left then, and the recurrent matrix does not grow much.
 
     Parameters
     ----------
@@ -104,31 +106,43 @@ def safe_response(response: Response, Ad, synapse, dt: float) -> Response:
         The recurrent synapse.
     dt : float
         Time step in seconds.
+    least : float
+        Share of the measured response that is left when the state swings widely.
+    growth : float
+        Largest norm of the recurrent matrix, over that for ideal neurons. Modes as fast as
+        the lead would blow up.
 
     Returns
     -------
     response : Response
-        The measured one, or a scaled one.
+        The measured one, or one with a smaller lead or onset.
     """
     Bd = np.zeros((len(Ad), 1))
     slowest = np.abs(np.linalg.eigvals(Ad)).max()
     if response.fades:
         slowest = max(slowest, np.exp(-dt / response.tau))
     limit = (1 + slowest) / 2
-    largest = 1.5 * np.linalg.norm(principle3(Ad, Bd, synapse, dt).recurrent, 2)
-    real = principle3(Ad, Bd, synapse, dt, response.scaled(0.5))
+    largest = growth * np.linalg.norm(principle3(Ad, Bd, synapse, dt).recurrent, 2)
+    left = replace(response, lead=least * response.lead, onset=least * response.onset)
 
-    def is_safe(share):
-        mapping = principle3(Ad, Bd, synapse, dt, response.scaled(share))
+    def is_safe(mapped):
+        try:
+            mapping = principle3(Ad, Bd, synapse, dt, mapped)
+            real = principle3(Ad, Bd, synapse, dt, left)
+        except ValidationError:  # no inverse
+            return False
         if np.linalg.norm(mapping.recurrent, 2) > largest:
-            return False  # modes as fast as the lead, which blow up
-        loop = replace(real, recurrent=mapping.recurrent)
+            return False
+        loop = replace(mapping, num=real.num, den=real.den)
         return np.abs(loop_poles(loop)).max() <= limit
 
-    if response == Response() or is_safe(1.0):
-        return response
-    low, high = 0.0, 1.0
-    for _ in range(8):
-        middle = (low + high) / 2
-        low, high = (middle, high) if is_safe(middle) else (low, middle)
-    return response.scaled(low)
+    for part in ("lead", "onset"):
+        if response == Response() or is_safe(response):
+            return response
+        low, high = 0.0, getattr(response, part)
+        for _ in range(8):
+            middle = (low + high) / 2
+            is_low = is_safe(replace(response, **{part: middle}))
+            low, high = (middle, high) if is_low else (low, middle)
+        response = replace(response, **{part: low})
+    return response
