@@ -15,7 +15,7 @@ from lmu_nengo.nef.response import Response
 SEGMENT = 5000  # steps; those of longer trajectories are run side by side
 SEED = 924231286  # of initial voltages; the documented results were measured with it
 CACHE_SIZE = 100
-PASSES = 2  # through the trajectory, to solve for decoders: there and, negated, back
+SWEEP = 0.9  # share of a dimension's range that is crossed slowly; the rest is trajectory
 WARM_UP = 2.0  # seconds before a segment counts
 SETTLING = 5.0  # seconds at a state of zero before neurons start
 SAMPLES = 10  # of the filtered activities in the filter's time constant
@@ -235,9 +235,15 @@ def time_scale(states, dt):
 
 
 def segments(states, warm_up):
-    """A trajectory there, and negated back, as (steps, segments, state_d)."""
+    """
+    A trajectory in segments side by side, of shape (n_steps, n_segments, state_d).
+
+    It goes there, and back with the sign changed. Then all dimensions cross their range
+    slowly, so that a state that leaves its trajectory is decoded too.
+    """
+    ramp = np.linspace(-1, 1, len(states))[:, None]
     passes = []
-    for x in (states, -states[::-1])[:PASSES]:
+    for x in (states, -states[::-1], SWEEP * ramp + (1 - SWEEP) * states):
         x = np.pad(x, ((warm_up, -len(x) % SEGMENT), (0, 0)), mode="reflect")
         starts = np.arange(0, len(x) - warm_up, SEGMENT)
         passes.append(x[np.arange(warm_up + SEGMENT)[:, None] + starts])
