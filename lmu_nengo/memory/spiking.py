@@ -48,7 +48,7 @@ class Spiking(Realization):
 
     The ensembles hold the state in balanced coordinates, each dimension divided by the
     largest magnitude that it is expected to have. Discrete Principle 3 maps the memory onto
-    the synapse and the lead of the neurons. The output is the state that drives the
+    the synapse and the response of the neurons. The output is the state that drives the
     ensembles, the filtered sum of their decoded spikes, as Legendre coefficients. With
     exact neurons and all dimensions, it would equal that of `Linear`.
 
@@ -60,7 +60,9 @@ class Spiking(Realization):
     n_neurons : int
         Total number of neurons, at least one for each dimension of each channel.
     neuron_type : nengo.neurons.NeuronType
-        Any neuron type; the guide to spiking memories says which to choose.
+        Any neuron type; the guide to spiking memories says which to choose. For types with
+        a state of their own, as adaptation, decoders are solved for what the neurons do
+        when the memory's state moves.
     synapse : float or nengo.synapses.Synapse or list of these
         Synapse of the recurrent connection: the time constant of a lowpass in seconds, any
         `nengo.LinearFilter` or a `DelayedLowpass`; a list has one for each dimension. 0
@@ -95,7 +97,8 @@ class Spiking(Realization):
         fast memories and makes slow ones less accurate.
     lead : float, optional
         Seconds by which the neurons' decoded output is ahead of their input. ``None``
-        measures it (and remembers the result for the next time); 0 neglects it.
+        measures it (and remembers the result for the next time), and the whole `Response`
+        of neurons that adapt; 0 neglects it.
     output : {"state", "spikes"}
         Output of the memory: its state, or the value decoded from the present spikes, which
         needs a filter and has the error of one more decoding.

@@ -2,8 +2,9 @@
 From state space to neurons, by the Neural Engineering Framework.
 
 The steps follow each other: `InputModel` (what a memory will get), `choose_coordinates`
-(which dimensions neurons hold), `principle3` (the mapping onto a synapse), `make_neurons`
-(populations and decoders). `lmu_nengo.Spiking` and the memory on Loihi take all of them.
+(which dimensions neurons hold), `make_neurons` (populations and decoders), `principle3`
+(the mapping onto a synapse and the `Response` of the neurons). `lmu_nengo.Spiking` and the
+memory on Loihi take all of them.
 """
 
 from lmu_nengo.nef.coordinates import Coordinates, choose_coordinates

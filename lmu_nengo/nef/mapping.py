@@ -130,7 +130,7 @@ class Mapping:
     inputs : ndarray of shape (k, order, size_in)
         Matrix j acts on the j-th power of p, as in the module's equation.
     num, den : ndarray of shape (order, k + 1)
-        Row i is F of dimension i with the neurons' lead, in rising powers of p.
+        Row i is F of dimension i times the neurons' response, in rising powers of p.
     delays : ndarray of shape (order,)
         Pure delays beside F, in steps; in seconds if continuous.
     taps : ndarray of shape (longest delay, order, size_in)
@@ -138,7 +138,7 @@ class Mapping:
     dt : float or None
         Time step in seconds; None if continuous.
     is_lowpass : bool
-        Whether every synapse is a lowpass without a delay.
+        Whether every synapse is a lowpass without a delay, for neurons without an onset.
 
     Examples
     --------

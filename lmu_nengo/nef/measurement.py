@@ -21,13 +21,9 @@ SETTLING = 5.0  # seconds at a state of zero before neurons start
 SAMPLES = 10  # of the filtered activities in the filter's time constant
 TIME_CONSTANTS = np.geomspace(0.1, 20, 40)  # of what fades, in the state's own time scale
 WORTH = 0.8  # a term that fades must reduce the squared error to less than this share
-STATIC = (
+STATIC = (  # types with a state whose rates tell what they do
     nengo.LIF,
-    nengo.LIFRate,
-    nengo.RectifiedLinear,
     nengo.SpikingRectifiedLinear,
-    nengo.Sigmoid,
-    nengo.Tanh,
 )
 
 _measured = {}  # results by what they depend on
@@ -71,9 +67,13 @@ def has_no_lead(neuron_type) -> bool:
 
 
 def follows_rates(neuron_type) -> bool:
-    """Whether the rates at constant input tell what neurons do, but for a lead."""
+    """
+    Whether the rates at constant input tell what neurons do, but for a lead.
+
+    A type with a state can say so itself, by an attribute ``follows_rates``.
+    """
     kind = rate_type(neuron_type)
-    return not kind.state or type(kind) in STATIC
+    return not kind.state or getattr(kind, "follows_rates", type(kind) in STATIC)
 
 
 def run_neurons(neurons, states, dt):

@@ -155,8 +155,14 @@ def test_a_response_is_mapped_for_only_where_it_is_safe():
 
 @pytest.mark.parametrize(
     "neuron_type, bar",
-    [(nengo.AdaptiveLIFRate(), 0.05), (Tired(), 0.05), (nengo.AdaptiveLIF(), 0.08)],
-    ids=["adaptive rates", "unknown", "adaptive spikes"],
+    [
+        (Tired(), 0.05),
+        pytest.param(nengo.AdaptiveLIFRate(), 0.05, marks=pytest.mark.slow),
+        pytest.param(
+            nengo.RegularSpiking(nengo.AdaptiveLIFRate()), 0.05, marks=pytest.mark.slow
+        ),
+    ],
+    ids=["unknown", "adaptive rates", "spikes of adaptive rates"],
 )
 def test_neurons_of_any_type_hold_a_memory(neuron_type, bar):
     assert delay_error(neuron_type, 600, 6.0, seed=100) < bar
