@@ -193,18 +193,18 @@ def rate_type(neuron_type):
 
 
 def starting_at(neuron_type, initial_state):
-    """Return the neuron type with other initial states, and its base type's."""
-    state = neuron_type.__getstate__()
-    own = {k: v for k, v in initial_state.items() if k in neuron_type.state}
-    if own:
-        state["initial_state"] = {**(neuron_type.initial_state or {}), **own}
-    if isinstance(neuron_type, RatesToSpikesNeuronType):
-        rest = {k: v for k, v in initial_state.items() if k not in own}
-        state["base_type"] = starting_at(neuron_type.base_type, rest)
+    """Return the neuron type, or a like one with initial states, also of its base type."""
     if not initial_state:
         return neuron_type
+    parts = neuron_type.__getstate__()
+    own = {k: v for k, v in initial_state.items() if k in neuron_type.state}
+    if own:
+        parts["initial_state"] = {**(neuron_type.initial_state or {}), **own}
+    if isinstance(neuron_type, RatesToSpikesNeuronType):
+        others = {k: v for k, v in initial_state.items() if k not in own}
+        parts["base_type"] = starting_at(neuron_type.base_type, others)
     changed = object.__new__(type(neuron_type))
-    changed.__setstate__(state)
+    changed.__setstate__(parts)
     return changed
 
 
