@@ -23,6 +23,8 @@ NEURON_TYPES = {
     "stochastic_spiking": nengo.StochasticSpiking(nengo.LIFRate()),
     "poisson_spiking": nengo.PoissonSpiking(nengo.LIFRate()),
     "adaptive_lif": nengo.AdaptiveLIF(),
+    "adaptive_lif_rate": nengo.AdaptiveLIFRate(),
+    "izhikevich": nengo.Izhikevich(),
     "lif_rate": nengo.LIFRate(),
     "rectified_linear": nengo.RectifiedLinear(),
     "sigmoid": nengo.Sigmoid(),

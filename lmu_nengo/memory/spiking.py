@@ -17,8 +17,8 @@ from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.coordinates import choose_coordinates
 from lmu_nengo.nef.input_model import Band, InputModel, Recording, as_expected_input
-from lmu_nengo.nef.lead import measure_lead, safe_lead
 from lmu_nengo.nef.mapping import principle3
+from lmu_nengo.nef.measurement import fit_response, follows_rates, measure_lead
 from lmu_nengo.nef.populations import (
     dense_dimensions,
     fit_for_purpose,
@@ -26,7 +26,8 @@ from lmu_nengo.nef.populations import (
     share_neurons,
     side_by_side,
 )
-from lmu_nengo.nef.stability import loop_poles
+from lmu_nengo.nef.response import Response
+from lmu_nengo.nef.stability import loop_poles, safe_response
 from lmu_nengo.nef.synapses import discrete_synapse, split
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS
@@ -38,6 +39,9 @@ POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the p
 LEAD_STEPS = 5000  # of the trajectory on which a lead is measured, at least
 LEAD_WINDOWS = 5
 LEAD_NEURONS = 100  # a dimension, at most
+LEAD_LIMITS = 0.5, 1.5  # how far to trust a lead; see safe_response
+FITTED_LIMITS = 0.8, 5.0  # a response to which decoders are fitted
+FIT_STEPS = 20_000  # of the trajectory for which decoders are solved, at most
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Spiking(Realization):
 
     The ensembles hold the state in balanced coordinates, each dimension divided by the
     largest magnitude that it is expected to have. Discrete Principle 3 maps the memory onto
-    the synapse and the lead of the neurons. The output is the state that drives the
+    the synapse and the response of the neurons. The output is the state that drives the
     ensembles, the filtered sum of their decoded spikes, as Legendre coefficients. With
     exact neurons and all dimensions, it would equal that of `Linear`.
 
@@ -62,7 +66,9 @@ class Spiking(Realization):
     n_neurons : int
         Total number of neurons, at least one for each dimension of each channel.
     neuron_type : nengo.neurons.NeuronType
-        Any neuron type; the guide to spiking memories says which to choose.
+        Any neuron type; the guide to spiking memories says which to choose. For types with
+        a state of their own, as adaptation, decoders are solved for what the neurons do
+        when the memory's state moves.
     synapse : "auto" or float or nengo.synapses.Synapse or list of these
         Synapse of the recurrent connection: the time constant of a lowpass in seconds, any
         `nengo.LinearFilter` or a `DelayedLowpass`; a list has one for each dimension. 0
@@ -101,7 +107,8 @@ class Spiking(Realization):
         fast memories and makes slow ones less accurate.
     lead : float, optional
         Seconds by which the neurons' decoded output is ahead of their input. ``None``
-        measures it (and remembers the result for the next time); 0 neglects it.
+        measures it (and remembers the result for the next time), and the whole `Response`
+        of neurons that adapt; 0 neglects it.
     output : {"state", "spikes"}
         Output of the memory: its state, or the value decoded from the present spikes, which
         needs a filter and has the error of one more decoding.
@@ -217,13 +224,12 @@ class Spiking(Realization):
             for n in np.diff(np.linspace(0, self.n_neurons, memory_d + 1).astype(int))
         ]
         matrices = [state.Ax for state in states]
-        lead = self._lead(
-            trajectory, groups, shares[0], matrices, synapse, memory.theta, dt
-        )
-        mappings = [principle3(x.Ax, x.Bx, synapse, dt, lead) for x in states]
+        how = trajectory, groups, shares
+        response = self._response(*how, matrices, synapse, memory.theta, dt)
+        mappings = [principle3(x.Ax, x.Bx, synapse, dt, response) for x in states]
         for Ax in matrices:
-            self._warn_if_impossible(Ax, synapse, lead, dt)
-        self._add(memory, states, mappings, synapse, trajectory, groups, shares)
+            self._warn_if_impossible(Ax, synapse, response, dt)
+        self._add(memory, states, mappings, synapse, response, *how)
         transforms = [state.inverse for state in states]
         return np.array(np.broadcast_to(transforms, (memory_d, *transforms[0].shape)))
 
@@ -250,21 +256,33 @@ class Spiking(Realization):
         tuning = fit_for_purpose(
             self.neuron_type, self.max_rates, self.intercepts, self.ensemble_d
         )
-        return make_neurons(trajectory, groups, shares, *tuning, self.solver, obj=self)
+        solver = self.solver if follows_rates(self.neuron_type) else None
+        return make_neurons(trajectory, groups, shares, *tuning, solver, obj=self)
 
-    def _lead(self, trajectory, groups, shares, matrices, synapse, theta, dt):
-        """Seconds by which to take the neurons to be ahead."""
+    def _response(self, trajectory, groups, shares, matrices, synapse, theta, dt):
+        """Response of the neurons that is mapped for."""
         if isinstance(self.neuron_type, nengo.Direct):
-            return 0.0
+            return Response()
         if self.lead is not None:
-            return self.lead
-        states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
-        most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
-        neurons = self._neurons(states, groups, np.minimum(shares, most))
-        lead = measure_lead(neurons, states, dt)
-        return min(safe_lead(lead, *coarse(Ax, synapse, dt)) for Ax in matrices)
+            return Response(self.lead)
+        if not follows_rates(self.neuron_type):
+            neurons = self._neurons(trajectory, groups, shares[0])
+            _, response = self._fit(neurons, trajectory, theta, dt)
+            limits = FITTED_LIMITS
+        else:
+            states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
+            most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
+            neurons = self._neurons(states, groups, np.minimum(shares[0], most))
+            response, limits = Response(measure_lead(neurons, states, dt)), LEAD_LIMITS
+        safe = [safe_response(response, *coarse(A, synapse, dt), *limits) for A in matrices]
+        return min(safe, key=lambda each: (each.lead, abs(each.onset)))
 
-    def _add(self, memory, states, mappings, synapse, trajectory, groups, shares):
+    def _fit(self, neurons, trajectory, theta, dt, response=None):
+        """Neurons with decoders for what they do when the state moves, and the response."""
+        states = trajectory[: max(FIT_STEPS, round(LEAD_WINDOWS * theta / dt))]
+        return fit_response(neurons, states, dt, self.solver, response)
+
+    def _add(self, memory, states, mappings, synapse, response, trajectory, groups, shares):
         """Add the objects of all channels, side by side, to the current network."""
         memory_d, state_d = memory.memory_d, states[0].state_d
         state = nengo.Node(size_in=memory_d * state_d, label="state")
@@ -274,8 +292,13 @@ class Spiking(Realization):
         else:
             solved = {}  # channels with equally many neurons have equal ones
             for share in map(tuple, shares):
-                if share not in solved:
-                    solved[share] = self._neurons(trajectory, groups, share)
+                if share in solved:
+                    continue
+                solved[share] = self._neurons(trajectory, groups, share)
+                if not follows_rates(self.neuron_type):
+                    solved[share], _ = self._fit(
+                        solved[share], trajectory, memory.theta, memory.dt, response
+                    )
             together = dense_dimensions(self.n_neurons, memory_d * state_d, self.ensemble_d)
             together = max(1, together // state_d)
             for c in range(0, memory_d, together):
@@ -359,7 +382,7 @@ class Spiking(Realization):
         return added.T @ energy @ added
 
     @staticmethod
-    def _warn_if_impossible(Ax, synapse, lead, dt):
+    def _warn_if_impossible(Ax, synapse, response, dt):
         """Warn if a synapse is too fast, or the loop with exact neurons would grow."""
         for each in as_list(synapse):
             _, den = discrete_synapse(each, dt)
@@ -372,7 +395,7 @@ class Spiking(Realization):
                     stacklevel=2,
                 )
         Ax, _, step = coarse(Ax, synapse, dt)
-        mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, lead)
+        mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, response)
         pole = np.abs(loop_poles(mapping)).max()
         if pole >= 1:
             rate = np.log(pole) / step

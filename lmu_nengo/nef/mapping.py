@@ -25,6 +25,7 @@ from nengo.params import NdarrayParam, NumberParam
 from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_dt, check_non_negative, check_positive
+from lmu_nengo.nef.response import Response
 from lmu_nengo.nef.synapses import difference_form, split
 
 
@@ -129,7 +130,7 @@ class Mapping:
     inputs : ndarray of shape (k, order, size_in)
         Matrix j acts on the j-th power of p, as in the module's equation.
     num, den : ndarray of shape (order, k + 1)
-        Row i is F of dimension i with the neurons' lead, in rising powers of p.
+        Row i is F of dimension i times the neurons' response, in rising powers of p.
     delays : ndarray of shape (order,)
         Pure delays beside F, in steps; in seconds if continuous.
     taps : ndarray of shape (longest delay, order, size_in)
@@ -137,7 +138,7 @@ class Mapping:
     dt : float or None
         Time step in seconds; None if continuous.
     is_lowpass : bool
-        Whether every synapse is a lowpass without a delay.
+        Whether every synapse is a lowpass without a delay, for neurons without an onset.
 
     Examples
     --------
@@ -193,7 +194,7 @@ def principle3(
     Bd: ArrayLike,
     synapse: float | nengo.synapses.Synapse | list,
     dt: float,
-    lead: float = 0.0,
+    lead: float | Response = 0.0,
 ) -> Mapping:
     """
     Map a discrete state space onto synapses, exactly for any dt.
@@ -212,10 +213,11 @@ def principle3(
         One as for `discrete_synapse`, or one for each of the ``order`` dimensions.
     dt : float
         Time step in seconds.
-    lead : float
+    lead : float or Response
         Seconds by which the neurons' output is ahead of the state: they decode
         ``x + lead * (x[t] - x[t-1]) / dt``. The loop becomes unstable if the lead comes
-        near ``1 / |eigenvalue|`` of the continuous state matrix, as for high orders.
+        near ``1 / |eigenvalue|`` of the continuous state matrix, as for high orders. For
+        neurons that adapt, their whole `Response`, which F is multiplied by.
 
     Returns
     -------
@@ -238,7 +240,8 @@ def principle3(
     """
     A, B = _check_state_space(Ad, Bd, "Ad", "Bd")
     order, dt = len(A), check_positive(dt, "dt")
-    steps = check_non_negative(lead, "lead") / dt
+    if not isinstance(lead, Response):
+        lead = Response(check_non_negative(lead, "lead"))
     several = isinstance(synapse, list | tuple)
     if several and len(synapse) != order:
         raise ValidationError(
@@ -247,12 +250,10 @@ def principle3(
             attr="synapse",
         )
     parts = [difference_form(s, dt) for s in (synapse if several else [synapse])]
-    is_lowpass = all(len(d) == 2 and not n[1:].any() and not wait for n, d, wait in parts)
-    if steps:
-        parts = [
-            (np.convolve(n, [1, 1 + steps]), np.convolve(d, [1, 1]), delay)
-            for n, d, delay in parts
-        ]
+    is_plain = all(len(d) == 2 and not n[1:].any() and not wait for n, d, wait in parts)
+    is_plain &= not lead.fades
+    above, below = lead.coefficients(dt)
+    parts = [(np.convolve(n, above), np.convolve(d, below), wait) for n, d, wait in parts]
     k = max(len(den) for _, den, _ in parts) - 1
     num, den = np.zeros((2, len(parts), k + 1))
     for i, (n, d, _) in enumerate(parts):
@@ -269,9 +270,7 @@ def principle3(
     for d in np.unique(delays):
         rows = delays == d
         recurrent[rows] = recurrent[rows] @ np.linalg.matrix_power(A, d)
-    return Mapping(
-        recurrent, inputs, num, den, delays, taps[: delays.max()], dt, is_lowpass
-    )
+    return Mapping(recurrent, inputs, num, den, delays, taps[: delays.max()], dt, is_plain)
 
 
 def continuous_principle3(

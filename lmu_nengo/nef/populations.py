@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
+from nengo.neurons import RatesToSpikesNeuronType
 from numpy.typing import ArrayLike
 
 GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
@@ -116,6 +117,8 @@ class Neurons:
         Zero outside a neuron's own population.
     population_d : int
         Dimensions of each population; the last one may have fewer.
+    initial_state : dict of {str: ndarray of shape (n_neurons,)}, optional
+        Initial states that differ from the neuron type's.
 
     Examples
     --------
@@ -132,6 +135,7 @@ class Neurons:
     bias: np.ndarray
     decoders: np.ndarray
     population_d: int
+    initial_state: dict | None = None
 
     def connect(
         self,
@@ -163,7 +167,10 @@ class Neurons:
             ensemble = nengo.Ensemble(
                 own.sum(),
                 min(n_dense, size - i),
-                neuron_type=self.neuron_type,
+                neuron_type=starting_at(
+                    self.neuron_type,
+                    {k: v[own] for k, v in (self.initial_state or {}).items()},
+                ),
                 encoders=self.encoders[own, rows],
                 normalize_encoders=False,
                 gain=self.gain[own],
@@ -177,6 +184,28 @@ class Neurons:
                 transform=self.decoders[rows, own],
                 synapse=None,
             )
+
+
+def rate_type(neuron_type):
+    """Return the neuron type, or that of the rates from which it makes spikes."""
+    is_pair = isinstance(neuron_type, RatesToSpikesNeuronType)
+    return neuron_type.base_type if is_pair else neuron_type
+
+
+def starting_at(neuron_type, initial_state):
+    """Return the neuron type, or a like one with initial states, also of its base type."""
+    if not initial_state:
+        return neuron_type
+    parts = neuron_type.__getstate__()
+    own = {k: v for k, v in initial_state.items() if k in neuron_type.state}
+    if own:
+        parts["initial_state"] = {**(neuron_type.initial_state or {}), **own}
+    if isinstance(neuron_type, RatesToSpikesNeuronType):
+        others = {k: v for k, v in initial_state.items() if k not in own}
+        parts["base_type"] = starting_at(neuron_type.base_type, others)
+    changed = object.__new__(type(neuron_type))
+    changed.__setstate__(parts)
+    return changed
 
 
 def dense_dimensions(n_neurons: int, size: int, population_d: int) -> int:
@@ -199,7 +228,13 @@ def side_by_side(channels) -> Neurons:
     gain, bias = (
         np.concatenate([getattr(n, x) for n in channels]) for x in ("gain", "bias")
     )
-    return Neurons(first.neuron_type, encoders, gain, bias, decoders, first.population_d)
+    start = {
+        name: np.concatenate([neurons.initial_state[name] for neurons in channels])
+        for name in first.initial_state or {}
+    }
+    return Neurons(
+        first.neuron_type, encoders, gain, bias, decoders, first.population_d, start
+    )
 
 
 def make_neurons(
@@ -209,7 +244,7 @@ def make_neurons(
     neuron_type: nengo.neurons.NeuronType,
     max_rates: nengo.dists.Distribution,
     intercepts: nengo.dists.Distribution,
-    solver: nengo.solvers.Solver,
+    solver: nengo.solvers.Solver | None,
     obj: object = None,
 ) -> Neurons:
     """
@@ -227,8 +262,8 @@ def make_neurons(
         Type of the neurons.
     max_rates, intercepts : nengo.dists.Distribution
         As for `nengo.Ensemble`; Uniform ones are spread evenly.
-    solver : nengo.solvers.Solver
-        Finds the decoders.
+    solver : nengo.solvers.Solver or None
+        Finds decoders for the neurons' rates. None leaves them at zero.
     obj : object, optional
         Object to be named in an error.
 
@@ -290,8 +325,10 @@ def make_neurons(
                 attr="intercepts",
                 obj=obj,
             )
-        activities = neuron_type.rates(points @ directions.T, gain, bias)
         encoders[own, group], gains[own], biases[own] = directions, gain, bias
+        if solver is None:
+            continue
+        activities = neuron_type.rates(points @ directions.T, gain, bias)
         decoders[group, own] = solver(activities, points, rng=rng)[0].T
     population_d = groups[0].stop - groups[0].start
     return Neurons(neuron_type, encoders, gains, biases, decoders, population_d)

@@ -1,9 +1,12 @@
 """Stability of a recurrent loop through neurons."""
 
+from dataclasses import replace
+
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo.nef.mapping import Mapping
+from lmu_nengo.nef.mapping import Mapping, principle3
+from lmu_nengo.nef.response import Response
 
 
 def loop_poles(mapping: Mapping) -> np.ndarray:
@@ -11,7 +14,7 @@ def loop_poles(mapping: Mapping) -> np.ndarray:
     Poles of the closed loop: those of the state space, and those that the synapses add.
 
     A discrete mapping is stable if all magnitudes are below 1, a continuous one if all
-    real parts are negative. Of the neurons, only their lead is taken into account.
+    real parts are negative. Of the neurons, only their response is taken into account.
 
     Parameters
     ----------
@@ -81,3 +84,65 @@ def _loop_matrix(R, num, den, delays, is_discrete):
     if is_discrete:
         M[range(n * k), range(n * k)] += 1  # z, from z - 1
     return M
+
+
+def safe_response(
+    response: Response, Ad, synapse, dt: float, least: float = 0.5, growth: float = 1.5
+) -> Response:
+    """
+    Return the response, with less lead and onset if it is dangerous to map for all of it.
+
+    A lead shrinks when the state swings widely, and neurons that lead less than was mapped
+    for take damping from the memory. At least half of the slowest mode's own damping is
+    left then, and the recurrent matrix does not grow much.
+
+    Parameters
+    ----------
+    response : Response
+        The measured response.
+    Ad : ndarray of shape (size, size)
+        Discrete state matrix.
+    synapse : float or nengo.synapses.Synapse
+        The recurrent synapse.
+    dt : float
+        Time step in seconds.
+    least : float
+        Share of the measured response that is left when the state swings widely.
+    growth : float
+        Largest norm of the recurrent matrix, over that for ideal neurons. Modes as fast as
+        the lead would blow up.
+
+    Returns
+    -------
+    response : Response
+        The measured one, or one with a smaller lead or onset.
+    """
+    Bd = np.zeros((len(Ad), 1))
+    slowest = np.abs(np.linalg.eigvals(Ad)).max()
+    if response.fades:
+        slowest = max(slowest, np.exp(-dt / response.tau))
+    limit = (1 + slowest) / 2
+    largest = growth * np.linalg.norm(principle3(Ad, Bd, synapse, dt).recurrent, 2)
+    left = replace(response, lead=least * response.lead, onset=least * response.onset)
+
+    def is_safe(mapped):
+        try:
+            mapping = principle3(Ad, Bd, synapse, dt, mapped)
+            real = principle3(Ad, Bd, synapse, dt, left)
+        except ValidationError:  # no inverse
+            return False
+        if np.linalg.norm(mapping.recurrent, 2) > largest:
+            return False
+        loop = replace(mapping, num=real.num, den=real.den)
+        return np.abs(loop_poles(loop)).max() <= limit
+
+    for part in ("lead", "onset"):
+        if response == Response() or is_safe(response):
+            return response
+        low, high = 0.0, getattr(response, part)
+        for _ in range(8):
+            middle = (low + high) / 2
+            is_low = is_safe(replace(response, **{part: middle}))
+            low, high = (middle, high) if is_low else (low, middle)
+        response = replace(response, **{part: low})
+    return response

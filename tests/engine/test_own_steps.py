@@ -70,6 +70,16 @@ def test_a_spiking_memory_is_compiled_whatever_its_synapse(synapse):
     compare(through)
 
 
+def test_a_memory_of_neurons_that_adapt_is_compiled_with_their_response():
+    def through(u):
+        how = Spiking(60, nengo.AdaptiveLIF(), expected_input=Band(5.0, 1.0))
+        memory = LegendreMemory(0.2, 3, realization=how)
+        nengo.Connection(u[0], memory.input, synapse=None)
+        return memory.output
+
+    compare(through)
+
+
 class Leak(nengo.Process):
     """``y = 0.5 y + x``."""
 

@@ -92,6 +92,8 @@ FIGURES = {
                 "stochastic_spiking",
                 "poisson_spiking",
                 "adaptive_lif",
+                "adaptive_lif_rate",
+                "izhikevich",
                 "lif_rate",
                 "rectified_linear",
                 "sigmoid",

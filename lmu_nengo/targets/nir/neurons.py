@@ -78,6 +78,7 @@ class StepLIF(NeuronType):
     state: ClassVar = {"voltage": Choice([0.0])}
     spiking = True
     negative = False
+    follows_rates = True  # decoders are solved for the rates
     tau_rc = NumberParam("tau_rc", low=0, low_open=True)
     dt = NumberParam("dt", low=0, low_open=True)
     amplitude = NumberParam("amplitude", low=0, low_open=True)
@@ -189,6 +190,7 @@ class CubaLIF(NeuronType):
     state: ClassVar = {"current": Choice([0.0]), "voltage": Choice([0.0])}
     spiking = True
     negative = False
+    follows_rates = True  # decoders are solved for the rates
     tau_syn = NdarrayParam("tau_syn", shape=("*",))
     tau_mem = NdarrayParam("tau_mem", shape=("*",))
     r = NdarrayParam("r", shape=("*",))
