@@ -7,7 +7,6 @@ from dataclasses import replace
 import nengo
 import numpy as np
 from nengo.neurons import RatesToSpikesNeuronType
-from scipy.signal import lfilter
 
 from lmu_nengo.nef.populations import Neurons, rate_type
 from lmu_nengo.nef.response import Response
@@ -264,6 +263,8 @@ def record(neurons, drive, dt, tau, keep):
 
 def lowpass(x, tau, dt):
     """Lowpass without a delay along the first axis, settled at the first value."""
+    from scipy.signal import lfilter  # takes a second to import
+
     kept = np.exp(-dt / tau)
     return x[0] + lfilter([1 - kept], [1, -kept], x - x[0], axis=0)
 
