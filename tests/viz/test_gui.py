@@ -1,5 +1,6 @@
 """The live view of a memory's window; the networks' tests open it in a browser."""
 
+import re
 import xml.etree.ElementTree as ET
 
 import nengo
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
-from lmu_nengo import Band, LegendreMemory, LMUCell, Spiking
+from lmu_nengo import Band, LegendreMemory, Linear, LMUCell, Spiking
+from lmu_nengo.memory import excess
 from lmu_nengo.signal import delay_error
 from lmu_nengo.viz.gui import nice_limits, window_view
 
@@ -122,3 +124,27 @@ def test_what_does_not_fit_is_refused():
         for limits in ((1, -1), (0, np.inf), 3, ("a", "b"), (1, 2, 3)):
             with pytest.raises(ValidationError, match="two increasing numbers"):
                 window_view(memory, limits=limits)
+
+
+def test_the_view_says_in_red_how_far_a_memory_left_its_range():
+    theta, order, dt = 0.2, 4, 0.001
+    with nengo.Network(seed=0) as network:
+        u = nengo.Node(lambda t: 3 * np.sin(15 * t) * (t > 0.2))
+        memory = LegendreMemory(theta, order, realization=Spiking(4, nengo.Direct()))
+        nengo.Connection(u, memory.input, synapse=None)
+        view = window_view(memory)
+        probe = nengo.Probe(memory.output)
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run(0.2)
+        assert "out of range" not in view.output._nengo_html_
+        sim.run(0.5)
+    values = excess(memory, sim.data[probe]).max(axis=(1, 2))
+    seconds = dt * np.count_nonzero(values > 1.1)
+    shown = re.search(
+        r"out of range: ([\d.]+) times, for ([\d.]+) s", view.output._nengo_html_
+    )
+    assert float(shown[1]) == pytest.approx(values.max(), rel=0.05)
+    assert float(shown[2]) == pytest.approx(seconds, abs=0.03)
+    with nengo.Network():
+        exact = LegendreMemory(theta, order, realization=Linear())
+        assert window_view(exact).output.ranges is None
