@@ -39,7 +39,7 @@ POLE_STEPS = 20  # steps that a synapse's delay is divided into to look at the p
 LEAD_STEPS = 5000  # of the trajectory on which a lead is measured, at least
 LEAD_WINDOWS = 5
 LEAD_NEURONS = 100  # a dimension, at most
-LEAD_LIMITS = 0.5, 1.5  # how far to trust a lead; see safe_response
+LEAD_LIMITS = 0.65, 1.5  # how far to trust a lead, measured at order 27; see safe_response
 FITTED_LIMITS = 0.8, 5.0  # a response to which decoders are fitted
 FIT_STEPS = 20_000  # of the trajectory for which decoders are solved, at most
 
