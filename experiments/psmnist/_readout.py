@@ -1,0 +1,136 @@
+"""A hidden layer and a read-out of exact coefficients, trained in JAX for a noisy memory.
+
+The coefficients at the end of a digit are a fixed linear function of its pixels. A network
+that reads nothing else is therefore trained without the memory, in seconds.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+BATCH = 200
+NOISE = 0.5, 1.5  # range of the factor that the noise of a digit is multiplied by
+
+
+class Readout(NamedTuple):
+    """
+    A layer of rectified linear neurons, and ten outputs.
+
+    Attributes
+    ----------
+    weights, bias : ndarray of shape (order, n_hidden) and (n_hidden,)
+        Of the hidden layer.
+    out_weights, out_bias : ndarray of shape (n_hidden, 10) and (10,)
+        Of the outputs.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    out_weights: np.ndarray
+    out_bias: np.ndarray
+
+    def activities(self, m):
+        """Activities (n_digits, n_hidden) of the hidden layer for coefficients ``m``."""
+        return np.maximum(m @ self.weights + self.bias, 0)
+
+    def outputs(self, m):
+        """Outputs of shape (n_digits, 10) for coefficients ``m``."""
+        return self.activities(m) @ self.out_weights + self.out_bias
+
+
+def train(x, y, response, noise, n_hidden, epochs, push, dropout, seed):
+    """
+    Train by Adam, with a learning rate that falls to zero as a cosine.
+
+    Every other digit is moved adversarially: by a Euclidean distance ``push`` in pixels, in
+    the direction in which the loss grows fastest.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_digits, n_pixels)
+        Sequences.
+    y : ndarray of shape (n_digits,)
+        Labels.
+    response : ndarray of shape (n_pixels, order)
+        The coefficients are ``x @ response``.
+    noise : ndarray of shape (order, order)
+        Covariance of the memory's errors.
+    n_hidden : int
+        Neurons in the hidden layer.
+    epochs : int
+        Passes over the digits.
+    push : float
+        Distance of the adversarial move.
+    dropout : float
+        Probability that a hidden neuron is left out.
+    seed : int
+        Seed of weights, order, noise and dropout.
+
+    Returns
+    -------
+    readout : Readout
+        For coefficients as they are.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    m = x @ response
+    mean, spread = m.mean(axis=0), m.std(axis=0)
+    n_digits, order = m.shape
+    n_batches = n_digits // BATCH
+    values, vectors = np.linalg.eigh(noise / np.outer(spread, spread))
+    shape = vectors * np.sqrt(np.maximum(values, 0))
+    inputs, labels, shape, metric = (
+        jnp.asarray(a, dtype=jnp.int32 if a.dtype == int else jnp.float32)
+        for a in ((m - mean) / spread, y, shape, response.T @ response)
+    )
+    metric = metric / np.outer(spread, spread)
+    rng = np.random.RandomState(seed)
+    start = (
+        rng.randn(order, n_hidden) * np.sqrt(2 / order),
+        np.zeros(n_hidden),
+        rng.randn(n_hidden, 10) * np.sqrt(0.2 / n_hidden),
+        np.zeros(10),
+    )
+    start = tuple(jnp.asarray(a, jnp.float32) for a in start)
+
+    def loss(weights, m, y, kept=1.0):
+        hidden = jnp.maximum(m @ weights[0] + weights[1], 0) * kept
+        scores = jax.nn.log_softmax(hidden @ weights[2] + weights[3])
+        return -jnp.take_along_axis(scores, y[:, None], axis=1).mean()
+
+    def update(state, batch):
+        weights, slope, square, t = state
+        chosen, key = batch
+        m, y = inputs[chosen], labels[chosen]
+        keys = jax.random.split(key, 3)
+        size = jax.random.uniform(keys[0], (BATCH, 1), minval=NOISE[0], maxval=NOISE[1])
+        m = m + size * (jax.random.normal(keys[1], m.shape) @ shape.T)
+        gradient = jax.grad(loss, 1)(weights, m[::2], y[::2])
+        move = gradient @ metric
+        length = jnp.sqrt((gradient * move).sum(axis=1, keepdims=True)) + 1e-12
+        m = m.at[::2].add(push * move / length)
+        kept = jax.random.bernoulli(keys[2], 1 - dropout, (BATCH, n_hidden))
+        gradient = jax.grad(loss)(weights, m, y, kept / (1 - dropout))
+        rate = 1e-3 * (1 + jnp.cos(jnp.pi * t / (epochs * n_batches)))
+        t = t + 1
+
+        def adam(w, g, slope, square):
+            slope, square = 0.9 * slope + 0.1 * g, 0.999 * square + 0.001 * g**2
+            step = slope / (1 - 0.9**t) / (jnp.sqrt(square / (1 - 0.999**t)) + 1e-8)
+            return w - rate * step, slope, square
+
+        new = zip(*map(adam, weights, gradient, slope, square), strict=True)
+        return (*map(tuple, new), t), None
+
+    epoch = jax.jit(lambda state, batches: jax.lax.scan(update, state, batches)[0])
+    zeros = tuple(jnp.zeros_like(w) for w in start)
+    state = start, zeros, zeros, jnp.float32(0)
+    with jax.default_matmul_precision("highest"):
+        for i in range(epochs):
+            chosen = rng.permutation(n_digits)[: n_batches * BATCH].reshape(-1, BATCH)
+            keys = jax.random.split(jax.random.PRNGKey(1000 * seed + i), n_batches)
+            state = epoch(state, (jnp.asarray(chosen), keys))
+    weights, bias, *out = (np.array(w, dtype=np.float64) for w in state[0])
+    weights = weights / spread[:, None]
+    return Readout(weights, bias - mean @ weights, *out)

@@ -1,0 +1,157 @@
+"""Permuted sequential digits in few spikes: accuracy against spikes a digit.
+
+Memory and hidden layer consist of integrate-and-fire neurons that fire at most once in a
+step. Two populations of the memory share the error of each dimension. Each network is made
+for a number of spikes, and trained with the errors that its memory has. The hidden layer
+fires in the 20 steps after the last pixel.
+"""
+
+import click
+import numpy as np
+from rich.table import Table
+
+from experiments._lib.command_line import console, shared_options
+from experiments._lib.results import report
+from experiments.psmnist._data import data_options, load_digits
+from experiments.psmnist._frontier import Preset, evaluate
+
+MNIST = {
+    "25k": Preset(spikes=25e3, order=64),
+    "50k": Preset(spikes=45e3, order=96),
+    "150k": Preset(spikes=130e3, order=160),
+    "500k": Preset(spikes=450e3, order=288),
+    "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
+}
+SMALL = {
+    "2k": Preset(spikes=2e3, order=24, n_hidden=64, epochs=60, push=0.3),
+    "6k": Preset(spikes=6e3, order=32, n_hidden=64, epochs=60, push=0.3),
+}
+# accuracy in % of other spiking networks, whose spikes a digit are not known
+PUBLISHED = {"Spiking LMUFormer": 97.92, "PMSN": 97.78, "DelRec": 96.21, "BHRF": 95.2}
+SHOWN = {
+    "accuracy": "accuracy (%)",
+    "accuracy_exact_memory": "exact memory, no spikes (%)",
+    "spikes": "spikes a digit",
+    "hidden_spikes": "of which hidden",
+    "memory_neurons": "memory neurons",
+    "error_over_spread": "error / spread",
+}
+
+
+def show(rows):
+    """Print the mean over all seeds, one row for each network."""
+    table = Table(title="mean of all seeds")
+    for column in ("network", *SHOWN.values()):
+        table.add_column(column, justify="right")
+    for name, figures in rows.items():
+        values = [np.mean([each[key] for each in figures]) for key in SHOWN]
+        table.add_row(name, *(f"{v:,.0f}" if v > 200 else f"{v:.4g}" for v in values))
+    console.print(table)
+
+
+def draw(rows, is_mnist, path):
+    """Draw accuracy against spikes, of each seed and of their mean."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    spikes, accuracy = (
+        np.array([[each[key] for each in figures] for figures in rows.values()])
+        for key in ("spikes", "accuracy")
+    )
+    axes.plot(spikes, accuracy, ".", color="tab:blue", alpha=0.4)
+    axes.plot(spikes.mean(1), accuracy.mean(1), "o-", color="tab:blue", label="measured")
+    for name, x, y in zip(rows, spikes.mean(1), accuracy.mean(1), strict=True):
+        neurons = f"{rows[name][0]['memory_neurons']:,.0f} + "
+        neurons += f"{rows[name][0]['hidden_neurons']:,.0f} neurons"
+        axes.annotate(neurons, (x, y), (4, -12), textcoords="offset points", size=7)
+    if is_mnist:
+        for name, value in PUBLISHED.items():
+            axes.axhline(value, color="gray", lw=0.7, ls="--")
+            text = f"{name} {value:g} (published; spikes unknown)"
+            axes.text(0.99, value, text, transform=axes.get_yaxis_transform(), size=7,
+                      ha="right", va="bottom", color="gray")  # fmt: skip
+    axes.set(xscale="log", xlabel="spikes a digit, memory and hidden layer")
+    axes.set(ylabel="test accuracy (%)")
+    axes.legend(frameon=False, loc="upper left")
+    figure.savefig(path, dpi=150)
+
+
+@click.command(help=__doc__)
+@data_options
+@click.option(
+    "--permutation-seed",
+    "permutation_seeds",
+    type=click.IntRange(0),
+    multiple=True,
+    default=(0, 1, 2),
+    show_default=True,
+    help="Seed of the order of the pixels and of all else; may be repeated.",
+)
+@click.option(
+    "--network", "networks", multiple=True, help="Network to run. Default: all of them."
+)
+@click.option("--digits", "n_digits", type=click.IntRange(1), help="Default: all.")
+@click.option("--batch", type=click.IntRange(1), help="Digits that run side by side.")
+@click.option(
+    "--validate", is_flag=True, help="Test on training digits that are held out instead."
+)
+@shared_options
+def main(
+    data,
+    download,
+    permutation_seeds,
+    networks,
+    n_digits,
+    batch,
+    validate,
+    quick,
+    seed,
+    out,
+):
+    """Run the experiment."""
+    digits = load_digits(data, download)
+    is_mnist = digits.name == "MNIST"
+    presets = MNIST if is_mnist else SMALL
+    unknown = set(networks) - set(presets)
+    if unknown:
+        raise click.UsageError(
+            f"--network must be one of {', '.join(presets)}, got {', '.join(unknown)}."
+        )
+    if validate:
+        held_out = len(digits.x_train) // 6
+        digits = digits._replace(
+            x_train=digits.x_train[:-held_out],
+            y_train=digits.y_train[:-held_out],
+            x_test=digits.x_train[-held_out:],
+            y_test=digits.y_train[-held_out:],
+        )
+    if quick:
+        permutation_seeds = permutation_seeds[:1]
+        n_digits = n_digits or 100
+        presets = {k: p._replace(epochs=max(p.epochs // 5, 1)) for k, p in presets.items()}
+    digits = digits._replace(
+        x_test=digits.x_test[:n_digits], y_test=digits.y_test[:n_digits]
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    rows = {name: [] for name in presets if name in networks or not networks}
+    for name, row in rows.items():
+        for permutation_seed in permutation_seeds:
+            row.append(evaluate(presets[name], digits, permutation_seed, batch))
+            line = ", ".join(f"{key} {value:.6g}" for key, value in row[-1].items())
+            console.print(f"{name}, seed {permutation_seed}: {line}")
+    show(rows)
+    figures = {}
+    for name, row in rows.items():
+        for key in row[0]:
+            figures[f"{key}_{name}"] = float(np.mean([each[key] for each in row]))
+        for permutation_seed, each in zip(permutation_seeds, row, strict=True):
+            for key in ("accuracy", "spikes"):
+                figures[f"{key}_{name}_seed{permutation_seed}"] = each[key]
+    settings = {"data": digits.name, "validate": validate}
+    settings |= {"permutation_seeds": list(permutation_seeds)}
+    settings |= {name: presets[name]._asdict() for name in rows}
+    main_figures = [f"{key}_{name}" for name in rows for key in ("accuracy", "spikes")]
+    path = report("spiking_frontier", seed, quick, figures, {}, out, settings, main_figures)
+    draw(rows, is_mnist, path.with_suffix(".png"))
+    console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
