@@ -14,7 +14,7 @@ from experiments.psmnist._readout import train
 from lmu_nengo.conversion import SpikeCounter
 
 DT = 0.001
-N_EXPECTED = 100  # training digits that the memory is made for
+N_EXPECTED = 60  # training digits that the memory is made for
 N_NOISE = 200  # training digits on which its error is measured
 FLOOR = 0.03  # of the coefficients' correlations: directions below it are not read
 SILENT = -1e6  # current that keeps a neuron from firing
@@ -33,10 +33,12 @@ class Preset(NamedTuple):
         Order of the memory.
     n_hidden : int
         Neurons in the hidden layer.
-    epochs : int
-        Passes over the training digits.
-    push, dropout : float
-        See `experiments.psmnist._readout.train`.
+    epochs, batch : int
+        Passes over the training digits; digits in a batch.
+    push : float
+        Distance of the adversarial moves, in units of a white pixel.
+    dropout : float
+        Probability that a hidden neuron is left out in training.
     steps : int
         Steps of 1 ms for which a pixel is shown.
     listening : int
@@ -47,6 +49,7 @@ class Preset(NamedTuple):
     order: int
     n_hidden: int = 512
     epochs: int = 40
+    batch: int = 200
     push: float = 0.8
     dropout: float = 0.3
     steps: int = 5
@@ -71,8 +74,8 @@ def responses(preset, n_pixels):
     Returns
     -------
     mean, last : ndarray of shape (n_pixels, order)
-        The coefficients are ``x @ mean`` on average over the steps in which the hidden layer
-        fires, and ``x @ last`` in the last of them.
+        The coefficients are ``x @ mean`` on average over the steps in which the hidden
+        layer fires, and ``x @ last`` in the last of them.
     """
     system = lmu_nengo.signal.state_space(preset.n_steps(n_pixels) * DT, preset.order)
     Ad, Bd = lmu_nengo.signal.discretize(*system, DT)
@@ -123,17 +126,8 @@ class Network:
             nengo.Connection(self.pixel, self.memory.input, synapse=None)
         noise = self._errors(x[N_EXPECTED : N_EXPECTED + N_NOISE], batch)
         self.error_over_spread = np.sqrt(np.mean((noise / self.spread) ** 2))
-        self.readout = train(
-            x,
-            y,
-            self.response,
-            noise.T @ noise / len(noise),
-            preset.n_hidden,
-            preset.epochs,
-            preset.push,
-            preset.dropout,
-            seed,
-        )
+        covariance = noise.T @ noise / len(noise)
+        self.readout = train(x, y, self.response, covariance, preset, seed)
         self._add_layers(x)
 
     def _worth(self, x):
@@ -158,15 +152,16 @@ class Network:
         current = self.spikes_per_unit / (n * DT)
         end = self.n_pixels * preset.steps + 0.5
         connect = nengo.Connection
+        neuron_type = IntegrateAndFire(
+            min_voltage=0, initial_state={"voltage": np.zeros(n_hidden)}
+        )
         with self.network:
             before = nengo.Node(lambda t: float(t < end * DT), label="before the end")
             after = nengo.Node(lambda t: float(t > end * DT), label="after it")
             self.hidden = nengo.Ensemble(
                 n_hidden,
                 1,
-                neuron_type=IntegrateAndFire(
-                    min_voltage=0, initial_state={"voltage": np.zeros(n_hidden)}
-                ),
+                neuron_type=neuron_type,
                 gain=np.ones(n_hidden),
                 # half a spike more: counts are rounded, not rounded down
                 bias=current * readout.bias + 0.5 / (n * DT),

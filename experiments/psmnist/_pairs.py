@@ -1,19 +1,19 @@
-"""A memory in pairs of spiking neurons that share one error, for few spikes.
+"""A memory in pairs of spiking populations that share one error, for few spikes.
 
 Two populations hold each dimension ``x`` of the state: one fires for positive values, one
-for negative ones. With Nengo's rectified currents, the silent one keeps a voltage between 0
-and 1 for as long as the other fires, an error that lasts. Here the currents are not
-rectified, and each spike of one neuron raises the voltages of the other population by as
-much as it lowers its own. The voltages then add up to a constant, and hold what is left
-over of the integral of ``x`` that has not been spiked yet: between -1/2 and 1/2 of a spike.
-That is Boerlin, Machens and Denève's balanced network (2013) of one dimension, and
-a delta-sigma modulator of first order.
+for negative ones. With Nengo's rectified currents, the silent one keeps a voltage between
+0 and 1 for as long as the other fires: an error that lasts. Here the currents are not
+rectified, and a spike of one population raises the voltages of the other by as much as it
+lowers its own. The voltages of a pair then add up to a constant, and differ by what is
+left of the integral of ``x``, between -1/2 and 1/2 of a spike. Such a pair is a network of
+Boerlin, Machens and Deneve (PLoS Computational Biology 2013) with one dimension, and a
+delta-sigma modulator of first order.
 
-A spike of dimension i is worth ``q_i``. The sum of the errors is bounded, so that the state
-has an error only as far as it changes between spikes: of variance in proportion to ``q_i^3``
-for a given signal. The number of spikes goes as ``1 / q_i``, so that of all ``q`` with
-the same number of spikes, ``q_i ~ (size_i / noise_i)^(1/4)`` has the least error. The
-coordinates are those in which covariance and noise are diagonal at once.
+The finer the spikes, the faster they follow each other and the less of their error passes
+the memory: for a spike of dimension i that is worth ``q_i``, the variance goes as
+``q_i^3`` and the number of spikes as ``1 / q_i``. Of all ``q`` with the same number of
+spikes, ``q_i ~ (size_i / noise_i)^(1/4)`` has the least error. The coordinates are those
+in which covariance and noise are both diagonal.
 """
 
 from dataclasses import dataclass
@@ -181,10 +181,10 @@ def noise_energy(Ad, worth, kept):
     """
     What errors of the integrals of the state cost at the end.
 
-    Error ``v[t]`` of the integral of the state is error ``v[t] - v[t - 1]`` of the state that
-    is fed back: by ``m[t + 1] = kept m[t] + (Ad - kept) decoded[t]``, the last one changes the
-    state by ``(Ad - kept) v``, and each earlier one by ``(Ad - 1) (Ad - kept) v``, times a
-    power of ``Ad``.
+    An error ``v[t]`` of the integral is an error ``v[t] - v[t - 1]`` of the decoded state.
+    As ``m[t + 1] = kept m[t] + (Ad - kept) decoded[t]``, the last one changes the state by
+    ``(Ad - kept) v``, and an earlier one by ``(Ad - 1) (Ad - kept) v`` times a power of
+    ``Ad``.
 
     Parameters
     ----------

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-BATCH = 200
 NOISE = 0.5, 1.5  # range of the factor that the noise of a digit is multiplied by
 
 
@@ -38,11 +37,11 @@ class Readout(NamedTuple):
         return self.activities(m) @ self.out_weights + self.out_bias
 
 
-def train(x, y, response, noise, n_hidden, epochs, push, dropout, seed):
+def train(x, y, response, noise, preset, seed):
     """
     Train by Adam, with a learning rate that falls to zero as a cosine.
 
-    Every other digit is moved adversarially: by a Euclidean distance ``push`` in pixels, in
+    Every other digit is moved adversarially: by a Euclidean distance in pixels, in
     the direction in which the loss grows fastest.
 
     Parameters
@@ -55,14 +54,8 @@ def train(x, y, response, noise, n_hidden, epochs, push, dropout, seed):
         The coefficients are ``x @ response``.
     noise : ndarray of shape (order, order)
         Covariance of the memory's errors.
-    n_hidden : int
-        Neurons in the hidden layer.
-    epochs : int
-        Passes over the digits.
-    push : float
-        Distance of the adversarial move.
-    dropout : float
-        Probability that a hidden neuron is left out.
+    preset : experiments.psmnist._frontier.Preset
+        How to train.
     seed : int
         Seed of weights, order, noise and dropout.
 
@@ -77,7 +70,8 @@ def train(x, y, response, noise, n_hidden, epochs, push, dropout, seed):
     m = x @ response
     mean, spread = m.mean(axis=0), m.std(axis=0)
     n_digits, order = m.shape
-    n_batches = n_digits // BATCH
+    epochs, batch, n_hidden = preset.epochs, preset.batch, preset.n_hidden
+    n_batches = n_digits // batch
     values, vectors = np.linalg.eigh(noise / np.outer(spread, spread))
     shape = vectors * np.sqrt(np.maximum(values, 0))
     inputs, labels, shape, metric = (
@@ -99,19 +93,19 @@ def train(x, y, response, noise, n_hidden, epochs, push, dropout, seed):
         scores = jax.nn.log_softmax(hidden @ weights[2] + weights[3])
         return -jnp.take_along_axis(scores, y[:, None], axis=1).mean()
 
-    def update(state, batch):
+    def update(state, drawn):
         weights, slope, square, t = state
-        chosen, key = batch
+        chosen, key = drawn
         m, y = inputs[chosen], labels[chosen]
         keys = jax.random.split(key, 3)
-        size = jax.random.uniform(keys[0], (BATCH, 1), minval=NOISE[0], maxval=NOISE[1])
+        size = jax.random.uniform(keys[0], (batch, 1), minval=NOISE[0], maxval=NOISE[1])
         m = m + size * (jax.random.normal(keys[1], m.shape) @ shape.T)
         gradient = jax.grad(loss, 1)(weights, m[::2], y[::2])
         move = gradient @ metric
         length = jnp.sqrt((gradient * move).sum(axis=1, keepdims=True)) + 1e-12
-        m = m.at[::2].add(push * move / length)
-        kept = jax.random.bernoulli(keys[2], 1 - dropout, (BATCH, n_hidden))
-        gradient = jax.grad(loss)(weights, m, y, kept / (1 - dropout))
+        m = m.at[::2].add(preset.push * move / length)
+        kept = jax.random.bernoulli(keys[2], 1 - preset.dropout, (batch, n_hidden))
+        gradient = jax.grad(loss)(weights, m, y, kept / (1 - preset.dropout))
         rate = 1e-3 * (1 + jnp.cos(jnp.pi * t / (epochs * n_batches)))
         t = t + 1
 
@@ -128,7 +122,7 @@ def train(x, y, response, noise, n_hidden, epochs, push, dropout, seed):
     state = start, zeros, zeros, jnp.float32(0)
     with jax.default_matmul_precision("highest"):
         for i in range(epochs):
-            chosen = rng.permutation(n_digits)[: n_batches * BATCH].reshape(-1, BATCH)
+            chosen = rng.permutation(n_digits)[: n_batches * batch].reshape(-1, batch)
             keys = jax.random.split(jax.random.PRNGKey(1000 * seed + i), n_batches)
             state = epoch(state, (jnp.asarray(chosen), keys))
     weights, bias, *out = (np.array(w, dtype=np.float64) for w in state[0])

@@ -23,8 +23,8 @@ MNIST = {
     "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
 }
 SMALL = {
-    "2k": Preset(spikes=2e3, order=24, n_hidden=64, epochs=60, push=0.3),
-    "6k": Preset(spikes=6e3, order=32, n_hidden=64, epochs=60, push=0.3),
+    "8k": Preset(spikes=8e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2),
+    "20k": Preset(spikes=20e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2),
 }
 # accuracy in % of other spiking networks, whose spikes a digit are not known
 PUBLISHED = {"Spiking LMUFormer": 97.92, "PMSN": 97.78, "DelRec": 96.21, "BHRF": 95.2}
@@ -129,7 +129,8 @@ def main(
     if quick:
         permutation_seeds = permutation_seeds[:1]
         n_digits = n_digits or 100
-        presets = {k: p._replace(epochs=max(p.epochs // 5, 1)) for k, p in presets.items()}
+        names = list(presets)[:1]
+        presets = {k: presets[k]._replace(epochs=presets[k].epochs // 4) for k in names}
     digits = digits._replace(
         x_test=digits.x_test[:n_digits], y_test=digits.y_test[:n_digits]
     )
