@@ -15,8 +15,7 @@ from lmu_nengo.conversion import SpikeCounter
 
 DT = 0.001
 N_EXPECTED = 60  # training digits that the memory is made for
-N_NOISE = 200  # training digits on which its error is measured
-FLOOR = 0.03  # of the coefficients' correlations: directions below it are not read
+FLOOR = 0.01  # of the sensitivity: share of the mean that every coefficient has
 SILENT = -1e6  # current that keeps a neuron from firing
 BATCH = 200
 
@@ -106,36 +105,30 @@ class Network:
         Their labels.
     seed : int
         Seed of weights and training.
-    batch : int, optional
-        Digits that run side by side.
     """
 
-    def __init__(self, preset, x, y, seed, batch=None):
+    def __init__(self, preset, x, y, seed):
         self.preset, self.n_pixels = preset, x.shape[1]
         self.response, self.last_response = responses(preset, self.n_pixels)
-        self.spread = (x @ self.response).std(axis=0)
+        self.readout = train(x, y, self.response, preset, seed)
+        realization = Pairs(
+            preset.spikes, self._shown(x[:N_EXPECTED])[..., 0], self._worth(x)
+        )
         with nengo.Network(seed=seed, label="digits in few spikes") as self.network:
             self.pixel = nengo.Node([0], label="pixel")
             self.memory = lmu_nengo.LegendreMemory(
-                preset.n_steps(self.n_pixels) * DT,
-                preset.order,
-                realization=Pairs(
-                    preset.spikes, self._shown(x[:N_EXPECTED])[..., 0], self._worth(x)
-                ),
+                preset.n_steps(self.n_pixels) * DT, preset.order, realization=realization
             )
             nengo.Connection(self.pixel, self.memory.input, synapse=None)
-        noise = self._errors(x[N_EXPECTED : N_EXPECTED + N_NOISE], batch)
-        self.error_over_spread = np.sqrt(np.mean((noise / self.spread) ** 2))
-        covariance = noise.T @ noise / len(noise)
-        self.readout = train(x, y, self.response, covariance, preset, seed)
         self._add_layers(x)
 
     def _worth(self, x):
-        """What errors cost: inverse covariance of the coefficients, from a floor on."""
-        m = x @ self.response / self.spread
-        covariance = np.cov(m.T) + FLOOR * np.eye(len(self.spread))
-        scale = np.outer(self.spread, self.spread)
-        return np.linalg.inv(covariance) / scale / len(self.spread)
+        """What errors of the coefficients cost."""
+        m = x @ self.response
+        sensitivity = self.readout.sensitivity(m)
+        variances = m.var(axis=0)
+        mean = np.mean(np.diag(sensitivity) * variances)
+        return sensitivity + FLOOR * mean * np.diag(1 / variances)
 
     def _shown(self, x):
         """Inputs of shape (n_digits, n_steps, 1): each pixel for its steps, then none."""
@@ -178,14 +171,7 @@ class Network:
             connect(after, digit, transform=readout.out_bias[:, None] / n, synapse=None)
             connect(digit, digit, synapse=0)  # the sum over all steps
             self.output = nengo.Probe(digit, label="output")
-
-    def _errors(self, x, batch):
-        """Errors of the coefficients in the last step."""
-        with self.network:
-            probe = nengo.Probe(self.memory.output)
-        found = self.run(x, [probe], batch)[probe]
-        self.network.probes.remove(probe)
-        return found - x @ self.last_response
+            self.coefficients = nengo.Probe(self.memory.output, label="coefficients")
 
     def run(self, x, probes, batch=None):
         """
@@ -252,19 +238,22 @@ def evaluate(preset, digits, permutation_seed, batch=None):
     x, x_test = (
         (part - digits.x_train.mean())[:, order] for part in (digits.x_train, digits.x_test)
     )
-    network = Network(preset, x, digits.y_train, permutation_seed, batch)
+    network = Network(preset, x, digits.y_train, permutation_seed)
     exact = network.readout.outputs(x_test @ network.response).argmax(axis=1)
     layers = {"memory": network.memory.all_ensembles[0], "hidden": network.hidden}
     counter = SpikeCounter(network.network, layers.values(), per_neuron=False)
     started = time.perf_counter()
-    values = network.run(x_test, [network.output, *counter.probes], batch)
+    probes = [network.output, network.coefficients, *counter.probes]
+    values = network.run(x_test, probes, batch)
     seconds = time.perf_counter() - started
     answers = values[network.output].argmax(axis=1)
+    m = x_test @ network.last_response
+    errors = (values[network.coefficients] - m) / m.std(axis=0)
     counts = counter.counts({p: v[:, None] for p, v in values.items()}, DT)
     figures = {
         "accuracy": 100 * np.mean(answers == digits.y_test),
         "accuracy_exact_memory": 100 * np.mean(exact == digits.y_test),
-        "error_over_spread": network.error_over_spread,
+        "error_over_spread": np.sqrt(np.mean(errors**2)),
         "digits": len(x_test),
         "seconds_per_digit": seconds / len(x_test),
         "milliseconds": 1000 * DT * preset.n_steps(x.shape[1]),

@@ -110,7 +110,9 @@ class Pairs(Realization):
         """Add the objects that compute a memory to the current network."""
         Ad, Bd = memory.discrete()
         dt = memory.dt
-        covariance = np.mean([m.T @ m / len(m) for m in states(Ad, Bd, self.expected)], 0)
+        covariance = np.zeros_like(Ad)
+        for m in states(Ad, Bd, self.expected):
+            covariance += m.T @ m / self.expected.size
         noise = noise_energy(Ad, self.worth, np.exp(-dt / self.synapse))
         transform, inverse = state_transform("balanced", covariance, noise)
         coordinates = Coordinates(transform, inverse, Ad, Bd)

@@ -1,4 +1,4 @@
-"""A hidden layer and a read-out of exact coefficients, trained in JAX for a noisy memory.
+"""A hidden layer and a read-out of exact coefficients, trained in JAX.
 
 The coefficients at the end of a digit are a fixed linear function of its pixels. A network
 that reads nothing else is therefore trained without the memory, in seconds.
@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-NOISE = 0.5, 1.5  # range of the factor that the noise of a digit is multiplied by
+NOISE = 0.05  # standard deviation in training, over that of the coefficients
+N_SENSITIVE = 3000  # digits from which the sensitivity is estimated
 
 
 class Readout(NamedTuple):
@@ -36,8 +37,34 @@ class Readout(NamedTuple):
         """Outputs of shape (n_digits, 10) for coefficients ``m``."""
         return self.activities(m) @ self.out_weights + self.out_bias
 
+    def sensitivity(self, m):
+        """
+        Fisher information of the answers about the coefficients.
 
-def train(x, y, response, noise, preset, seed):
+        Parameters
+        ----------
+        m : ndarray of shape (n_digits, order)
+            Coefficients.
+
+        Returns
+        -------
+        information : ndarray of shape (order, order)
+            A small error ``e`` changes the answers' distribution by a mean Kullback-Leibler
+            divergence of ``e @ information @ e / 2``.
+        """
+        m = m[:N_SENSITIVE]
+        scores = np.exp(self.outputs(m) - self.outputs(m).max(axis=1, keepdims=True))
+        p = scores / scores.sum(axis=1, keepdims=True)
+        p = 0.9 * p + 0.1 / p.shape[1]  # certain answers count as well
+        information = np.zeros((m.shape[1], m.shape[1]))
+        for active, row in zip(self.activities(m) > 0, p, strict=True):
+            slopes = self.weights[:, active] @ self.out_weights[active]
+            slopes -= (slopes @ row)[:, None]
+            information += slopes * row @ slopes.T / len(m)
+        return information
+
+
+def train(x, y, response, preset, seed):
     """
     Train by Adam, with a learning rate that falls to zero as a cosine.
 
@@ -52,8 +79,6 @@ def train(x, y, response, noise, preset, seed):
         Labels.
     response : ndarray of shape (n_pixels, order)
         The coefficients are ``x @ response``.
-    noise : ndarray of shape (order, order)
-        Covariance of the memory's errors.
     preset : experiments.psmnist._frontier.Preset
         How to train.
     seed : int
@@ -72,11 +97,9 @@ def train(x, y, response, noise, preset, seed):
     n_digits, order = m.shape
     epochs, batch, n_hidden = preset.epochs, preset.batch, preset.n_hidden
     n_batches = n_digits // batch
-    values, vectors = np.linalg.eigh(noise / np.outer(spread, spread))
-    shape = vectors * np.sqrt(np.maximum(values, 0))
-    inputs, labels, shape, metric = (
+    inputs, labels, metric = (
         jnp.asarray(a, dtype=jnp.int32 if a.dtype == int else jnp.float32)
-        for a in ((m - mean) / spread, y, shape, response.T @ response)
+        for a in ((m - mean) / spread, y, response.T @ response)
     )
     metric = metric / np.outer(spread, spread)
     rng = np.random.RandomState(seed)
@@ -97,14 +120,13 @@ def train(x, y, response, noise, preset, seed):
         weights, slope, square, t = state
         chosen, key = drawn
         m, y = inputs[chosen], labels[chosen]
-        keys = jax.random.split(key, 3)
-        size = jax.random.uniform(keys[0], (batch, 1), minval=NOISE[0], maxval=NOISE[1])
-        m = m + size * (jax.random.normal(keys[1], m.shape) @ shape.T)
+        keys = jax.random.split(key)
+        m = m + NOISE * jax.random.normal(keys[0], m.shape)
         gradient = jax.grad(loss, 1)(weights, m[::2], y[::2])
         move = gradient @ metric
         length = jnp.sqrt((gradient * move).sum(axis=1, keepdims=True)) + 1e-12
         m = m.at[::2].add(preset.push * move / length)
-        kept = jax.random.bernoulli(keys[2], 1 - preset.dropout, (batch, n_hidden))
+        kept = jax.random.bernoulli(keys[1], 1 - preset.dropout, (batch, n_hidden))
         gradient = jax.grad(loss)(weights, m, y, kept / (1 - preset.dropout))
         rate = 1e-3 * (1 + jnp.cos(jnp.pi * t / (epochs * n_batches)))
         t = t + 1

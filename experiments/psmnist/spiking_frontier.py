@@ -1,9 +1,9 @@
 """Permuted sequential digits in few spikes: accuracy against spikes a digit.
 
 Memory and hidden layer consist of integrate-and-fire neurons that fire at most once in a
-step. Two populations of the memory share the error of each dimension. Each network is made
-for a number of spikes, and trained with the errors that its memory has. The hidden layer
-fires in the 20 steps after the last pixel.
+step. Two populations of the memory share the error of each dimension. Hidden layer and
+read-out are trained first; the memory then gets a number of spikes, which it spends on
+what they are sensitive to. The hidden layer fires in the 20 steps after the last pixel.
 """
 
 import click
@@ -18,7 +18,7 @@ from experiments.psmnist._frontier import Preset, evaluate
 MNIST = {
     "25k": Preset(spikes=25e3, order=64),
     "50k": Preset(spikes=45e3, order=96),
-    "150k": Preset(spikes=130e3, order=160),
+    "150k": Preset(spikes=125e3, order=160),
     "500k": Preset(spikes=450e3, order=288),
     "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
 }

@@ -74,7 +74,7 @@ def run_pairs(n_spikes):
     """Errors of the coefficients, number of spikes, and what the neurons did."""
     u = signal(100)[0]
     with nengo.Network(seed=0) as network:
-        node = nengo.Node(lambda t: u[int(round(t / DT)) - 1])
+        node = nengo.Node(lambda t: u[round(t / DT) - 1])
         pairs = Pairs(n_spikes, signal(0, 20), np.diag(1 / (2 * np.arange(ORDER) + 1)))
         memory = lmu_nengo.LegendreMemory(THETA, ORDER, realization=pairs)
         exact = lmu_nengo.LegendreMemory(THETA, ORDER)
