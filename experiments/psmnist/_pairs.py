@@ -26,7 +26,9 @@ from scipy.linalg import solve_discrete_lyapunov
 
 from lmu_nengo.memory.realization import Realization
 from lmu_nengo.nef import Coordinates, principle3
-from lmu_nengo.signal.balancing import state_transform
+
+UNUSED = 1e-7  # share of the variance below which a direction is left out
+CHEAPEST = 1e-8  # cost of the cheapest direction over that of the dearest
 
 
 class IntegrateAndFire(nengo.SpikingRectifiedLinear):
@@ -114,14 +116,14 @@ class Pairs(Realization):
         for m in states(Ad, Bd, self.expected):
             covariance += m.T @ m / self.expected.size
         noise = noise_energy(Ad, self.worth, np.exp(-dt / self.synapse))
-        transform, inverse = state_transform("balanced", covariance, noise)
+        transform, inverse, cost = diagonalize(covariance, noise)
         coordinates = Coordinates(transform, inverse, Ad, Bd)
-        sizes, largest = np.zeros((2, len(Ad)))
+        sizes, largest = np.zeros((2, len(cost)))
         for m in states(Ad, Bd, self.expected):
             magnitudes = np.abs(m @ inverse.T)
             sizes += magnitudes.mean(axis=0)
             largest = np.maximum(largest, magnitudes.max(axis=0))
-        quanta = (sizes / np.diag(transform.T @ noise @ transform)) ** 0.25
+        quanta = (sizes / cost) ** 0.25
         quanta *= (sizes / quanta).sum() / self.spikes
         n_each = np.ceil(self.margin * largest / quanta).astype(int)
         self._add(memory, coordinates, quanta, n_each)
@@ -177,6 +179,33 @@ def states(Ad, Bd, inputs):
     for u in inputs.T:
         m = m @ Ad.T + u[:, None] * Bd[:, 0]
         yield m
+
+
+def diagonalize(covariance, noise):
+    """
+    Coordinates with a covariance of 1 in which the cost of noise is diagonal.
+
+    Parameters
+    ----------
+    covariance, noise : ndarray of shape (order, order)
+        Mean of ``m m^T``, and what noise in the coefficients costs.
+
+    Returns
+    -------
+    transform, inverse : ndarray of shape (order, size) and (size, order)
+        ``m = transform @ x``, ``x = inverse @ m``; directions in which the state
+        hardly ever moves are left out.
+    cost : ndarray of shape (size,)
+        What noise in each coordinate costs.
+    """
+    scale = np.sqrt(np.diag(covariance))
+    variances, axes = np.linalg.eigh(covariance / np.outer(scale, scale))
+    used = variances > UNUSED * variances.max()
+    spread, axes = np.sqrt(variances[used]), axes[:, used]
+    white = scale[:, None] * axes * spread
+    cost, rotation = np.linalg.eigh(white.T @ noise @ white)
+    inverse = rotation.T @ (axes / spread).T / scale
+    return white @ rotation, inverse, np.maximum(cost, CHEAPEST * cost.max())
 
 
 def noise_energy(Ad, worth, kept):
