@@ -19,7 +19,7 @@ MNIST = {
     "25k": Preset(spikes=25e3, order=64),
     "50k": Preset(spikes=45e3, order=96),
     "150k": Preset(spikes=125e3, order=160),
-    "500k": Preset(spikes=450e3, order=288),
+    "500k": Preset(spikes=440e3, order=256),
     "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
 }
 SMALL = {
