@@ -16,8 +16,8 @@ from experiments.psmnist._data import data_options, load_digits
 from experiments.psmnist._frontier import Preset, evaluate
 
 MNIST = {
-    "25k": Preset(spikes=25e3, order=64),
-    "50k": Preset(spikes=45e3, order=96),
+    "25k": Preset(spikes=20e3, order=72),
+    "50k": Preset(spikes=36e3, order=108),
     "150k": Preset(spikes=125e3, order=160),
     "500k": Preset(spikes=440e3, order=256),
     "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
