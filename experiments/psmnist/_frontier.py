@@ -27,7 +27,7 @@ class Preset(NamedTuple):
     Attributes
     ----------
     spikes : float
-        Spikes of the memory that a digit is to cost.
+        Spikes of the memory that a digit is to cost; 0 for an exact memory without neurons.
     order : int
         Order of the memory.
     n_hidden : int
@@ -82,7 +82,8 @@ def responses(preset, n_pixels):
     for _ in range(preset.steps):
         pixel = Ad @ pixel + Bd
     for i in range(preset.listening):
-        later = Ad @ later if i else later
+        if i or not preset.spikes:  # neurons are one step late
+            later = Ad @ later
         mean += later / preset.listening
     response, per_pixel = [pixel[:, 0]], np.linalg.matrix_power(Ad, preset.steps)
     for _ in range(n_pixels - 1):
@@ -111,9 +112,10 @@ class Network:
         self.preset, self.n_pixels = preset, x.shape[1]
         self.response, self.last_response = responses(preset, self.n_pixels)
         self.readout = train(x, y, self.response, preset, seed)
-        realization = Pairs(
-            preset.spikes, self._shown(x[:N_EXPECTED])[..., 0], self._worth(x)
-        )
+        realization = lmu_nengo.Linear()
+        if preset.spikes:
+            expected = self._shown(x[:N_EXPECTED])[:, :, 0]
+            realization = Pairs(preset.spikes, expected, self._worth(x))
         with nengo.Network(seed=seed, label="digits in few spikes") as self.network:
             self.pixel = nengo.Node([0], label="pixel")
             self.memory = lmu_nengo.LegendreMemory(
@@ -240,8 +242,8 @@ def evaluate(preset, digits, permutation_seed, batch=None):
     )
     network = Network(preset, x, digits.y_train, permutation_seed)
     exact = network.readout.outputs(x_test @ network.response).argmax(axis=1)
-    layers = {"memory": network.memory.all_ensembles[0], "hidden": network.hidden}
-    counter = SpikeCounter(network.network, layers.values(), per_neuron=False)
+    layers = {"memory": network.memory.all_ensembles, "hidden": [network.hidden]}
+    counter = SpikeCounter(network.network, per_neuron=False)
     started = time.perf_counter()
     probes = [network.output, network.coefficients, *counter.probes]
     values = network.run(x_test, probes, batch)
@@ -258,8 +260,8 @@ def evaluate(preset, digits, permutation_seed, batch=None):
         "seconds_per_digit": seconds / len(x_test),
         "milliseconds": 1000 * DT * preset.n_steps(x.shape[1]),
     }
-    for name, ensemble in layers.items():
-        figures[f"{name}_neurons"] = ensemble.n_neurons
-        figures[f"{name}_spikes"] = counts[ensemble].mean()
+    for name, ensembles in layers.items():
+        figures[f"{name}_neurons"] = sum(ens.n_neurons for ens in ensembles)
+        figures[f"{name}_spikes"] = sum(counts[ens].mean() for ens in ensembles)
     figures["spikes"] = figures["memory_spikes"] + figures["hidden_spikes"]
     return {name: float(value) for name, value in figures.items()}

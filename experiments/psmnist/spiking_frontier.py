@@ -22,6 +22,8 @@ MNIST = {
     "500k": Preset(spikes=440e3, order=256),
     "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
 }
+# a hidden layer in spikes, that fires for so many milliseconds, on an exact memory
+MNIST |= {f"exact{n}": Preset(spikes=0, order=300, listening=n) for n in (3, 5, 10, 20)}
 SMALL = {
     "8k": Preset(spikes=8e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2),
     "20k": Preset(spikes=20e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2),
@@ -59,8 +61,18 @@ def draw(rows, is_mnist, path):
         np.array([[each[key] for each in figures] for figures in rows.values()])
         for key in ("spikes", "accuracy")
     )
-    axes.plot(spikes, accuracy, ".", color="tab:blue", alpha=0.4)
-    axes.plot(spikes.mean(1), accuracy.mean(1), "o-", color="tab:blue", label="measured")
+    has_spikes = np.array([row[0]["memory_neurons"] > 0 for row in rows.values()])
+    kinds = {
+        "all in spikes": has_spikes,
+        "exact memory, hidden layer in spikes": ~has_spikes,
+    }
+    for (label, chosen), color in zip(
+        kinds.items(), ("tab:blue", "tab:orange"), strict=True
+    ):
+        if chosen.any():
+            x, y = spikes[chosen], accuracy[chosen]
+            axes.plot(x, y, ".", color=color, alpha=0.4)
+            axes.plot(x.mean(1), y.mean(1), "o-", color=color, label=label)
     for name, x, y in zip(rows, spikes.mean(1), accuracy.mean(1), strict=True):
         neurons = f"{rows[name][0]['memory_neurons']:,.0f} + "
         neurons += f"{rows[name][0]['hidden_neurons']:,.0f} neurons"
