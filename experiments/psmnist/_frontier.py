@@ -258,6 +258,7 @@ def evaluate(preset, digits, permutation_seed, batch=None):
         "error_over_spread": np.sqrt(np.mean(errors**2)),
         "digits": len(x_test),
         "seconds_per_digit": seconds / len(x_test),
+        "listening": preset.listening,
         "milliseconds": 1000 * DT * preset.n_steps(x.shape[1]),
     }
     for name, ensembles in layers.items():

@@ -73,19 +73,22 @@ def draw(rows, is_mnist, path):
             x, y = spikes[chosen], accuracy[chosen]
             axes.plot(x, y, ".", color=color, alpha=0.4)
             axes.plot(x.mean(1), y.mean(1), "o-", color=color, label=label)
-    for name, x, y in zip(rows, spikes.mean(1), accuracy.mean(1), strict=True):
-        neurons = f"{rows[name][0]['memory_neurons']:,.0f} + "
-        neurons += f"{rows[name][0]['hidden_neurons']:,.0f} neurons"
-        axes.annotate(neurons, (x, y), (4, -12), textcoords="offset points", size=7)
+    for row, x, y in zip(rows.values(), spikes.mean(1), accuracy.mean(1), strict=True):
+        n_memory, n_hidden = (row[0][f"{key}_neurons"] for key in ("memory", "hidden"))
+        text = f"{n_memory:,.0f} + {n_hidden:,.0f} neurons"
+        if not n_memory:
+            text = f"{row[0]['listening']:.0f} ms"
+        axes.annotate(text, (x, y), (-6, 5), textcoords="offset points", size=7, ha="right")
     if is_mnist:
+        across = axes.get_yaxis_transform()
         for name, value in PUBLISHED.items():
             axes.axhline(value, color="gray", lw=0.7, ls="--")
-            text = f"{name} {value:g} (published; spikes unknown)"
-            axes.text(0.99, value, text, transform=axes.get_yaxis_transform(), size=7,
-                      ha="right", va="bottom", color="gray")  # fmt: skip
+            text = f"{name}, {value:g} (published, spikes not known)"
+            axes.text(0.01, value - 0.02, text, transform=across, size=7, va="top")
     axes.set(xscale="log", xlabel="spikes a digit, memory and hidden layer")
     axes.set(ylabel="test accuracy (%)")
-    axes.legend(frameon=False, loc="upper left")
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.08))
+    axes.margins(x=0.08)
     figure.savefig(path, dpi=150)
 
 
