@@ -18,7 +18,7 @@ from experiments.psmnist._frontier import Preset, evaluate
 MNIST = {
     "25k": Preset(spikes=20e3, order=72),
     "50k": Preset(spikes=36e3, order=108),
-    "150k": Preset(spikes=125e3, order=160),
+    "150k": Preset(spikes=120e3, order=160),
     "500k": Preset(spikes=440e3, order=256),
     "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
 }
