@@ -1,0 +1,268 @@
+"""The network of the experiment ``spiking_frontier``: memory, hidden layer and read-out."""
+
+import time
+from typing import NamedTuple
+
+import nengo
+import numpy as np
+from rich.progress import track
+
+import lmu_nengo
+from experiments._lib.command_line import console
+from experiments.psmnist._pairs import IntegrateAndFire, Pairs, register_in_engine
+from experiments.psmnist._readout import train
+from lmu_nengo.conversion import SpikeCounter
+
+DT = 0.001
+N_EXPECTED = 60  # training digits that the memory is made for
+FLOOR = 0.01  # of the sensitivity: share of the mean that every coefficient has
+SILENT = -1e6  # current that keeps a neuron from firing
+BATCH = 200
+
+
+class Preset(NamedTuple):
+    """
+    Settings, chosen on held-out training digits with permutation seeds from 100 up.
+
+    Attributes
+    ----------
+    spikes : float
+        Spikes of the memory that a digit is to cost; 0 for an exact memory without neurons.
+    order : int
+        Order of the memory.
+    n_hidden : int
+        Neurons in the hidden layer.
+    epochs, batch : int
+        Passes over the training digits; digits in a batch.
+    push : float
+        Distance of the adversarial moves, in units of a white pixel.
+    dropout : float
+        Probability that a hidden neuron is left out in training.
+    steps : int
+        Steps of 1 ms for which a pixel is shown.
+    listening : int
+        Steps after the last pixel in which the hidden layer fires.
+    """
+
+    spikes: float
+    order: int
+    n_hidden: int = 512
+    epochs: int = 40
+    batch: int = 200
+    push: float = 0.8
+    dropout: float = 0.3
+    steps: int = 5
+    listening: int = 20
+
+    def n_steps(self, n_pixels):
+        """Steps that a digit takes, of which the window holds all."""
+        return n_pixels * self.steps + self.listening
+
+
+def responses(preset, n_pixels):
+    """
+    Responses of the output of an exact memory to each pixel, once the digit is over.
+
+    Parameters
+    ----------
+    preset : Preset
+        The network.
+    n_pixels : int
+        Pixels in a digit.
+
+    Returns
+    -------
+    mean, last : ndarray of shape (n_pixels, order)
+        The coefficients are ``x @ mean`` on average over the steps in which the hidden
+        layer fires, and ``x @ last`` in the last of them.
+    """
+    system = lmu_nengo.signal.state_space(preset.n_steps(n_pixels) * DT, preset.order)
+    Ad, Bd = lmu_nengo.signal.discretize(*system, DT)
+    pixel, later, mean = np.zeros_like(Bd), np.eye(len(Ad)), np.zeros_like(Ad)
+    for _ in range(preset.steps):
+        pixel = Ad @ pixel + Bd
+    for i in range(preset.listening):
+        if i or not preset.spikes:  # neurons are one step late
+            later = Ad @ later
+        mean += later / preset.listening
+    response, per_pixel = [pixel[:, 0]], np.linalg.matrix_power(Ad, preset.steps)
+    for _ in range(n_pixels - 1):
+        response.append(per_pixel @ response[-1])
+    response = np.array(response[::-1])
+    return response @ mean.T, response @ later.T
+
+
+class Network:
+    """
+    A spiking network that reads digits.
+
+    Parameters
+    ----------
+    preset : Preset
+        Settings.
+    x : ndarray of shape (n_digits, n_pixels)
+        Training digits, less their mean.
+    y : ndarray of shape (n_digits,)
+        Their labels.
+    seed : int
+        Seed of weights and training.
+    """
+
+    def __init__(self, preset, x, y, seed):
+        self.preset, self.n_pixels = preset, x.shape[1]
+        self.response, self.last_response = responses(preset, self.n_pixels)
+        self.readout = train(x, y, self.response, preset, seed)
+        realization = lmu_nengo.Linear()
+        if preset.spikes:
+            expected = self._shown(x[:N_EXPECTED])[:, :, 0]
+            realization = Pairs(preset.spikes, expected, self._worth(x))
+        with nengo.Network(seed=seed, label="digits in few spikes") as self.network:
+            self.pixel = nengo.Node([0], label="pixel")
+            self.memory = lmu_nengo.LegendreMemory(
+                preset.n_steps(self.n_pixels) * DT, preset.order, realization=realization
+            )
+            nengo.Connection(self.pixel, self.memory.input, synapse=None)
+        self._add_layers(x)
+
+    def _worth(self, x):
+        """What errors of the coefficients cost."""
+        m = x @ self.response
+        sensitivity = self.readout.sensitivity(m)
+        variances = m.var(axis=0)
+        mean = np.mean(np.diag(sensitivity) * variances)
+        return sensitivity + FLOOR * mean * np.diag(1 / variances)
+
+    def _shown(self, x):
+        """Inputs of shape (n_digits, n_steps, 1): each pixel for its steps, then none."""
+        shown = np.repeat(x, self.preset.steps, axis=1)
+        return np.pad(shown, ((0, 0), (0, self.preset.listening)))[:, :, None]
+
+    def _add_layers(self, x):
+        """Add the hidden layer, silent until the last pixel is over, and the read-out."""
+        preset, readout = self.preset, self.readout
+        n, n_hidden = preset.listening, preset.n_hidden
+        # the highest activities are a spike in each step
+        highest = np.quantile(readout.activities(x[:5000] @ self.response), 0.9995)
+        self.spikes_per_unit = n / highest
+        current = self.spikes_per_unit / (n * DT)
+        end = self.n_pixels * preset.steps + 0.5
+        connect = nengo.Connection
+        neuron_type = IntegrateAndFire(
+            min_voltage=0, initial_state={"voltage": np.zeros(n_hidden)}
+        )
+        with self.network:
+            before = nengo.Node(lambda t: float(t < end * DT), label="before the end")
+            after = nengo.Node(lambda t: float(t > end * DT), label="after it")
+            self.hidden = nengo.Ensemble(
+                n_hidden,
+                1,
+                neuron_type=neuron_type,
+                gain=np.ones(n_hidden),
+                # half a spike more: counts are rounded, not rounded down
+                bias=current * readout.bias + 0.5 / (n * DT),
+                label="hidden",
+            )
+            neurons = self.hidden.neurons
+            weights = current * readout.weights.T
+            connect(self.memory.output, neurons, transform=weights, synapse=None)
+            silence = np.full((n_hidden, 1), SILENT)
+            connect(before, neurons, transform=silence, synapse=None)
+            digit = nengo.Node(size_in=10, label="digit")
+            weights = readout.out_weights.T * DT / self.spikes_per_unit
+            connect(neurons, digit, transform=weights, synapse=None)
+            connect(after, digit, transform=readout.out_bias[:, None] / n, synapse=None)
+            connect(digit, digit, synapse=0)  # the sum over all steps
+            self.output = nengo.Probe(digit, label="output")
+            self.coefficients = nengo.Probe(self.memory.output, label="coefficients")
+
+    def run(self, x, probes, batch=None):
+        """
+        Show digits, each from a silent memory on.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_digits, n_pixels)
+            Digits, less the mean of the training digits.
+        probes : list of nengo.Probe
+            What is read in the last step.
+        batch : int, optional
+            Digits that run side by side.
+
+        Returns
+        -------
+        values : dict of {nengo.Probe: ndarray of shape (n_digits, size)}
+            What was read.
+        """
+        import jax
+
+        from lmu_nengo import engine
+
+        register_in_engine()
+        n_steps, batch = self.preset.n_steps(self.n_pixels), min(batch or BATCH, len(x))
+        for probe in self.network.all_probes:  # the last step only, however it is rounded
+            probe.sample_every = n_steps * DT * (1 - 1e-9)
+        found = []
+        with (
+            jax.default_matmul_precision("highest"),
+            engine.Simulator(self.network, minibatch_size=batch, progress_bar=False) as sim,
+        ):
+            for i in track(range(0, len(x), batch), "digits", console=console):
+                shown = self._shown(x[i : i + batch])
+                shown = np.pad(shown, ((0, batch - len(shown)), (0, 0), (0, 0)))
+                sim.reset()
+                sim.run_steps(n_steps, data={self.pixel: shown})
+                found.append([np.array(sim.data[probe])[:, -1] for probe in probes])
+        values = map(np.concatenate, zip(*found, strict=True))
+        return {p: v[: len(x)] for p, v in zip(probes, values, strict=True)}
+
+
+def evaluate(preset, digits, permutation_seed, batch=None):
+    """
+    Build and train a network, and measure its accuracy and its spikes.
+
+    Parameters
+    ----------
+    preset : Preset
+        Settings.
+    digits : lmu_nengo.datasets.Digits
+        Digits, row by row.
+    permutation_seed : int
+        Seed of the order of the pixels, and of everything else.
+    batch : int, optional
+        Digits that run side by side.
+
+    Returns
+    -------
+    figures : dict of {str: float}
+        What was measured.
+    """
+    order = np.random.RandomState(permutation_seed).permutation(digits.x_train.shape[1])
+    x, x_test = (
+        (part - digits.x_train.mean())[:, order] for part in (digits.x_train, digits.x_test)
+    )
+    network = Network(preset, x, digits.y_train, permutation_seed)
+    exact = network.readout.outputs(x_test @ network.response).argmax(axis=1)
+    layers = {"memory": network.memory.all_ensembles, "hidden": [network.hidden]}
+    counter = SpikeCounter(network.network, per_neuron=False)
+    started = time.perf_counter()
+    probes = [network.output, network.coefficients, *counter.probes]
+    values = network.run(x_test, probes, batch)
+    seconds = time.perf_counter() - started
+    answers = values[network.output].argmax(axis=1)
+    m = x_test @ network.last_response
+    errors = (values[network.coefficients] - m) / m.std(axis=0)
+    counts = counter.counts({p: v[:, None] for p, v in values.items()}, DT)
+    figures = {
+        "accuracy": 100 * np.mean(answers == digits.y_test),
+        "accuracy_exact_memory": 100 * np.mean(exact == digits.y_test),
+        "error_over_spread": np.sqrt(np.mean(errors**2)),
+        "digits": len(x_test),
+        "seconds_per_digit": seconds / len(x_test),
+        "listening": preset.listening,
+        "milliseconds": 1000 * DT * preset.n_steps(x.shape[1]),
+    }
+    for name, ensembles in layers.items():
+        figures[f"{name}_neurons"] = sum(ens.n_neurons for ens in ensembles)
+        figures[f"{name}_spikes"] = sum(counts[ens].mean() for ens in ensembles)
+    figures["spikes"] = figures["memory_spikes"] + figures["hidden_spikes"]
+    return {name: float(value) for name, value in figures.items()}
