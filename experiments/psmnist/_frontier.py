@@ -16,7 +16,6 @@ from lmu_nengo.conversion import SpikeCounter
 DT = 0.001
 N_EXPECTED = 60  # training digits that the memory is made for
 FLOOR = 0.01  # of the sensitivity: share of the mean that every coefficient has
-SILENT = -1e6  # current that keeps a neuron from firing
 BATCH = 200
 
 
@@ -116,13 +115,17 @@ class Network:
         if preset.spikes:
             expected = self._shown(x[:N_EXPECTED])[:, :, 0]
             realization = Pairs(preset.spikes, expected, self._worth(x))
-        with nengo.Network(seed=seed, label="digits in few spikes") as self.network:
+        with nengo.Network(seed=seed, label="memory") as self.reader:
             self.pixel = nengo.Node([0], label="pixel")
             self.memory = lmu_nengo.LegendreMemory(
                 preset.n_steps(self.n_pixels) * DT, preset.order, realization=realization
             )
             nengo.Connection(self.pixel, self.memory.input, synapse=None)
-        self._add_layers(x)
+            self.coefficients = nengo.Probe(self.memory.output, label="coefficients")
+        self._make_listener(x, seed)
+        self.counters = [
+            SpikeCounter(part, per_neuron=False) for part in (self.reader, self.listener)
+        ]
 
     def _worth(self, x):
         """What errors of the coefficients cost."""
@@ -137,22 +140,21 @@ class Network:
         shown = np.repeat(x, self.preset.steps, axis=1)
         return np.pad(shown, ((0, 0), (0, self.preset.listening)))[:, :, None]
 
-    def _add_layers(self, x):
-        """Add the hidden layer, silent until the last pixel is over, and the read-out."""
+    def _make_listener(self, x, seed):
+        """Make the hidden layer, silent until the last pixel is over, and the read-out."""
         preset, readout = self.preset, self.readout
         n, n_hidden = preset.listening, preset.n_hidden
         # the highest activities are a spike in each step
         highest = np.quantile(readout.activities(x[:5000] @ self.response), 0.9995)
         self.spikes_per_unit = n / highest
         current = self.spikes_per_unit / (n * DT)
-        end = self.n_pixels * preset.steps + 0.5
         connect = nengo.Connection
         neuron_type = IntegrateAndFire(
             min_voltage=0, initial_state={"voltage": np.zeros(n_hidden)}
         )
-        with self.network:
-            before = nengo.Node(lambda t: float(t < end * DT), label="before the end")
-            after = nengo.Node(lambda t: float(t > end * DT), label="after it")
+        with nengo.Network(seed=seed, label="hidden layer") as self.listener:
+            self.heard = nengo.Node(np.zeros(preset.order), label="coefficients")
+            one = nengo.Node([1], label="one")
             self.hidden = nengo.Ensemble(
                 n_hidden,
                 1,
@@ -164,56 +166,76 @@ class Network:
             )
             neurons = self.hidden.neurons
             weights = current * readout.weights.T
-            connect(self.memory.output, neurons, transform=weights, synapse=None)
-            silence = np.full((n_hidden, 1), SILENT)
-            connect(before, neurons, transform=silence, synapse=None)
+            connect(self.heard, neurons, transform=weights, synapse=None)
             digit = nengo.Node(size_in=10, label="digit")
             weights = readout.out_weights.T * DT / self.spikes_per_unit
             connect(neurons, digit, transform=weights, synapse=None)
-            connect(after, digit, transform=readout.out_bias[:, None] / n, synapse=None)
+            connect(one, digit, transform=readout.out_bias[:, None] / n, synapse=None)
             connect(digit, digit, synapse=0)  # the sum over all steps
             self.output = nengo.Probe(digit, label="output")
-            self.coefficients = nengo.Probe(self.memory.output, label="coefficients")
 
-    def run(self, x, probes, batch=None):
+    def run(self, x, batch=None):
         """
         Show digits, each from a silent memory on.
+
+        The hidden layer is silent until the last pixel is over and nothing leads back from
+        it, so that the memory is run first, and the hidden layer on what the memory gives
+        it in the steps after the last pixel.
 
         Parameters
         ----------
         x : ndarray of shape (n_digits, n_pixels)
             Digits, less the mean of the training digits.
-        probes : list of nengo.Probe
-            What is read in the last step.
         batch : int, optional
             Digits that run side by side.
 
         Returns
         -------
-        values : dict of {nengo.Probe: ndarray of shape (n_digits, size)}
-            What was read.
+        output : ndarray of shape (n_digits, 10)
+            Output in the last step.
+        coefficients : ndarray of shape (n_digits, order)
+            Coefficients in the last step.
+        spikes : list of ndarray of shape (n_digits,)
+            Spikes of the memory and of the hidden layer.
         """
         import jax
 
         from lmu_nengo import engine
 
         register_in_engine()
-        n_steps, batch = self.preset.n_steps(self.n_pixels), min(batch or BATCH, len(x))
-        for probe in self.network.all_probes:  # the last step only, however it is rounded
-            probe.sample_every = n_steps * DT * (1 - 1e-9)
+        preset, batch = self.preset, min(batch or BATCH, len(x))
+        options = {"minibatch_size": batch, "progress_bar": False}
         found = []
         with (
             jax.default_matmul_precision("highest"),
-            engine.Simulator(self.network, minibatch_size=batch, progress_bar=False) as sim,
+            engine.Simulator(self.reader, **options) as reader,
+            engine.Simulator(self.listener, **options) as listener,
         ):
             for i in track(range(0, len(x), batch), "digits", console=console):
                 shown = self._shown(x[i : i + batch])
                 shown = np.pad(shown, ((0, batch - len(shown)), (0, 0), (0, 0)))
-                sim.reset()
-                sim.run_steps(n_steps, data={self.pixel: shown})
-                found.append([np.array(sim.data[probe])[:, -1] for probe in probes])
-        values = map(np.concatenate, zip(*found, strict=True))
-        return {p: v[: len(x)] for p, v in zip(probes, values, strict=True)}
+                for sim in (reader, listener):
+                    sim.reset()
+                before, after = np.split(shown, [self.n_pixels * preset.steps], axis=1)
+                reader.run_steps(before.shape[1], data={self.pixel: before})
+                reader.clear_probes()
+                reader.run_steps(preset.listening, data={self.pixel: after})
+                heard = np.array(reader.data[self.coefficients])
+                listener.run_steps(preset.listening, data={self.heard: heard})
+                output = np.array(listener.data[self.output])[:, -1]
+                spikes = [
+                    sum(
+                        counts.sum(axis=-1)
+                        for counts in counter.counts(sim.data, DT).values()
+                    )
+                    + np.zeros(batch)
+                    for counter, sim in zip(self.counters, (reader, listener), strict=True)
+                ]
+                found.append((output, heard[:, -1], *spikes))
+        output, coefficients, *spikes = (
+            np.concatenate(part)[: len(x)] for part in zip(*found, strict=True)
+        )
+        return output, coefficients, spikes
 
 
 def evaluate(preset, digits, permutation_seed, batch=None):
@@ -242,16 +264,12 @@ def evaluate(preset, digits, permutation_seed, batch=None):
     )
     network = Network(preset, x, digits.y_train, permutation_seed)
     exact = network.readout.outputs(x_test @ network.response).argmax(axis=1)
-    layers = {"memory": network.memory.all_ensembles, "hidden": [network.hidden]}
-    counter = SpikeCounter(network.network, per_neuron=False)
     started = time.perf_counter()
-    probes = [network.output, network.coefficients, *counter.probes]
-    values = network.run(x_test, probes, batch)
+    output, coefficients, spikes = network.run(x_test, batch)
     seconds = time.perf_counter() - started
-    answers = values[network.output].argmax(axis=1)
+    answers = output.argmax(axis=1)
     m = x_test @ network.last_response
-    errors = (values[network.coefficients] - m) / m.std(axis=0)
-    counts = counter.counts({p: v[:, None] for p, v in values.items()}, DT)
+    errors = (coefficients - m) / m.std(axis=0)
     figures = {
         "accuracy": 100 * np.mean(answers == digits.y_test),
         "accuracy_exact_memory": 100 * np.mean(exact == digits.y_test),
@@ -261,8 +279,9 @@ def evaluate(preset, digits, permutation_seed, batch=None):
         "listening": preset.listening,
         "milliseconds": 1000 * DT * preset.n_steps(x.shape[1]),
     }
-    for name, ensembles in layers.items():
-        figures[f"{name}_neurons"] = sum(ens.n_neurons for ens in ensembles)
-        figures[f"{name}_spikes"] = sum(counts[ens].mean() for ens in ensembles)
+    parts = network.reader, network.listener
+    for name, part, count in zip(("memory", "hidden"), parts, spikes, strict=True):
+        figures[f"{name}_neurons"] = sum(ens.n_neurons for ens in part.all_ensembles)
+        figures[f"{name}_spikes"] = count.mean()
     figures["spikes"] = figures["memory_spikes"] + figures["hidden_spikes"]
     return {name: float(value) for name, value in figures.items()}
