@@ -20,7 +20,8 @@ MNIST = {
     "50k": Preset(spikes=36e3, order=108),
     "150k": Preset(spikes=120e3, order=160),
     "500k": Preset(spikes=440e3, order=256),
-    "3.5M": Preset(spikes=3.2e6, order=512, n_hidden=1024),
+    "1.5M": Preset(spikes=1.35e6, order=288),
+    "3.5M": Preset(spikes=2.9e6, order=384),
 }
 # a hidden layer in spikes, that fires for so many milliseconds, on an exact memory
 MNIST |= {f"exact{n}": Preset(spikes=0, order=300, listening=n) for n in (3, 5, 10, 20)}
