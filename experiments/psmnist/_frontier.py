@@ -114,7 +114,7 @@ class Network:
         realization = lmu_nengo.Linear()
         if preset.spikes:
             expected = self._shown(x[:N_EXPECTED])[:, :, 0]
-            realization = Pairs(preset.spikes, expected, self._worth(x))
+            realization = Pairs(preset.spikes, expected, self._worth(x), counted=True)
         with nengo.Network(seed=seed, label="memory") as self.reader:
             self.pixel = nengo.Node([0], label="pixel")
             self.memory = lmu_nengo.LegendreMemory(
@@ -238,6 +238,11 @@ class Network:
         return output, coefficients, spikes
 
 
+def count_neurons(ensemble):
+    """Neurons of an ensemble, in which one may stand for several."""
+    return int(np.broadcast_to(ensemble.neuron_type.most, ensemble.n_neurons).sum())
+
+
 def evaluate(preset, digits, permutation_seed, batch=None):
     """
     Build and train a network, and measure its accuracy and its spikes.
@@ -281,7 +286,7 @@ def evaluate(preset, digits, permutation_seed, batch=None):
     }
     parts = network.reader, network.listener
     for name, part, count in zip(("memory", "hidden"), parts, spikes, strict=True):
-        figures[f"{name}_neurons"] = sum(ens.n_neurons for ens in part.all_ensembles)
+        figures[f"{name}_neurons"] = sum(map(count_neurons, part.all_ensembles))
         figures[f"{name}_spikes"] = count.mean()
     figures["spikes"] = figures["memory_spikes"] + figures["hidden_spikes"]
     return {name: float(value) for name, value in figures.items()}

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import nengo
 import numpy as np
-from nengo.params import NumberParam
+from nengo.params import NdarrayParam, NumberParam
 from scipy import sparse
 from scipy.linalg import solve_discrete_lyapunov
 
@@ -28,6 +28,7 @@ from lmu_nengo.memory.realization import Realization
 from lmu_nengo.nef import Coordinates, principle3
 
 UNUSED = 1e-7  # share of the variance below which a direction is left out
+SIZES = np.unique(np.round(1.25 ** np.arange(60)).astype(int))  # of populations
 CHEAPEST = 1e-8  # cost of the cheapest direction over that of the dearest
 
 
@@ -46,22 +47,27 @@ class IntegrateAndFire(nengo.SpikingRectifiedLinear):
         Scales the output.
     min_voltage : float
         Minimum of the voltage.
+    most : ndarray of int, optional
+        Largest number of spikes in a step, by neuron; by default 1. A neuron with n times
+        the current and up to n spikes fires as often as n neurons together whose initial
+        voltages are spread evenly, ``(i + 1/2) / n``, if its own is 1/2.
     initial_state : dict of {str: nengo.dists.Distribution or array_like}, optional
         Initial ``voltage``.
     """
 
     min_voltage = NumberParam("min_voltage")
+    most = NdarrayParam("most", shape=("*",))
 
-    def __init__(self, amplitude=1.0, min_voltage=-np.inf, initial_state=None):
+    def __init__(self, amplitude=1.0, min_voltage=-np.inf, most=(1,), initial_state=None):
         super().__init__(amplitude, initial_state)
-        self.min_voltage = min_voltage
+        self.min_voltage, self.most = min_voltage, most
 
     def step(self, dt, J, output, voltage):
-        """Integrate the current; fire once where the voltage has reached 1."""
+        """Integrate the current; fire where the voltage has reached 1."""
         voltage += J * dt
-        has_spiked = voltage >= 1
-        output[...] = self.amplitude / dt * has_spiked
-        voltage -= has_spiked
+        spikes = np.clip(np.floor(voltage), 0, self.most)
+        output[...] = self.amplitude / dt * spikes
+        voltage -= spikes
         np.maximum(voltage, self.min_voltage, out=voltage)
 
 
@@ -74,9 +80,9 @@ def register_in_engine():
     @engine.register(IntegrateAndFire)
     def integrate_and_fire(neurons, dt, J, voltage):
         voltage = voltage + J * dt
-        has_spiked = (voltage >= 1).astype(voltage.dtype)
-        left = jnp.maximum(voltage - has_spiked, neurons.min_voltage)
-        return neurons.amplitude / dt * has_spiked, {"voltage": left}
+        spikes = jnp.clip(jnp.floor(voltage), 0, neurons.most.astype(voltage.dtype))
+        left = jnp.maximum(voltage - spikes, neurons.min_voltage)
+        return neurons.amplitude / dt * spikes, {"voltage": left}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +105,9 @@ class Pairs(Realization):
         Time constant of the recurrent connection's lowpass, in seconds.
     margin : float
         Highest rate that the neurons of a dimension can have, over the highest expected.
+    counted : bool
+        Whether each population is computed as one neuron that fires as often as all of
+        them together: the same spikes in a fraction of the time.
     """
 
     spikes: float
@@ -106,6 +115,7 @@ class Pairs(Realization):
     worth: np.ndarray
     synapse: float = 0.2
     margin: float = 1.3
+    counted: bool = False
     is_spiking = True
 
     def make(self, memory) -> None:
@@ -125,42 +135,64 @@ class Pairs(Realization):
             largest = np.maximum(largest, magnitudes.max(axis=0))
         quanta = (sizes / cost) ** 0.25
         quanta *= (sizes / quanta).sum() / self.spikes
-        n_each = np.ceil(self.margin * largest / quanta).astype(int)
-        self._add(memory, coordinates, quanta, n_each)
+        # few different sizes of populations, one after the other, are run fastest
+        needed = np.ceil(self.margin * largest / quanta)
+        n_each = SIZES[np.searchsorted(SIZES, needed)]
+        order = np.argsort(n_each, kind="stable")
+        coordinates = Coordinates(transform[:, order], inverse[order], Ad, Bd)
+        self._add(memory, coordinates, quanta[order], n_each[order])
 
     def _add(self, memory, coordinates, quanta, n_each):
         """Add the neurons and their connections."""
         size, dt = len(quanta), memory.dt
         mapping = principle3(coordinates.Ax, coordinates.Bx, self.synapse, dt)
-        population = np.repeat(np.arange(2 * size), np.repeat(n_each, 2))
-        dimension, is_negative = population // 2, population % 2
-        n_neurons, n_own = len(population), n_each[dimension]
-        # evenly spread, so that the neurons of a population fire in turn
-        voltage = np.concatenate([np.tile((np.arange(n) + 0.5) / n, 2) for n in n_each])
-        neurons = nengo.Ensemble(
-            n_neurons,
-            1,
-            neuron_type=IntegrateAndFire(initial_state={"voltage": voltage}),
-            gain=np.ones(n_neurons),
-            bias=np.zeros(n_neurons),
-            label="pairs",
-        ).neurons
         state = nengo.Node(size_in=size, label="state")
+        current = nengo.Node(size_in=2 * size, label="current of each population")
         fired = nengo.Node(size_in=2 * size, label="fired")
         both = nengo.Node(size_in=size + 1, label="decoded and input")
 
         def connect(pre, post, transform=1.0, synapse=None):
             nengo.Connection(pre, post, transform=transform, synapse=synapse)
 
-        index = np.arange(n_neurons)
-        sign, pair = np.where(is_negative, -1, 1), np.arange(2 * size) // 2
-        encoders = sign / (n_own * quanta[dimension] * dt)
-        connect(state, neurons, _sparse(encoders, index, dimension))
-        connect(neurons, fired, _sparse(np.ones(n_neurons), population, index))
-        other = population + np.where(is_negative, -1, 1)
-        connect(fired, neurons, _sparse(1 / n_own, index, other), synapse=0)  # one step
-        decoders = np.tile([dt, -dt], size) * quanta[pair]
-        connect(fired, both[:size], _sparse(decoders, pair, np.arange(2 * size)))
+        # population 2 i fires for positive values of dimension i, 2 i + 1 for negative ones
+        population, pair = np.arange(2 * size), np.arange(2 * size) // 2
+        sign = 1 - 2 * (population % 2)
+        connect(
+            state, current, _sparse(sign / (n_each * quanta)[pair] / dt, population, pair)
+        )
+        other = _sparse(1 / n_each[pair], population, population + sign)
+        connect(fired, current, other, synapse=0)  # one step
+        if self.counted:
+            n_own = n_each[pair]
+            counters = nengo.Ensemble(
+                2 * size,
+                1,
+                neuron_type=IntegrateAndFire(
+                    most=n_own, initial_state={"voltage": np.full(2 * size, 0.5)}
+                ),
+                gain=np.ones(2 * size),
+                bias=np.zeros(2 * size),
+                label="counters",
+            ).neurons
+            connect(current, counters, _sparse(n_own, population, population))
+            connect(counters, fired)
+        for n in [] if self.counted else np.unique(n_each):
+            own = slice(*(2 * np.flatnonzero(n_each == n)[[0, -1]] + [0, 2]))
+            n_neurons = n * (own.stop - own.start)
+            # evenly spread, so that the neurons of a population fire in turn
+            voltage = np.tile((np.arange(n) + 0.5) / n, own.stop - own.start)
+            neurons = nengo.Ensemble(
+                n_neurons,
+                1,
+                neuron_type=IntegrateAndFire(initial_state={"voltage": voltage}),
+                gain=np.ones(n_neurons),
+                bias=np.zeros(n_neurons),
+                label="pairs",
+            ).neurons
+            index = np.arange(n_neurons)
+            connect(current[own], neurons, _sparse(np.ones(n_neurons), index, index // n))
+            connect(neurons, fired[own], _sparse(np.ones(n_neurons), index // n, index))
+        connect(fired, both[:size], _sparse(sign * dt * quanta[pair], pair, population))
         connect(memory.input, both[size:])
         transform = np.hstack([mapping.recurrent, mapping.input_transform])
         connect(both, state, transform, synapse=self.synapse)

@@ -19,7 +19,7 @@ MNIST = {
     "25k": Preset(spikes=20e3, order=72),
     "50k": Preset(spikes=36e3, order=108),
     "150k": Preset(spikes=120e3, order=160),
-    "500k": Preset(spikes=440e3, order=256),
+    "500k": Preset(spikes=380e3, order=256),
     "1.5M": Preset(spikes=1.35e6, order=288),
     "3.5M": Preset(spikes=2.9e6, order=384),
 }

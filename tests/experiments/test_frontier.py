@@ -70,29 +70,30 @@ def signal(seed, n=1):
     return np.array([process.run(SECONDS, dt=DT, rng=rng)[:, 0] for _ in range(n)])
 
 
-def run_pairs(n_spikes):
+def run_pairs(n_spikes, counted=False):
     """Errors of the coefficients, number of spikes, and what the neurons did."""
     u = signal(100)[0]
     with nengo.Network(seed=0) as network:
         node = nengo.Node(lambda t: u[round(t / DT) - 1])
-        pairs = Pairs(n_spikes, signal(0, 20), np.diag(1 / (2 * np.arange(ORDER) + 1)))
+        worth = np.diag(1 / (2 * np.arange(ORDER) + 1))
+        pairs = Pairs(n_spikes, signal(0, 20), worth, counted=counted)
         memory = lmu_nengo.LegendreMemory(THETA, ORDER, realization=pairs)
         exact = lmu_nengo.LegendreMemory(THETA, ORDER)
         for each in (memory, exact):
             nengo.Connection(node, each.input, synapse=None)
-        (ensemble,) = memory.all_ensembles
         nodes = {n.label: n for n in memory.nodes}
         probes = {
             "m": nengo.Probe(memory.output),
             "exact": nengo.Probe(exact.output),
-            "neurons": nengo.Probe(ensemble.neurons),
-            "voltage": nengo.Probe(ensemble.neurons, "voltage"),
+            "fired": nengo.Probe(nodes["fired"]),
             "state": nengo.Probe(nodes["state"]),
             "decoded": nengo.Probe(nodes["decoded and input"]),
         }
+        neurons = [nengo.Probe(ens.neurons) for ens in memory.all_ensembles]
     with nengo.Simulator(network, progress_bar=False) as sim:
         sim.run(SECONDS)
     data = {name: sim.data[probe] for name, probe in probes.items()}
+    data["neurons"] = np.hstack([sim.data[probe] for probe in neurons])
     error = data["m"][1:] - data["exact"][:-1]  # one step later
     return np.sqrt(np.mean(error**2)), data
 
@@ -112,6 +113,14 @@ def test_a_neuron_fires_at_most_once_a_step_as_many_times_as_wanted():
     counts = data["neurons"] * DT
     assert set(np.unique(counts.round(9))) == {0.0, 1.0}
     assert counts.sum() == pytest.approx(3000, rel=0.3)
+
+
+@pytest.mark.parametrize("n_spikes", [1000, 8000])
+def test_a_population_that_is_counted_fires_as_its_neurons_do(n_spikes):
+    _, neurons = run_pairs(n_spikes)
+    _, counted = run_pairs(n_spikes, counted=True)
+    np.testing.assert_allclose(neurons["fired"], counted["fired"], rtol=0, atol=1e-6)
+    assert neurons["neurons"].shape[1] > 12 == counted["neurons"].shape[1]
 
 
 def test_error_falls_at_least_as_fast_as_spikes_grow():
