@@ -201,12 +201,22 @@ def summarize(rows):
     show_default=True,
     help="Number of seeds, from --seed on.",
 )
+@click.option(
+    "--memory",
+    "memories",
+    multiple=True,
+    type=click.Choice([name_of(change) for change in CHANGES]),
+    help="Memory to run; may be repeated. Default: all.",
+)
+@click.option("--untold-only", is_flag=True, help="Leave out what is told.")
 @shared_options
-def main(n_seeds, quick, seed, out):
+def main(n_seeds, memories, untold_only, quick, seed, out):
     """Run the experiment."""
     changes, windows = (CHANGES[:1], 5) if quick else (CHANGES, WINDOWS)
+    if memories:
+        changes = [change for change in changes if name_of(change) in memories]
     n_seeds = min(n_seeds, 2) if quick else n_seeds
-    told_changes = [change for change in changes if change in TOLD]
+    told_changes = [change for change in changes if change in TOLD and not untold_only]
     seeds = list(range(seed, seed + n_seeds))
     names = list(make_signals(1.0, 6, 5.0, DT, seed))
     shown_names = names[2::6] if quick else names
