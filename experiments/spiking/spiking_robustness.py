@@ -226,7 +226,7 @@ def main(n_seeds, memories, untold_only, quick, seed, out):
     jobs = [(*case, s, windows) for case in cases for s in seeds]
     runs = iter(run_many(untold, jobs, "untold"))
     jobs = [(*case, name, seeds, windows) for case in told_cases for name in shown_names]
-    told_runs = iter(run_many(told, jobs, "told"))
+    told_runs = iter(run_many(told, jobs, "told") if jobs else [])
 
     figures, grid = {}, {}
     for how, own_cases, own_names in (

@@ -209,7 +209,7 @@ class Spiking(Realization):
             f"{memory_d * len(groups)} populations, which need a neuron each.",
             obj=self,
         )
-        noise = np.mean(
+        noise_energy = np.mean(
             [
                 np.diag(
                     x.transform.T @ self.noise_energy(Ad, energy, synapse, dt) @ x.transform
@@ -218,14 +218,19 @@ class Spiking(Realization):
             ],
             axis=0,
         )
-        weights = [np.sqrt(noise[group].sum()) for group in groups]
+        weights = [np.sqrt(noise_energy[group].sum()) for group in groups]
         shares = [
             share_neurons(n, weights)
             for n in np.diff(np.linspace(0, self.n_neurons, memory_d + 1).astype(int))
         ]
         matrices = [state.Ax for state in states]
         how = trajectory, groups, shares
-        response = self._response(*how, matrices, synapse, memory.theta, dt)
+        moving = trajectory
+        if models[0].is_recorded:
+            # data may be too slow for a lead to show; noise of the band is not
+            noise = InputModel(None, memory.theta, Ad, Bd, dt).settled @ states[0].inverse.T
+            moving = noise / np.abs(noise).max(axis=0)
+        response = self._response(*how, moving, matrices, synapse, memory.theta, dt)
         mappings = [principle3(x.Ax, x.Bx, synapse, dt, response) for x in states]
         for Ax in matrices:
             self._warn_if_impossible(Ax, synapse, response, dt)
@@ -259,7 +264,7 @@ class Spiking(Realization):
         solver = self.solver if follows_rates(self.neuron_type) else None
         return make_neurons(trajectory, groups, shares, *tuning, solver, obj=self)
 
-    def _response(self, trajectory, groups, shares, matrices, synapse, theta, dt):
+    def _response(self, trajectory, groups, shares, moving, matrices, synapse, theta, dt):
         """Response of the neurons that is mapped for."""
         if isinstance(self.neuron_type, nengo.Direct):
             return Response()
@@ -270,7 +275,7 @@ class Spiking(Realization):
             _, response = self._fit(neurons, trajectory, theta, dt)
             limits = FITTED_LIMITS
         else:
-            states = trajectory[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
+            states = moving[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
             most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
             neurons = self._neurons(states, groups, np.minimum(shares[0], most))
             response, limits = Response(measure_lead(neurons, states, dt)), LEAD_LIMITS

@@ -278,9 +278,10 @@ class InputModel:
             these frequencies exceeds (see `largest_response`). Otherwise the largest
             magnitude in the simulation, which begins with a state of zero. For a band, the
             signal also starts at other places, and magnitudes are at least three and a
-            half standard deviations. For recorded data, they are at least a tenth larger,
-            and five standard deviations above the mean of the largest magnitudes in each
-            sequence, or in parts of a long one.
+            half standard deviations. For recorded data, which are only a
+            sample, they are at least a tenth larger, three and a half times the root mean
+            square, and five standard deviations above the mean of the largest magnitudes
+            in each sequence, or in parts of a long one.
         """
         if not self.is_told:
             bound = largest_response(
@@ -301,7 +302,8 @@ class InputModel:
             maxima = np.abs(parts @ transform.T).max(axis=1)
             other = maxima.mean(axis=0) + SPREADS * maxima.std(axis=0)
             largest = np.maximum(magnitudes, maxima.max(axis=0))
-            magnitudes = np.maximum(HEADROOM * largest, other)
+            rms = np.sqrt(np.mean((self.m @ transform.T) ** 2, axis=0))
+            magnitudes = np.max([HEADROOM * largest, other, SIGMAS * rms], axis=0)
         return magnitudes
 
     def _onsets(self):
