@@ -13,13 +13,15 @@ from collections import deque
 
 import nengo
 
-from lmu_nengo import LegendreMemory, Spiking, delay_decoders
+from lmu_nengo import Band, LegendreMemory, Spiking, delay_decoders
 
 THETA = 1.0  # seconds
 ORDER = 6
 DT = 0.001
 # lower rates than the default, so that single spikes are visible
-REALIZATION = Spiking(1000, max_rates=nengo.dists.Uniform(60, 120))
+REALIZATION = Spiking(
+    1000, expected_input=Band(1.0, 0.3), max_rates=nengo.dists.Uniform(60, 120)
+)
 
 
 class ExactDelay(nengo.Process):

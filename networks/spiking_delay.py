@@ -12,13 +12,18 @@ Open it in Nengo GUI (``nengo networks/spiking_delay.py``) or draw it with
 
 import nengo
 
-from lmu_nengo import LegendreMemory, Linear, Spiking, delay_decoders
+from lmu_nengo import Band, LegendreMemory, Linear, Spiking, delay_decoders
 
 THETA = 1.0  # seconds
 ORDER = 6
 DT = 0.001
 # lower rates than the default, so that single spikes are visible
-LIF = Spiking(1000, nengo.LIF(), max_rates=nengo.dists.Uniform(60, 120))
+LIF = Spiking(
+    1000,
+    nengo.LIF(),
+    expected_input=Band(1.0, 0.3),
+    max_rates=nengo.dists.Uniform(60, 120),
+)
 
 model = nengo.Network(label="spiking delay", seed=0)
 with model:

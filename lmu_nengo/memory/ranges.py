@@ -174,6 +174,8 @@ class RangeMonitor:
         """
         found = []
         for probe, memory in self.probes.items():
+            if probe not in data:  # nothing was run
+                continue
             m = np.asarray(data[probe])
             if not m.size:
                 continue
