@@ -18,9 +18,7 @@ from lmu_nengo.conversion.sequences import (
 from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import realize
-from lmu_nengo.nef.input_model import Recording
-
-MAX_STEPS = 400_000  # that are run, of all sequences together
+from lmu_nengo.nef.input_model import Recording, kept_sequences
 
 
 def calibrate(network: nengo.Network, inputs: Mapping) -> None:
@@ -71,8 +69,8 @@ def calibrate(network: nengo.Network, inputs: Mapping) -> None:
         raise ValidationError(
             f"{network} contains no LegendreMemory to calibrate.", attr="network"
         )
-    n_used = int(np.clip(MAX_STEPS // n_steps, 1, n_sequences))
-    used = np.linspace(0, n_sequences - 1, n_used).round().astype(int)
+    used = kept_sequences(n_sequences, n_steps)
+    n_used = len(used)
     copy, objects = copy_network(network)
     realize(copy, Linear())
     inputs = {objects[node]: np.asarray(x)[used] for node, x in inputs.items()}

@@ -13,10 +13,9 @@ from lmu_nengo.memory.network import LegendreMemory, find_memories
 TOLERANCE = 1.1  # decoders still hold a little outside, and spikes are noisy
 SAMPLES = 10  # in the time of a Legendre polynomial's smallest detail, theta / order
 ADVICE = (
-    "Its values there are distorted. Tell the memory what it will get: "
-    "Spiking(..., radius=...) for a larger input, "
-    "Spiking(..., expected_input=...) or lmu_nengo.calibrate(network, inputs) "
-    "for one that is described or recorded."
+    "Decoded values are inaccurate there. Pass Spiking(..., radius=...) for a larger "
+    "input, or describe the input by Spiking(..., expected_input=...) or "
+    "lmu_nengo.calibrate(network, inputs)."
 )
 
 

@@ -17,7 +17,8 @@ class Realization:
         Whether all time steps are computed at once, by `lmu_nengo.training.Simulator`.
     is_spiking : bool
         Whether the memory consists of neurons. Such a realization also has the attributes
-        ``n_neurons``, ``neuron_type``, ``synapse`` and ``output`` of `Spiking`.
+        ``n_neurons``, ``neuron_type``, ``synapse`` and ``output`` of `Spiking`, and its
+        method ``synapse_for``.
     discretizer : {"zoh", "euler", "bilinear"}
         See `lmu_nengo.signal.discretize`.
 

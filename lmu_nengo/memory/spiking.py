@@ -77,9 +77,10 @@ class Spiking(Realization):
         What the memory will get: a band of frequencies with an rms or a process of size 1,
         for each channel; or recorded data of all channels, of shape (n_steps, memory_d) or
         (n_sequences, n_steps, memory_d), whose sequences start with an empty memory.
-        ``None`` is any signal within the radius. See also `lmu_nengo.calibrate`.
+        ``None`` is what `lmu_nengo.calibrate` has recorded, or else any signal within the
+        radius.
     radius : float
-        Largest magnitude of the input if ``expected_input`` is None.
+        Largest magnitude of the input if nothing else is expected.
     coordinates : {"balanced", "legendre", "principal"}
         Coordinates of the state; see `lmu_nengo.signal.state_transform`.
     state_d : int, optional

@@ -117,9 +117,7 @@ class Recording:
                 f"{data.min():g} and {data.max():g}.",
                 attr="expected_input",
             )
-        n_kept = int(np.clip(MAX_STEPS // data.shape[1], 1, len(data)))
-        kept = np.linspace(0, len(data) - 1, n_kept).round().astype(int)
-        self.data = data[kept, :MAX_STEPS]
+        self.data = data[kept_sequences(*data.shape[:2]), :MAX_STEPS]
         self.data.flags.writeable = False
 
     @property
@@ -136,6 +134,12 @@ class Recording:
         n, n_steps, size = self.data.shape
         sequences = "sequence" if n == 1 else "sequences"
         return f"Recording of {n} {sequences} of {n_steps} steps, size {size}"
+
+
+def kept_sequences(n_sequences, n_steps):
+    """Indices of as many sequences as are used of recorded data, spread evenly."""
+    n_kept = int(np.clip(MAX_STEPS // n_steps, 1, n_sequences))
+    return np.linspace(0, n_sequences - 1, n_kept).round().astype(int)
 
 
 def as_expected_input(value, obj=None):
@@ -187,6 +191,8 @@ class InputModel:
         is such noise, with an rms of 0.3 of the radius.
     is_told : bool
         Whether there is an expected input.
+    is_recorded : bool
+        Whether it is recorded data, in ``n_sequences`` sequences.
 
     Raises
     ------
