@@ -7,8 +7,8 @@ Signals: noise up to a quarter, a half and all of the band that the order holds,
 Memories: theta 1 s, order 6, 1,000 neurons, and one of these changed: theta 0.1 or 10 s;
   order 3, 12 or 27; 100, 300, 3,000 or 10,000 neurons. LIF and SpikingRectifiedLinear.
 Untold: Spiking(n_neurons, neuron_type) and nothing else, one memory for all signals.
-Told: expected_input is a signal of the same kind from another seed (--seed + 1000), as
-  long; for theta of 1 and 0.1 s.
+Told: expected_input is ten signals of the same kind (--recordings) from other seeds
+  (--seed + 1000 and on), each as long; for theta of 1 and 0.1 s.
 
 The figure is the NRMSE of the signal delayed by theta against that of an exact memory of
 the same order, both through a lowpass of 0.1 s, over 20 windows (6 if theta is 10 s).
@@ -140,19 +140,19 @@ def untold(change, kind, seed, windows):
     return measure(**setting, realization=memory, signals=stack(signals), seed=seed)
 
 
-def told(change, kind, name, seeds, windows):
-    """Figures (n_seeds, 7) of a memory that was shown another signal of the same kind."""
+def told(change, kind, name, seeds, windows, n_recordings):
+    """Figures (n_seeds, 7) of a memory that was shown other signals of the same kind."""
     setting = BASE | change
     n_neurons = setting.pop("n_neurons")
     length = length_of(setting, windows)
-    shown = make_signals(**setting, **length, seed=seeds[0] + TOLD_SEED)[name]
-    signals = [make_signals(**setting, **length, seed=seed)[name] for seed in seeds]
+    shown, signals = (
+        np.array([make_signals(**setting, **length, seed=seed)[name] for seed in each])
+        for each in (seeds[0] + TOLD_SEED + np.arange(n_recordings), seeds)
+    )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The expected input reaches")
-        memory = lmu_nengo.Spiking(n_neurons, KINDS[kind], expected_input=shown[:, None])
-        return measure(
-            **setting, realization=memory, signals=np.array(signals), seed=seeds[0]
-        )
+        memory = lmu_nengo.Spiking(n_neurons, KINDS[kind], expected_input=shown[:, :, None])
+        return measure(**setting, realization=memory, signals=signals, seed=seeds[0])
 
 
 def stack(signals):
@@ -209,8 +209,16 @@ def summarize(rows):
     help="Memory to run; may be repeated. Default: all.",
 )
 @click.option("--untold-only", is_flag=True, help="Leave out what is told.")
+@click.option(
+    "--recordings",
+    "n_recordings",
+    type=click.IntRange(1),
+    default=10,
+    show_default=True,
+    help="Number of signals by which a memory is told.",
+)
 @shared_options
-def main(n_seeds, memories, untold_only, quick, seed, out):
+def main(n_seeds, memories, untold_only, n_recordings, quick, seed, out):
     """Run the experiment."""
     changes, windows = (CHANGES[:1], 5) if quick else (CHANGES, WINDOWS)
     if memories:
@@ -225,7 +233,11 @@ def main(n_seeds, memories, untold_only, quick, seed, out):
     out.mkdir(parents=True, exist_ok=True)
     jobs = [(*case, s, windows) for case in cases for s in seeds]
     runs = iter(run_many(untold, jobs, "untold"))
-    jobs = [(*case, name, seeds, windows) for case in told_cases for name in shown_names]
+    jobs = [
+        (*case, name, seeds, windows, n_recordings)
+        for case in told_cases
+        for name in shown_names
+    ]
     told_runs = iter(run_many(told, jobs, "told") if jobs else [])
 
     figures, grid = {}, {}
@@ -248,6 +260,7 @@ def main(n_seeds, memories, untold_only, quick, seed, out):
     settings = {
         "seeds": seeds,
         "told_seed": seeds[0] + TOLD_SEED,
+        "recordings": n_recordings,
         "windows": windows,
         "filter_s": FILTER,
         "dt": DT,

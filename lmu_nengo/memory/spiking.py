@@ -16,9 +16,20 @@ from lmu_nengo._validation import (
 from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.coordinates import choose_coordinates
-from lmu_nengo.nef.input_model import Band, InputModel, Recording, as_expected_input
+from lmu_nengo.nef.input_model import (
+    HEADROOM,
+    Band,
+    InputModel,
+    Recording,
+    as_expected_input,
+)
 from lmu_nengo.nef.mapping import principle3
-from lmu_nengo.nef.measurement import fit_response, follows_rates, measure_lead
+from lmu_nengo.nef.measurement import (
+    fit_response,
+    follows_rates,
+    measure_lead,
+    measure_noise,
+)
 from lmu_nengo.nef.populations import (
     dense_dimensions,
     fit_for_purpose,
@@ -30,7 +41,7 @@ from lmu_nengo.nef.response import Response
 from lmu_nengo.nef.stability import loop_poles, safe_response
 from lmu_nengo.nef.synapses import discrete_synapse, split
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
-from lmu_nengo.signal.discretization import DISCRETIZERS
+from lmu_nengo.signal.discretization import DISCRETIZERS, simulate
 
 OUTPUTS = ("state", "spikes")
 SHORTEST_SYNAPSE = 0.1  # "auto", in seconds
@@ -178,7 +189,15 @@ class Spiking(Realization):
         check_positive(self.radius, "radius", unit="the input's unit", obj=self)
         expected = as_expected_input(self.expected_input, obj=self)
         object.__setattr__(self, "expected_input", expected)
-        if not (isinstance(self.synapse, str) and self.synapse == "auto"):
+        if isinstance(self.synapse, str):
+            if self.synapse != "auto":
+                raise ValidationError(
+                    "must be 'auto', a time constant in seconds or a synapse, got "
+                    f"{self.synapse!r}.",
+                    attr="synapse",
+                    obj=self,
+                )
+        else:
             for synapse in as_list(self.synapse):
                 split(synapse, obj=self)  # refuses what cannot be mapped
 
@@ -197,7 +216,6 @@ class Spiking(Realization):
             for inputs in models
         ]
         state_d = states[0].state_d
-        trajectory = models[0].settled @ states[0].inverse.T
         groups = [
             slice(i, min(i + self.ensemble_d, state_d))
             for i in range(0, state_d, self.ensemble_d)
@@ -210,6 +228,13 @@ class Spiking(Realization):
             f"{memory_d * len(groups)} populations, which need a neuron each.",
             obj=self,
         )
+        moving = None
+        if models[0].is_recorded:
+            # data may be too slow for a lead to show; noise of the band is not
+            noise = InputModel(None, memory.theta, Ad, Bd, dt).settled @ states[0].inverse.T
+            moving = noise / np.abs(noise).max(axis=0)
+            states = self._make_room(states, moving, groups, synapse, memory_d, dt)
+        trajectory = models[0].settled @ states[0].inverse.T
         noise_energy = np.mean(
             [
                 np.diag(
@@ -226,11 +251,7 @@ class Spiking(Realization):
         ]
         matrices = [state.Ax for state in states]
         how = trajectory, groups, shares
-        moving = trajectory
-        if models[0].is_recorded:
-            # data may be too slow for a lead to show; noise of the band is not
-            noise = InputModel(None, memory.theta, Ad, Bd, dt).settled @ states[0].inverse.T
-            moving = noise / np.abs(noise).max(axis=0)
+        moving = trajectory if moving is None else moving
         response = self._response(*how, moving, matrices, synapse, memory.theta, dt)
         mappings = [principle3(x.Ax, x.Bx, synapse, dt, response) for x in states]
         for Ax in matrices:
@@ -264,6 +285,25 @@ class Spiking(Realization):
         )
         solver = self.solver if follows_rates(self.neuron_type) else None
         return make_neurons(trajectory, groups, shares, *tuning, solver, obj=self)
+
+    def _make_room(self, states, moving, groups, synapse, memory_d, dt):
+        """Coordinates with ranges that hold what other dimensions' noise adds as well."""
+        if isinstance(self.neuron_type, nengo.Direct) or not follows_rates(
+            self.neuron_type
+        ):
+            return states
+        n_each = self.n_neurons // (memory_d * len(groups))
+        n_each = min(n_each, LEAD_NEURONS * self.ensemble_d)
+        moving = moving[:LEAD_STEPS]
+        neurons = self._neurons(moving, groups, [n_each] * len(groups))
+        noise = measure_noise(neurons, moving, dt)
+        kept = kept_by(synapse, dt)
+        rooms = []
+        for x in states:
+            added = noise @ (x.Ax - kept * np.eye(len(x.Ax))).T
+            largest = np.abs(simulate(x.Ax, np.eye(len(x.Ax)), added)).max(axis=0)
+            rooms.append(x.widen(np.maximum(1, np.hypot(1 / HEADROOM, largest))))
+        return rooms
 
     def _response(self, trajectory, groups, shares, moving, matrices, synapse, theta, dt):
         """Response of the neurons that is mapped for."""
@@ -380,11 +420,8 @@ class Spiking(Realization):
         noise_energy : ndarray of shape (order, order)
             Quadratic form of the noise, in Legendre coordinates.
         """
-        synapse, _ = split(as_list(synapse)[0])
-        kept = 1.0  # of the synapse's value after a step
-        if hasattr(synapse, "tau"):
-            kept = np.exp(-dt / synapse.tau) if synapse.tau > 0 else 0.0
-        added = Ad - kept * np.eye(len(Ad))  # e[t] = Ad e[t-1] + added noise
+        # e[t] = Ad e[t-1] + added noise
+        added = Ad - kept_by(synapse, dt) * np.eye(len(Ad))
         return added.T @ energy @ added
 
     @staticmethod
@@ -419,6 +456,14 @@ class Spiking(Realization):
 def as_list(synapse):
     """Return a list of synapses: of one for all dimensions, or of one for each."""
     return synapse if isinstance(synapse, list) else [synapse]
+
+
+def kept_by(synapse, dt):
+    """Share of its value that a lowpass keeps in a step; 1 for other synapses."""
+    synapse, _ = split(as_list(synapse)[0])
+    if not hasattr(synapse, "tau"):
+        return 1.0
+    return np.exp(-dt / synapse.tau) if synapse.tau > 0 else 0.0
 
 
 def coarse(Ax, synapse, dt):

@@ -59,6 +59,35 @@ def measure_lead(neurons: Neurons, states, dt: float) -> float:
     return _measured[key]
 
 
+def measure_noise(neurons: Neurons, states, dt: float) -> np.ndarray:
+    """
+    Return the errors of the decoded state that are not a lead.
+
+    Parameters
+    ----------
+    neurons : Neurons
+        The populations.
+    states : ndarray of shape (n_steps, state_d)
+        Trajectory of the state, scaled so that each dimension's range is 1.
+    dt : float
+        Time step in seconds.
+
+    Returns
+    -------
+    noise : ndarray of shape (n_steps, state_d)
+        In each step; zero for neurons that have no state. Kept for the next call.
+    """
+    if not rate_type(neurons.neuron_type).state:
+        return np.zeros_like(states)
+    key = "noise", *_dependencies(neurons, states), dt
+    if key not in _measured:
+        decoded = run_neurons(neurons, states, dt)
+        slope = np.diff(states, axis=0, prepend=states[:1]) / dt
+        noise = decoded - states - regress_lead(states, decoded, dt) * slope
+        _keep(key, noise)
+    return _measured[key]
+
+
 def has_no_lead(neuron_type) -> bool:
     """Whether neurons answer to the value of their input only: rates without a state."""
     kind = rate_type(neuron_type)

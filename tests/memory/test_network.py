@@ -236,7 +236,7 @@ def test_bad_arguments_are_refused(arguments, message):
     "make, message",
     [
         (lambda: Spiking(0), "must be an integer of at least 1, got 0"),
-        (lambda: Spiking(100, synapse="slow"), "must be a time constant.*got 'slow'"),
+        (lambda: Spiking(100, synapse="slow"), "must be 'auto', a time.*got 'slow'"),
         (lambda: Spiking(100, margin=-1), "positive and finite, got -1"),
         (lambda: Windowed(0), "must be an integer of at least 1, got 0"),
         (lambda: Linear("rk4"), "must be one of .zoh., .euler., .bilinear., got .rk4."),

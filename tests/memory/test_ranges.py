@@ -91,6 +91,22 @@ def test_a_report_warns_once_for_all_batches():
     assert len(found) == 1 and "of 1.2 s" in found[0]
 
 
+def test_noise_of_the_neurons_is_no_false_alarm():
+    # slow data excite the last dimensions so little that spiking noise would exceed them
+    data = [
+        nengo.processes.WhiteSignal(2.0, 2.5, rms=0.3, y0=0, seed=seed).run(2.0, dt=DT)
+        for seed in range(100, 110)
+    ]
+    with nengo.Network(seed=0) as network:
+        u = nengo.Node(lambda t: data[0][min(round(t / DT), 1999)])
+        memory = LegendreMemory(0.1, 6, realization=Spiking(1000, expected_input=data))
+        nengo.Connection(u, memory.input, synapse=None)
+    assert excess(memory, simulate(*memory.discrete(), data[0])).max() > 0.3
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", ".*range for which")
+        targets.run(network, "core", 1.0)
+
+
 def test_linear_memories_are_not_monitored():
     network, memory = build(1.0, Linear())
     assert not RangeMonitor(network).probes
