@@ -114,7 +114,7 @@ class Pairs(Realization):
     expected: np.ndarray
     worth: np.ndarray
     synapse: float = 0.2
-    margin: float = 1.3
+    margin: float = 2.0
     counted: bool = False
     is_spiking = True
 

@@ -6,28 +6,34 @@ read-out are trained first; the memory then gets a number of spikes, which it sp
 what they are sensitive to. The hidden layer fires in the 20 steps after the last pixel.
 """
 
+import json
+
 import click
 import numpy as np
 from rich.table import Table
 
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, resume_option, shared_options
 from experiments._lib.results import report
 from experiments.psmnist._data import data_options, load_digits
 from experiments.psmnist._frontier import Preset, evaluate
+from lmu_nengo.io import write_atomically
 
 MNIST = {
-    "25k": Preset(spikes=20e3, order=72),
-    "50k": Preset(spikes=36e3, order=108),
-    "150k": Preset(spikes=120e3, order=160),
-    "500k": Preset(spikes=380e3, order=256),
-    "1.5M": Preset(spikes=1.35e6, order=288),
-    "3.5M": Preset(spikes=2.9e6, order=384),
+    "50k": Preset(spikes=40e3, order=112),
+    "150k": Preset(spikes=125e3, order=152),
+    "500k": Preset(spikes=420e3, order=208),
+    "1.5M": Preset(spikes=1.3e6, order=256),
 }
 # a hidden layer in spikes, that fires for so many milliseconds, on an exact memory
-MNIST |= {f"exact{n}": Preset(spikes=0, order=300, listening=n) for n in (3, 5, 10, 20)}
+EXACT = {"order": 208, "n_hidden": 512, "epochs": 40, "dropout": 0.3}
+MNIST |= {f"exact{n}": Preset(spikes=0, listening=n, **EXACT) for n in (3, 5, 10, 20)}
 SMALL = {
-    "8k": Preset(spikes=8e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2),
-    "20k": Preset(spikes=20e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2),
+    "8k": Preset(
+        spikes=8e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2, dropout=0.3
+    ),
+    "20k": Preset(
+        spikes=20e3, order=32, n_hidden=64, epochs=100, batch=20, push=0.2, dropout=0.3
+    ),
 }
 # accuracy in % of other spiking networks, whose spikes a digit are not known
 PUBLISHED = {"Spiking LMUFormer": 97.92, "PMSN": 97.78, "DelRec": 96.21, "BHRF": 95.2}
@@ -35,9 +41,8 @@ SHOWN = {
     "accuracy": "accuracy (%)",
     "accuracy_exact_memory": "exact memory, no spikes (%)",
     "spikes": "spikes a digit",
-    "hidden_spikes": "of which hidden",
     "memory_neurons": "memory neurons",
-    "error_over_spread": "error / spread",
+    "accumulates": "accumulates",
 }
 
 
@@ -112,6 +117,7 @@ def draw(rows, is_mnist, path):
 @click.option(
     "--validate", is_flag=True, help="Test on training digits that are held out instead."
 )
+@resume_option
 @shared_options
 def main(
     data,
@@ -121,6 +127,7 @@ def main(
     n_digits,
     batch,
     validate,
+    resume,
     quick,
     seed,
     out,
@@ -152,9 +159,16 @@ def main(
     )
     out.mkdir(parents=True, exist_ok=True)
     rows = {name: [] for name in presets if name in networks or not networks}
+    path = out / "spiking_frontier_rows.json"
+    done = json.loads(path.read_bytes()) if resume and path.exists() else {}
     for name, row in rows.items():
         for permutation_seed in permutation_seeds:
-            row.append(evaluate(presets[name], digits, permutation_seed, batch))
+            how = presets[name]._asdict(), digits.name, len(digits.x_test), validate
+            key = json.dumps([permutation_seed, *how])
+            if key not in done:
+                done[key] = evaluate(presets[name], digits, permutation_seed, batch)
+                write_atomically(path, json.dumps(done, indent=2).encode())
+            row.append(done[key])
             line = ", ".join(f"{key} {value:.6g}" for key, value in row[-1].items())
             console.print(f"{name}, seed {permutation_seed}: {line}")
     show(rows)

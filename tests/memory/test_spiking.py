@@ -264,6 +264,19 @@ def test_a_state_beyond_its_range_comes_back():
 
 
 @pytest.mark.slow
+def test_a_fast_signal_needs_no_telling_of_ten_seeds():
+    # 1.33 times the highest frequency that an untold memory of this order is made for
+    errors = [
+        delay_error(
+            Spiking(2000, synapse=0.05), white(10.0, 4.0, seed=seed), theta=0.5, order=9
+        )
+        for seed in range(10)
+    ]
+    print(f"NRMSE {np.mean(errors):.4f}, worst {np.max(errors):.4f}")
+    assert np.mean(errors) < 0.03
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "realization, theta, order, high, bar",
     [
