@@ -9,6 +9,8 @@ from nengo.config import Config
 from nengo.utils.graphs import BidirectionalDAG
 from nengo.utils.stdlib import OrderedSet
 
+from lmu_nengo._validation import check_flag
+
 
 def add_to_context(network, add_to_container=None):
     """
@@ -16,6 +18,7 @@ def add_to_context(network, add_to_container=None):
 
     A network that is added last leaves nothing behind if an argument is refused.
     """
+    check_flag(add_to_container, "add_to_container", allow_none=True, obj=network)
     if add_to_container or (add_to_container is None and nengo.Network.context):
         nengo.Network.add(network)
 

@@ -1,9 +1,11 @@
 """What the commands of all experiments share: the console, options and plain errors."""
 
+import functools
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import filelock
 from nengo.exceptions import ValidationError
 from rich.console import Console
 
@@ -13,7 +15,18 @@ console = Console()
 
 
 def shared_options(command):
-    """Add the options ``--quick``, ``--seed`` and ``--out`` to a command."""
+    """
+    Add the options ``--quick``, ``--seed`` and ``--out`` to a command.
+
+    Only one command of a name writes to a folder at a time.
+    """
+
+    @functools.wraps(command)
+    def alone(*args, out, **options):
+        with only_writer(out / click.get_current_context().info_name):
+            return command(*args, out=out, **options)
+
+    decorated = alone
     for option in (
         click.option(
             "--out",
@@ -31,8 +44,8 @@ def shared_options(command):
         ),
         click.option("--quick", is_flag=True, help="Run a small version, as a check."),
     ):
-        command = option(command)
-    return command
+        decorated = option(decorated)
+    return decorated
 
 
 resume_option = click.option(
@@ -63,6 +76,39 @@ def engine_option(other="core", other_name="core Nengo"):
         show_default="jax if it is installed",
         help=f"What runs the networks: the compiled engine (jax) or {other_name}.",
     )
+
+
+@contextmanager
+def only_writer(path):
+    """
+    Hold the lock of what is written, which ends with this process.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What is written. The lock is a file beside it, ``.NAME.lock``.
+
+    Raises
+    ------
+    click.ClickException
+        If another process holds it, or its folder cannot be written.
+    """
+    lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise click.ClickException(
+            f"Another command is writing {path}. Wait until it ends, or give another --out."
+        ) from None
+    except OSError as error:
+        raise click.ClickException(
+            f"{path.parent} cannot be written ({error.strerror}). Give another --out."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager

@@ -3,32 +3,36 @@
 NAME is an experiment. Each `--grid OPTION=VALUE,VALUE...` names one of its options with
 the values to try; a single value is allowed, and flags take true and false. Every
 combination is run with every seed, each in a process of its own: on the cores of this
-machine, or with `--scheduler ADDRESS` on any Dask cluster whose workers were started in a
-clone of this project. A run whose worker dies is repeated. The results are written to
+machine, or with `--scheduler ADDRESS` on any Dask cluster whose workers have lmu_nengo
+installed; the code of the experiments is sent to them. A run whose process or worker dies
+is repeated. The results are written to
 OUT/sweep_NAME.csv (with --quick: sweep_NAME_quick.csv), one row for each run, as soon as
-they arrive; `--resume` runs only what is missing.
+they arrive; `--resume` adds what is missing to them. A table is never overwritten, and only
+one sweep at a time may write to it.
 """
 
+import io
 import itertools
-import json
 import os
-import subprocess
-import sys
-import tempfile
+import zipfile
+from functools import partial
 from pathlib import Path
 
 import click
+import cloudpickle
 import numpy as np
 import pandas as pd
 from rich.progress import Progress
 from rich.table import Table
 
-from experiments._lib.command_line import console, plain_errors
+from experiments._lib.command_line import console, only_writer, plain_errors
+from experiments._run import _sweep_remote
 from experiments._run._sweep_figure import draw
+from experiments._run._sweep_remote import run_task
 from lmu_nengo.io import write_atomically
 
 TIMEOUT = 10  # seconds to find a scheduler
-THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+cloudpickle.register_pickle_by_value(_sweep_remote)  # workers cannot import it
 
 
 class Seeds(click.ParamType):
@@ -120,48 +124,13 @@ def arguments_of(command, values, seed, quick):
     return arguments
 
 
-def run_task(name, arguments):
-    """
-    Run an experiment once, in a process of its own.
-
-    Parameters
-    ----------
-    name : str
-        The experiment.
-    arguments : list of str
-        Its options.
-
-    Returns
-    -------
-    figures : dict of {str: float}
-        What it measured.
-
-    Raises
-    ------
-    RuntimeError
-        If it failed, with the end of its error output.
-    """
-    threads = {variable: os.environ.get(variable, "1") for variable in THREADS}
-    with tempfile.TemporaryDirectory() as out:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "experiments._run._sweep_task", name),
-                *(*arguments, "--out", out),
-            ],
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, **threads},
-            stdin=subprocess.PIPE,  # closed by the system when this process ends
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        errors = process.stderr.read()
-        process.stdin.close()
-        if process.wait():
-            raise RuntimeError(f"{name} {' '.join(arguments)}: {errors[-2000:]}")
-        (path,) = Path(out).glob("*.json")
-        return json.loads(path.read_text(encoding="utf-8"))["figures"]
+def packed_code():
+    """Zip archive of the package ``experiments``, as bytes."""
+    root, content = Path(__file__).parents[2], io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted((root / "experiments").rglob("*.py")):
+            archive.write(path, path.relative_to(root))
+    return content.getvalue()
 
 
 def connect(scheduler, n_workers):
@@ -195,7 +164,7 @@ def connect(scheduler, n_workers):
     except (OSError, ValueError) as error:
         raise click.ClickException(
             f"There is no Dask scheduler at {scheduler} ({error}). Start one with "
-            "`dask scheduler`, and its workers in a clone of this project with "
+            "`dask scheduler`, and its workers, where lmu_nengo is installed, with "
             "`dask worker ADDRESS --nthreads 1`."
         ) from error
 
@@ -221,12 +190,26 @@ def read_table(path, keys):
     click.ClickException
         If the table belongs to another sweep.
     """
-    table = pd.read_csv(path, dtype={name: str for name in keys})
+    try:
+        table = pd.read_csv(path, dtype={name: str for name in keys})
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise click.ClickException(
+            f"{path} is not the table of a sweep ({error}). Move it away, or give another "
+            "--out."
+        ) from error
     if list(table.columns[: len(keys)]) != keys:
         raise click.ClickException(
             f"{path} belongs to another sweep: its first columns must be "
             f"{', '.join(keys)}, got {', '.join(table.columns[: len(keys)])}. Give "
-            "another --out, or leave out --resume to overwrite it."
+            "another --out."
+        )
+    whole = (
+        table[keys].notna().all(axis=None) and table["seed"].str.fullmatch(r"-?\d+").all()
+    )
+    if not whole:
+        raise click.ClickException(
+            f"{path} is damaged: every row must have {', '.join(keys)}. Delete the rows "
+            "that lack one, or give another --out."
         )
     return table.to_dict("records")
 
@@ -324,7 +307,12 @@ def main(name, grid, seeds, scheduler, workers, measure, resume, quick, out):
     out.mkdir(parents=True, exist_ok=True)
     path = out / f"sweep_{name}{'_quick' * quick}.csv"
     keys = [*grid, "seed"]
-    rows = read_table(path, keys) if resume and path.is_file() else []
+    context.with_resource(only_writer(path))
+    if path.exists() and not resume:
+        raise click.UsageError(
+            f"{path} exists. Add --resume to run what it lacks, or give another --out."
+        )
+    rows = read_table(path, keys) if path.exists() else []
     done = {tuple(str(row[key]) for key in keys) for row in rows}
     tasks = []
     for values in itertools.product(*grid.values(), seeds):
@@ -338,7 +326,8 @@ def main(name, grid, seeds, scheduler, workers, measure, resume, quick, out):
         client = connect(scheduler, workers)
         try:
             with plain_errors():
-                failures = run_all(client, name, tasks, rows, path, run_task)
+                run = partial(run_task, code=packed_code(), folder=os.getcwd())
+                failures = run_all(client, name, tasks, rows, path, run)
         finally:
             if scheduler is None:
                 client.cluster.close()

@@ -6,6 +6,7 @@ import scipy.sparse
 from nengo.exceptions import ValidationError
 from nengo.transforms import SparseMatrix
 
+from lmu_nengo._validation import check_instance, check_network
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.processes.regularization import TrainingOnly
 from lmu_nengo.processes.sequence import Sequence
@@ -48,6 +49,7 @@ def rate_operations(network: nengo.Network) -> int:
     >>> rate_operations(network)  # 6 x 6 + 6 of the memory, 2 x 6 of the readout
     54
     """
+    check_network(network)
     memories = find_memories(network)
     inside = {obj for memory in memories for obj in memory.all_objects}
     total = sum(memory.memory_d * memory.order * (memory.order + 1) for memory in memories)
@@ -98,6 +100,7 @@ def remaining_operations(network: nengo.Network) -> int:
     >>> remaining_operations(network)  # the input's weights; spikes need only additions
     10
     """
+    check_network(network)
     by_source, others = value_operations(network)
     return int(sum(each.sum() for each in by_source.values())) + others
 
@@ -147,6 +150,7 @@ def dense_operations(network: nengo.Network) -> int:
     >>> dense_operations(network), rate_operations(network)
     (6, 4)
     """
+    check_network(network)
     total = sum(stored(weights_of(conn)) for conn in network.all_connections)
     total += encoding(network, network.all_ensembles, np.size)
     return int(total + sequences(network, number=np.size))
@@ -185,6 +189,7 @@ def connection_sparsity(network: nengo.Network) -> float:
     >>> round(connection_sparsity(network), 3)
     0.167
     """
+    check_network(network)
     total = sum(count(weights_of(conn)) for conn in network.all_connections)
     total += encoding(network, network.all_ensembles) + sequences(network)
     dense = dense_operations(network)
@@ -231,6 +236,8 @@ def fan_out(network: nengo.Network, ensemble: nengo.Ensemble) -> np.ndarray:
     >>> fan_out(network, layer)
     array([2., 1., 1.])
     """
+    check_network(network)
+    check_instance(ensemble, nengo.Ensemble, "ensemble", "a nengo.Ensemble")
     outgoing = {}
     for conn in network.all_connections:
         outgoing.setdefault(ends(conn)[0], []).append(conn)

@@ -6,7 +6,7 @@ from nengo.exceptions import ValidationError
 from nengo.synapses import SynapseParam
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_positive
+from lmu_nengo._validation import check_array, check_network, check_positive
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import Realization, realize
@@ -126,6 +126,7 @@ def scale_for(rates: ArrayLike, target: float, quantile: float = 0.99) -> float:
     target = check_positive(target, "target", unit="Hz")
     if check_positive(quantile, "quantile", unit="") > 1:
         raise ValidationError(f"must be at most 1, got {quantile}.", attr="quantile")
+    rates = check_array(rates, "rates", (...,))
     high = np.quantile(np.abs(rates), quantile)
     if not high > 0:
         raise ValidationError(
@@ -138,6 +139,7 @@ def scale_for(rates: ArrayLike, target: float, quantile: float = 0.99) -> float:
 
 def _find_cells(network):
     """All `LMUCell` in ``network``, itself included."""
+    check_network(network)
     return [net for net in (network, *network.all_networks) if isinstance(net, LMUCell)]
 
 

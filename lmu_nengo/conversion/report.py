@@ -10,7 +10,14 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._nengo import copy_network, plain_config
-from lmu_nengo._validation import check_choice, check_integer, check_positive
+from lmu_nengo._validation import (
+    check_choice,
+    check_instance,
+    check_integer,
+    check_network,
+    check_positive,
+    show,
+)
 from lmu_nengo.conversion.activity import probe_activity
 from lmu_nengo.conversion.operations import (
     connection_sparsity,
@@ -266,6 +273,14 @@ class SpikeCounter:
         sample_every: float | None = None,
         per_neuron: bool = True,
     ):
+        check_network(network)
+        if sample_every is not None:
+            check_positive(sample_every, "sample_every", obj=type(self))
+        kinds = list, tuple, type(None)
+        check_instance(ensembles, kinds, "ensembles", "a list of ensembles", type(self))
+        for ensemble in ensembles or []:
+            allowed = "a list of ensembles"
+            check_instance(ensemble, nengo.Ensemble, "ensembles", allowed, type(self))
         if ensembles is None:
             ensembles = [e for e in network.all_ensembles if e.neuron_type.spiking]
         self.ensembles = list(ensembles)
@@ -429,6 +444,14 @@ def spiking_report(
             "its values, or neither.",
             attr="score",
         )
+    if probe is not None:
+        allowed = "a probe of the network"
+        check_instance(probe, nengo.Probe, "probe", allowed)
+        if probe not in network.all_probes:
+            raise ValidationError(f"must be {allowed}, got {probe!r}.", attr="probe")
+        if not callable(score):
+            message = f"must be a function of the probe's values, got {show(score)}."
+            raise ValidationError(message, attr="score")
     static = {
         "rate_operations": rate_operations(network) * n_steps,
         "dense_operations": dense_operations(network) * n_steps,

@@ -11,6 +11,8 @@ from nengo.params import BoolParam
 # nengo.Simulator itself is refused by Nengo GUI while it reads a script
 from nengo.simulator import Simulator
 
+from lmu_nengo._validation import check_array, check_instance, check_network
+
 MINIBATCH_SIZE = 100  # of the compiled engine, if there are so many sequences
 
 
@@ -21,6 +23,10 @@ def is_jax_installed() -> bool:
 
 def check_inputs(network, inputs):
     """Numbers of sequences and of steps, or ValidationError."""
+    check_network(network)
+    check_instance(inputs, Mapping, "inputs", "a dictionary {nengo.Node: array}")
+    for node, x in inputs.items():
+        check_array(x, f"inputs[{node}]", ("n_inferences", "n_steps", "size"))
     shapes = {np.shape(x)[:2] for x in inputs.values()}
     for node, x in inputs.items():
         is_input = node in network.all_nodes and node.size_in == 0

@@ -3,7 +3,7 @@
 import nengo
 import numpy as np
 
-from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo._validation import check_integer, check_network, check_positive
 from lmu_nengo.conversion.operations import dense_operations
 from lmu_nengo.processes.regularization import TrainingOnly
 from lmu_nengo.processes.sequence import Sequence
@@ -59,6 +59,7 @@ def footprint(network: nengo.Network, dt: float = 0.001, n_bytes: int = 4) -> in
     >>> footprint(network)  # 6 x 6 + 6 weights and 6 coefficients, 4 bytes each
     192
     """
+    check_network(network)
     dt = check_positive(dt, "dt")
     n_bytes = check_integer(n_bytes, "n_bytes")
     numbers = dense_operations(network)

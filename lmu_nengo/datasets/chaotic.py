@@ -1,9 +1,12 @@
 """Chaotic time series: Mackey-Glass and Lorenz."""
 
 import numpy as np
+from nengo.exceptions import ValidationError
 from scipy.integrate import solve_ivp
 
-from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo._validation import check_integer, check_memory, check_positive, check_seed
+
+LONGEST = 1e6  # of a series in the equations' time, which takes hours
 
 
 def mackey_glass(
@@ -59,6 +62,8 @@ def mackey_glass(
     n_steps = check_integer(n_steps, "n_steps")
     inner = check_integer(inner, "inner")
     n_past = check_integer(tau, "tau") * inner
+    seed = check_seed(seed)
+    check_series((n_series, (n_steps + n_past // inner) * inner))
     past = 1.2 + 0.2 * (np.random.RandomState(seed).rand(n_past, n_series) - 0.5)
     x = np.concatenate([past, np.empty((n_steps * inner, n_series))])
     now = np.full(n_series, 1.2)
@@ -68,6 +73,11 @@ def mackey_glass(
         x[n_past + i] = now
     series = np.tanh(x[n_past + inner - 1 :: inner].T - 1)
     return series - series.mean(axis=1, keepdims=True)
+
+
+def check_series(shape):
+    """Raise ValidationError if series take more memory than there can be."""
+    check_memory(shape, "arrays", "n_series", "Use fewer or shorter series.")
 
 
 def lorenz(n_series: int, n_steps: int, seed: int = 0, dt: float = 0.05) -> np.ndarray:
@@ -111,7 +121,12 @@ def lorenz(n_series: int, n_steps: int, seed: int = 0, dt: float = 0.05) -> np.n
     """
     n_series = check_integer(n_series, "n_series")
     n_steps = check_integer(n_steps, "n_steps")
-    dt = check_positive(dt, "dt", unit="")
+    dt, seed = check_positive(dt, "dt", unit=""), check_seed(seed)
+    check_series((n_series, n_steps, 16))  # with what the solver keeps
+    if n_steps * dt > LONGEST:
+        raise ValidationError(
+            f"must be at most {LONGEST:g} over n_steps, got {dt:g}.", attr="dt"
+        )
     start = np.random.RandomState(seed).uniform(-10, 10, (3, n_series))
     start[2] += 25
 

@@ -9,12 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_integer
+from lmu_nengo._validation import check_array, check_flag, check_integer, show
 from lmu_nengo.io import write_atomically
+from lmu_nengo.io.arrays import DamagedFileError, read_arrays
 
 DATA_VARIABLE = "LMU_NENGO_DATA"
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+MNIST_BYTES = 2**27  # twice its size
 CACHE = Path("~/.keras/datasets/mnist.npz")  # where Keras keeps its own download
 
 
@@ -78,7 +80,13 @@ def load_mnist(path: str | Path | None = None, download: bool = False) -> Digits
     >>> from lmu_nengo.datasets import load_mnist, load_small_digits
     >>> digits = load_mnist() or load_small_digits()
     """
-    path = path or os.environ.get(DATA_VARIABLE)
+    if path is None:
+        path = os.environ.get(DATA_VARIABLE) or None
+    elif not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise ValidationError(
+            f"must be the path of a file or folder, got {show(path)}.", attr="path"
+        )
+    check_flag(download, "download")
     if path is None and not download:
         return None
     path = download_mnist() if path is None else Path(path)
@@ -91,15 +99,24 @@ def load_mnist(path: str | Path | None = None, download: bool = False) -> Digits
             "download=True.",
             attr="path",
         )
-    keys = ("x_train", "y_train", "x_test", "y_test")
-    with np.load(path, allow_pickle=False) as data:
-        if not set(keys) <= set(data):
-            raise ValidationError(
-                f"{path} is not MNIST: it must contain the arrays {', '.join(keys)}, got "
-                f"{', '.join(sorted(data))}.",
-                attr="path",
-            )
-        return as_digits("MNIST", *(data[key] for key in keys), maximum=255)
+    data = read_arrays(path, ("x_train", "y_train", "x_test", "y_test"), MNIST_BYTES)
+    check_images(path, data)
+    return as_digits("MNIST", *data.values(), maximum=255)
+
+
+def check_images(path, data):
+    """Raise DamagedFileError unless images of 28 x 28 pixels have a label each."""
+    for part in "train", "test":
+        x, y = data[f"x_{part}"], data[f"y_{part}"]
+        if x.ndim != 3 or x.shape[1:] != (28, 28) or x.dtype != np.uint8:
+            reason = f"x_{part} must hold images of 28 x 28 bytes, got {show(x)}"
+        elif y.shape != (len(x),) or y.dtype.kind not in "iu":
+            reason = f"y_{part} must hold {len(x):,} labels, got {show(y)}"
+        elif y.size and not (y.min() >= 0 and y.max() <= 9):
+            reason = f"y_{part} must hold labels from 0 to 9, got {y.min()} to {y.max()}"
+        else:
+            continue
+        raise DamagedFileError(path, reason)
 
 
 def download_mnist():
@@ -188,10 +205,7 @@ def permuted_sequences(x: np.ndarray, seed: int) -> np.ndarray:
     >>> permuted_sequences(digits.x_train, seed=0).shape
     (1438, 64, 1)
     """
-    if np.ndim(x) != 2:
-        raise ValidationError(
-            f"must have shape (n_images, n_pixels), got {np.shape(x)}.", attr="x"
-        )
-    seed = check_integer(seed, "seed", low=0)
-    permutation = np.random.RandomState(seed).permutation(np.shape(x)[1])
+    images = check_array(x, "x", ("n_images", "n_pixels"))
+    seed = check_integer(seed, "seed", low=0, high=2**32 - 1)
+    permutation = np.random.RandomState(seed).permutation(images.shape[1])
     return np.asarray(x)[:, permutation, None]

@@ -3,8 +3,6 @@
 import io
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo.io.arrays import DamagedFileError, read_arrays
 from lmu_nengo.io.atomic import write_atomically
 
 HEADER = "header"
@@ -109,48 +108,26 @@ def read_archive(
         ...
     nengo.exceptions.ValidationError: path: cannot read missing.npz: No such file or...
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            # reading a whole member is what checks its checksum; np.load may read less
-            members = {name: file.read(name) for name in file.namelist()}
-        arrays = {
-            name.removesuffix(".npy"): np.load(io.BytesIO(content), allow_pickle=False)
-            for name, content in members.items()
-        }
-    except OSError as error:
-        reason = error.strerror or error
-        raise ValidationError(f"cannot read {path}: {reason}.", attr="path") from error
-    # what zipfile and NumPy raise on a damaged file
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        MemoryError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        raise ValidationError(
-            f"{path} is damaged or not an npz file ({error}). Use a backup, or write the "
-            "file again.",
-            attr="path",
-        ) from error
+    arrays = read_arrays(path)
     try:
         header = json.loads(str(arrays.pop(HEADER)))
         found = header["format"], header["version"]
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError, RecursionError):
         found = None
     if found != (format, VERSION):
-        got = "no header" if found is None else "{} version {}".format(*found)
+        got = "no header" if found is None else f"{found[0]!s:.40} version {found[1]!s:.40}"
         raise ValidationError(
             f"{path} must contain {format!r} version {VERSION}, got {got}. Files written "
             "before lmu_nengo 0.2 have no header; write them again.",
             attr="path",
         )
-    missing = [name for name in header.pop("arrays") if name not in arrays]
-    if missing:
-        raise ValidationError(
-            f"{path} is damaged (it does not contain the arrays {missing}). Use a backup, "
-            "or write the file again.",
-            attr="path",
-        )
+    listed = header.pop("arrays", None)
+    if listed != list(arrays):
+        names = listed if isinstance(listed, list) else []
+        missing = [name for name in names if name not in arrays]
+        more = [name for name in arrays if name not in names]
+        reason = "its list of arrays is not that of its arrays"
+        reason += f"; missing: {missing}" * bool(missing)
+        reason += f"; not listed: {more}" * bool(more)
+        raise DamagedFileError(path, reason)
     return header, arrays

@@ -1,6 +1,8 @@
 """Files that are written completely or not at all."""
 
 import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from nengo.exceptions import ValidationError
@@ -49,16 +51,34 @@ def write_atomically(
             "first.",
             attr="path",
         )
-    temporary = path.with_name(f"{path.name}.tmp")
+    temporary = None
     try:
-        with open(temporary, "wb") as file:
+        # a name that nobody has, in a new file: no other writer and no link interferes
+        descriptor, temporary = tempfile.mkstemp(f".{path.name}.tmp", dir=path.parent)
+        with open(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, present_mode(path))
         if previous is not None and path.exists():
             os.replace(path, previous)
         os.replace(temporary, path)
     except OSError as error:
-        raise ValidationError(f"cannot write {path}: {error}.", attr="path") from error
+        raise ValidationError(
+            f"cannot write {path}: {error.strerror or error}. What was there before stays "
+            "as it was. Free some space, or choose a folder that can be written.",
+            attr="path",
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            with suppress(OSError):
+                os.unlink(temporary)
+
+
+def present_mode(path):
+    """Permissions of a file, or those of a new one."""
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -8,7 +8,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_integer
+from lmu_nengo._validation import check_flag, check_integer, check_non_negative, show
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.processes.regularization import Dropout
 from lmu_nengo.processes.sequence import Only, Reverse
@@ -34,6 +34,7 @@ class Layers(nengo.Network):
     """
 
     def __init__(self, layers, label=None, seed=None, add_to_container=None):
+        check_flag(add_to_container, "add_to_container", allow_none=True, obj=type(self))
         super().__init__(label=label, seed=seed, add_to_container=add_to_container)
         for network in nengo.Network.context:
             network.networks[:] = [
@@ -111,11 +112,11 @@ class Stack(Layers):
         layers = check_layers(layers, type(self))
         if isinstance(residual, (bool, np.bool_)):
             residual = [residual] * len(layers)
-        residual = list(residual)
-        if len(residual) != len(layers):
+        is_list = isinstance(residual, (list, tuple))
+        if not is_list or [type(x) for x in residual] != [bool] * len(layers):
             raise ValidationError(
                 f"must be one bool or one for each of {len(layers)} layers, got "
-                f"{len(residual)}.",
+                f"{show(residual)}.",
                 attr="residual",
                 obj=type(self),
             )
@@ -137,7 +138,7 @@ class Stack(Layers):
                     type(self),
                 )
         drops = []
-        if dropout:
+        if check_non_negative(dropout, "dropout", unit="", obj=type(self)):
             drops = [Dropout(dropout, layer.output.size_out) for layer in layers[:-1]]
 
         super().__init__(layers, label, seed, add_to_container)
@@ -408,6 +409,10 @@ class EncoderDecoder(Layers):
 
 def check_layers(layers, obj):
     """The layers as a list, or ValidationError if something is not a layer of its own."""
+    if not isinstance(layers, Iterable) or isinstance(layers, type):
+        raise ValidationError(
+            f"must be a list of layers, got {show(layers)}.", "layers", obj
+        )
     layers = list(layers)
     if not layers:
         raise ValidationError("must hold at least one layer, got none.", "layers", obj)

@@ -8,6 +8,8 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import check_seed
+
 
 class Glorot(nengo.dists.Distribution):
     """
@@ -96,7 +98,7 @@ def make_weights(given: Mapping, seed: int | None, obj) -> dict[str, np.ndarray]
         Arrays of these shapes.
     """
     checked = {name: check_weights(*given[name], name, obj) for name in given}
-    rng = np.random.RandomState(seed_of(seed))
+    rng = np.random.RandomState(seed_of(check_seed(seed, obj=obj)))
     return {
         name: nengo.dists.get_samples(value, *given[name][1], rng=rng)
         if isinstance(value, nengo.dists.Distribution)

@@ -9,7 +9,7 @@ from nengo.params import BoolParam, Default
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_integer
+from lmu_nengo._validation import check_flag, check_integer, show
 from lmu_nengo.layers.initializers import Glorot, check_weights, make_weights
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.realization import RealizableNetwork, Realization
@@ -154,6 +154,8 @@ class LMUCell(RealizableNetwork):
         # all that can be refused comes before anything is added to a network
         input_d = check_integer(input_d, "input_d", obj=type(self))
         hidden_d = check_integer(hidden_d, "hidden_d", obj=type(self))
+        for attr, value in (("start", start), ("add_to_container", add_to_container)):
+            check_flag(value, attr, allow_none=attr != "start", obj=type(self))
         with plain_config():
             memory = LegendreMemory(
                 theta, order, memory_d, dt=dt, start=start, add_to_container=False
@@ -336,7 +338,14 @@ def check_trainable(trainable, paths, obj):
     allowed = [*paths, *STATE_SPACE]
     if trainable is None:
         return frozenset(paths)
-    for name in (names := frozenset(trainable)):
+    if not isinstance(trainable, (list, tuple, set, frozenset)):
+        raise ValidationError(
+            f"must be a list of some of {allowed}, or None for all paths, got "
+            f"{show(trainable)}.",
+            attr="trainable",
+            obj=obj,
+        )
+    for name in (names := frozenset(map(str, trainable))):
         if name not in allowed:
             raise ValidationError(
                 f"must name some of {allowed}, got {name!r}. A path that is None cannot be "

@@ -9,7 +9,7 @@ from nengo.params import Default
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_integer
+from lmu_nengo._validation import check_flag, check_integer
 from lmu_nengo.layers.initializers import Glorot, check_weights, make_weights
 from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.realization import RealizableNetwork, Realization
@@ -100,6 +100,7 @@ class LSTM(RealizableNetwork):
     ):
         input_d = check_integer(input_d, "input_d", obj=type(self))
         hidden_d = check_integer(hidden_d, "hidden_d", obj=type(self))
+        check_flag(add_to_container, "add_to_container", allow_none=True, obj=type(self))
         realization = self._make(Linear() if realization is None else realization)
         n_gates = 4 * hidden_d
         if bias is Default:

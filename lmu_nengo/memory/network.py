@@ -9,7 +9,15 @@ from nengo.params import BoolParam
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import add_to_context, plain_config
-from lmu_nengo._validation import check_dt, check_integer, check_positive
+from lmu_nengo._validation import (
+    LARGEST_STATE,
+    check_dt,
+    check_flag,
+    check_integer,
+    check_network,
+    check_order,
+    check_positive,
+)
 from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.realization import (
     RealizableNetwork,
@@ -121,9 +129,11 @@ class LegendreMemory(RealizableNetwork):
         add_to_container: bool | None = None,
     ):
         theta = check_positive(theta, "theta", obj=type(self))
-        order = check_integer(order, "order", obj=type(self))
-        memory_d = check_integer(memory_d, "memory_d", obj=type(self))
+        order = check_order(order, obj=type(self))
+        most = LARGEST_STATE // order
+        memory_d = check_integer(memory_d, "memory_d", high=most, obj=type(self))
         dt = check_positive(dt, "dt", obj=type(self))
+        check_flag(start, "start", obj=type(self))
         if theta < dt:
             raise ValidationError(
                 f"must be at least one time step (dt={dt:g} s), got {theta:g} s. theta is "
@@ -272,6 +282,7 @@ def find_memories(network: nengo.Network) -> list[LegendreMemory]:
     >>> find_memories(model) == [cell.memory]
     True
     """
+    check_network(network)
     return [
         net for net in [network, *network.all_networks] if isinstance(net, LegendreMemory)
     ]

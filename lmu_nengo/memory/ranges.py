@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
+from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
+from lmu_nengo._validation import check_array, check_instance
 from lmu_nengo.memory.network import LegendreMemory, find_memories
 
 TOLERANCE = 1.1  # decoders still hold a little outside, and spikes are noisy
@@ -92,7 +94,14 @@ def excess(memory: LegendreMemory, m: ArrayLike) -> np.ndarray:
     >>> excess(memory, np.zeros(6)).shape
     (1, 6)
     """
-    m = np.asarray(m)
+    check_instance(memory, LegendreMemory, "memory", "a LegendreMemory")
+    if memory.population_transform is None:
+        raise ValidationError(
+            "must be realized in neurons. Call memory.realize(lmu_nengo.Spiking(...)) "
+            "first.",
+            attr="memory",
+        )
+    m = check_array(m, "m", (..., memory.output.size_in), finite=False)
     m = m.reshape(*m.shape[:-1], memory.memory_d, memory.order)
     return np.abs(np.einsum("...cj,cij->...ci", m, memory.population_transform))
 

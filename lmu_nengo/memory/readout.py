@@ -8,7 +8,17 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import add_to_context, plain_config
-from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo._validation import (
+    LARGEST_STATE,
+    MOST_NEURONS,
+    check_array,
+    check_instance,
+    check_integer,
+    check_positive,
+    check_synapse,
+    is_finite,
+    show,
+)
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.nef.input_model import SIGMAS, Band, InputModel, band_covariance
 from lmu_nengo.nef.populations import GOLDEN, quantiles, share_neurons
@@ -130,7 +140,8 @@ class WindowFunction(nengo.Network):
         seed: int | None = None,
         add_to_container: bool | None = None,
     ):
-        n_neurons = check_integer(n_neurons, "n_neurons", obj=type(self))
+        n_neurons = check_integer(n_neurons, "n_neurons", high=MOST_NEURONS, obj=type(self))
+        check_synapse(synapse, obj=type(self))
         channels = check_channels(memory, channels)
         decoders = window_decoders(memory, points)
         shape = (len(channels), len(decoders))
@@ -241,9 +252,10 @@ class LearnedReadout(nengo.Network):
         seed: int | None = None,
         add_to_container: bool | None = None,
     ):
-        n_neurons = check_integer(n_neurons, "n_neurons", obj=type(self))
-        size_out = check_integer(size_out, "size_out", obj=type(self))
+        n_neurons = check_integer(n_neurons, "n_neurons", high=MOST_NEURONS, obj=type(self))
+        size_out = check_integer(size_out, "size_out", high=LARGEST_STATE, obj=type(self))
         check_positive(learning_rate, "learning_rate", unit="1/s", obj=type(self))
+        check_synapse(synapse, obj=type(self))
         channels = check_channels(memory, None)
         decoders = np.eye(memory.order, memory.order + 1, 1)  # the coefficients themselves
         samples = expected_values(memory, decoders, len(channels), expected_input)
@@ -283,23 +295,27 @@ unless_stopped.is_jax_function = True  # for lmu_nengo.engine, which compiles it
 
 def check_channels(memory, channels):
     """Return the channels of a memory as a list (None is all), or raise ValidationError."""
-    if not isinstance(memory, LegendreMemory):
-        message = f"must be a LegendreMemory (of an LMUCell, its .memory), got {memory!r}."
-        raise ValidationError(message, attr="memory")
+    allowed = "a LegendreMemory (of an LMUCell, its .memory)"
+    check_instance(memory, LegendreMemory, "memory", allowed)
     if channels is None:
         return list(range(memory.memory_d))
-    channels = list(channels)
-    if not channels or any(channel not in range(memory.memory_d) for channel in channels):
-        message = f"must be some of 0 to {memory.memory_d - 1}, got {channels}."
+    is_several = isinstance(channels, (list, tuple, range, np.ndarray)) and np.ndim(
+        channels
+    )
+    if (
+        not is_several
+        or not len(channels)
+        or not all(is_finite(c) and c in range(memory.memory_d) for c in channels)
+    ):
+        message = f"must be a list of some of 0 to {memory.memory_d - 1}, got "
+        message += f"{show(channels)}."
         raise ValidationError(message, attr="channels")
-    return channels
+    return list(channels)
 
 
 def window_decoders(memory, points):
     """Decoders (n_points, 1 + order) of one channel's input and coefficients."""
-    points = np.atleast_1d(points)
-    if not points.size:
-        raise ValidationError("must be at least one point, got none.", attr="points")
+    points = np.atleast_1d(check_array(points, "points", (...,)))
     decoders = delay_decoders(memory.order, points)
     present = (points == 0)[:, None]
     return np.hstack([present, np.where(present, 0, decoders)])

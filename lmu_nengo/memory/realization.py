@@ -4,6 +4,8 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import check_network
+
 
 class Realization:
     """
@@ -191,6 +193,7 @@ def find_realizable(network: nengo.Network) -> list[RealizableNetwork]:
     >>> [part.label for part in find_realizable(model)]
     ['memory', 'cell']
     """
+    check_network(network)
     if isinstance(network, RealizableNetwork):
         return [network]
     return [part for net in network.networks for part in find_realizable(net)]

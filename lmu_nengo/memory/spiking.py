@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
+from nengo.solvers import NoSolver
 
 from lmu_nengo._validation import (
+    MOST_NEURONS,
     check_choice,
+    check_instance,
     check_integer,
     check_non_negative,
     check_positive,
@@ -42,6 +45,7 @@ from lmu_nengo.nef.stability import loop_poles, safe_response
 from lmu_nengo.nef.synapses import discrete_synapse, split
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS, simulate
+from lmu_nengo.signal.legendre import delay_decoders
 
 OUTPUTS = ("state", "spikes")
 SHORTEST_SYNAPSE = 0.1  # "auto", in seconds
@@ -176,9 +180,28 @@ class Spiking(Realization):
     is_spiking = True
 
     def __post_init__(self):
-        check_integer(self.n_neurons, "n_neurons", obj=self)
+        check_integer(self.n_neurons, "n_neurons", high=MOST_NEURONS, obj=self)
+        allowed = "an instance of a Nengo neuron type, as nengo.LIF()"
+        check_instance(
+            self.neuron_type, nengo.neurons.NeuronType, "neuron_type", allowed, self
+        )
+        allowed = "an instance of a Nengo solver, as nengo.solvers.LstsqL2()"
+        check_instance(self.solver, nengo.solvers.Solver, "solver", allowed, self)
+        if not self.solver.compositional or isinstance(self.solver, NoSolver):
+            raise ValidationError(
+                f"must find decoders for the neurons' activity, got {self.solver!r}. Use "
+                "nengo.solvers.LstsqL2(), for example.",
+                attr="solver",
+                obj=self,
+            )
+        for name in "max_rates", "intercepts":
+            kinds, allowed = (nengo.dists.Distribution, type(None)), "a Nengo distribution"
+            check_instance(getattr(self, name), kinds, name, f"{allowed} or None", self)
+        if self.points is not None:
+            delay_decoders(1, self.points)  # refuses what lies outside the window
         check_integer(self.ensemble_d, "ensemble_d", obj=self)
         check_positive(self.margin, "margin", unit="", obj=self)
+        check_positive(self.radius, "radius", unit="the input's unit", obj=self)
         check_choice(self.coordinates, COORDINATES, "coordinates", obj=self)
         check_choice(self.output, OUTPUTS, "output", obj=self)
         check_choice(self.discretizer, DISCRETIZERS, "discretizer", obj=self)
@@ -186,7 +209,6 @@ class Spiking(Realization):
             check_integer(self.state_d, "state_d", obj=self)
         if self.lead is not None:
             check_non_negative(self.lead, "lead", obj=self)
-        check_positive(self.radius, "radius", unit="the input's unit", obj=self)
         expected = as_expected_input(self.expected_input, obj=self)
         object.__setattr__(self, "expected_input", expected)
         if isinstance(self.synapse, str):
@@ -198,6 +220,12 @@ class Spiking(Realization):
                     obj=self,
                 )
         else:
+            if isinstance(self.synapse, list) and not self.synapse:
+                raise ValidationError(
+                    "must have a synapse for each dimension, got an empty list.",
+                    attr="synapse",
+                    obj=self,
+                )
             for synapse in as_list(self.synapse):
                 split(synapse, obj=self)  # refuses what cannot be mapped
 

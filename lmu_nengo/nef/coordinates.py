@@ -6,8 +6,15 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo._validation import (
+    check_choice,
+    check_instance,
+    check_integer,
+    check_positive,
+    check_state_space,
+)
 from lmu_nengo.nef.input_model import InputModel
-from lmu_nengo.signal.balancing import state_transform
+from lmu_nengo.signal.balancing import COORDINATES, state_transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,13 +129,17 @@ def choose_coordinates(
     >>> state.transform.shape
     (6, 4)
     """
+    Ad, Bd = check_state_space(Ad, Bd, n_inputs=1)
+    check_instance(inputs, InputModel, "inputs", "an InputModel", obj)
+    check_choice(name, COORDINATES, "coordinates", obj)
+    margin = check_positive(margin, "margin", unit="", obj=obj)
     order = len(Ad)
     if state_d is None:
         state_d = order
         if name != "legendre" and inputs.is_told and inputs.is_band:
             state_d = int(np.ceil(2.2 * inputs.frequency * inputs.theta)) + 5
             state_d = min(order, state_d)
-    elif state_d > order:
+    elif check_integer(state_d, "state_d", obj=obj) > order:
         raise ValidationError(
             f"must be at most the order, {order}, got {state_d}.", attr="state_d", obj=obj
         )

@@ -8,7 +8,12 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_positive
+from lmu_nengo._validation import (
+    check_array,
+    check_memory,
+    check_positive,
+    check_state_space,
+)
 from lmu_nengo.signal.discretization import impulse_response, simulate
 from lmu_nengo.signal.legendre import delay_error, order_for
 
@@ -97,24 +102,18 @@ class Recording:
     """
 
     def __init__(self, data: ArrayLike):
-        try:
-            data = np.array(data, dtype=np.float64)
-        except (TypeError, ValueError):
-            raise ValidationError(
-                f"must be an array of numbers, got {data!r}.", attr="expected_input"
-            ) from None
+        data = np.array(check_array(data, "expected_input", (...,)))
         if data.ndim == 2:
             data = data[None]
-        if data.ndim != 3 or 0 in data.shape:
+        if data.ndim != 3:
             raise ValidationError(
                 "must be of shape (n_sequences, n_steps, size) or (n_steps, size), got an "
                 f"array of shape {data.shape}.",
                 attr="expected_input",
             )
-        if not np.all(np.isfinite(data)) or not data.any():
+        if not data.any():
             raise ValidationError(
-                "must be finite and not all zero, got values between "
-                f"{data.min():g} and {data.max():g}.",
+                "must not be all zero. Pass data that the memory will get.",
                 attr="expected_input",
             )
         self.data = data[kept_sequences(*data.shape[:2]), :MAX_STEPS]
@@ -144,7 +143,9 @@ def kept_sequences(n_sequences, n_steps):
 
 def as_expected_input(value, obj=None):
     """Return a valid expected input, an array as `Recording`, or raise ValidationError."""
-    if value is None or isinstance(value, Band | nengo.Process | Recording):
+    is_filter = isinstance(value, nengo.synapses.Synapse)  # a process that needs an input
+    is_input = isinstance(value, Band | nengo.Process | Recording) and not is_filter
+    if value is None or is_input:
         return value
     if isinstance(value, np.ndarray | list | tuple):
         return Recording(value)
@@ -218,8 +219,12 @@ class InputModel:
         dt: float,
         radius: float = 1.0,
     ):
-        self.theta, self.dt, self.radius = theta, dt, radius
-        self.Ad, self.Bd = Ad, Bd
+        self.theta = theta = check_positive(theta, "theta", obj=type(self))
+        self.dt = dt = check_positive(dt, "dt", obj=type(self))
+        self.radius = check_positive(radius, "radius", "the input's unit", obj=type(self))
+        self.Ad, self.Bd = Ad, Bd = check_state_space(Ad, Bd, n_inputs=1)
+        shape = STARTS, round(START_WINDOWS * theta / dt), len(Ad)
+        check_memory(shape, "states", "theta", "Use a shorter theta or a longer dt.")
         expected_input = as_expected_input(expected_input)
         self.is_told = expected_input is not None
         if not self.is_told:
@@ -382,7 +387,13 @@ def largest_response(
     >>> largest_response(Ad, Bd, np.eye(6)[:1], 1.0, 1.0, 0.001).round(1)
     array([1.1])
     """
-    n_steps = round(RESPONSE_WINDOWS * theta / dt)
+    Ad, Bd = check_state_space(Ad, Bd, n_inputs=1)
+    transform = check_array(transform, "transform", ("size", len(Ad)))
+    frequency = check_positive(frequency, "frequency", unit="Hz")
+    theta, dt = check_positive(theta, "theta"), check_positive(dt, "dt")
+    n_steps = max(1, round(RESPONSE_WINDOWS * theta / dt))
+    advice = "Use a shorter theta or a longer dt."
+    check_memory((n_steps, len(Ad)), "states", "theta", advice)
     response = impulse_response(Ad, Bd, n_steps) @ transform.T
     n_padded = 2 ** int(np.ceil(np.log2(2 * n_steps)))  # the filter is as long again
     spectrum = np.fft.rfft(response, n_padded, axis=0)

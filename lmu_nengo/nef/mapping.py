@@ -24,7 +24,12 @@ from nengo.exceptions import ValidationError
 from nengo.params import NdarrayParam, NumberParam
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_dt, check_non_negative, check_positive
+from lmu_nengo._validation import (
+    check_dt,
+    check_non_negative,
+    check_positive,
+    check_state_space,
+)
 from lmu_nengo.nef.response import Response
 from lmu_nengo.nef.synapses import difference_form, split
 
@@ -238,7 +243,7 @@ def principle3(
     >>> mapping.recurrent, mapping.input_transform.round(4)
     (array([[1.]]), array([[0.1005]]))
     """
-    A, B = _check_state_space(Ad, Bd, "Ad", "Bd")
+    A, B = check_state_space(Ad, Bd)
     order, dt = len(A), check_positive(dt, "dt")
     if not isinstance(lead, Response):
         lead = Response(check_non_negative(lead, "lead"))
@@ -321,7 +326,7 @@ def continuous_principle3(
     """
     from scipy.linalg import expm
 
-    A, B = _check_state_space(A, B, "A", "B")
+    A, B = check_state_space(A, B, "A", "B")
     lead = check_non_negative(lead, "lead")
     synapse, delay = split(synapse)
     den, num = (np.trim_zeros(p, "f")[::-1] for p in (synapse.den, synapse.num))
@@ -339,17 +344,6 @@ def continuous_principle3(
         recurrent = recurrent @ expm(A * delay)
     delays, taps = np.full(len(A), delay), np.zeros((0, *B.shape))
     return Mapping(recurrent, inputs, num, den, delays, taps, None, False)
-
-
-def _check_state_space(A, B, a, b):
-    A, B = np.array(A, dtype=np.float64), np.array(B, dtype=np.float64)
-    if A.ndim != 2 or A.shape[0] != A.shape[1] or not len(A):
-        raise ValidationError(f"must be of shape (order, order), got {A.shape}.", attr=a)
-    if B.ndim != 2 or len(B) != len(A):
-        raise ValidationError(
-            f"must be of shape ({len(A)}, size_in) to fit {a}, got {B.shape}.", attr=b
-        )
-    return A, B
 
 
 def _match(A, B, num, den):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import check_instance
 from lmu_nengo.nef.mapping import Mapping, principle3
 from lmu_nengo.nef.response import Response
 
@@ -39,6 +40,7 @@ def loop_poles(mapping: Mapping) -> np.ndarray:
     >>> loop_poles(mapping).real.round(6)
     array([0.99])
     """
+    check_instance(mapping, Mapping, "mapping", "a Mapping, as of principle3")
     if mapping.dt is None and mapping.delays.any():
         raise ValidationError(
             "has infinitely many poles if it is continuous and has a delay. Use "

@@ -6,7 +6,7 @@ import nengo
 from nengo.exceptions import ValidationError
 from nengo.params import NumberParam
 
-from lmu_nengo._validation import check_integer
+from lmu_nengo._validation import check_integer, check_non_negative
 
 
 class TrainingOnly(nengo.Process):
@@ -90,6 +90,8 @@ class Dropout(TrainingOnly):
 
     def __init__(self, rate: float, size: int):
         super().__init__(size)
+        if check_non_negative(rate, "rate", unit="", obj=type(self)) >= 1:
+            raise ValidationError(f"must be below 1, got {rate}.", "rate", type(self))
         self.rate = rate
 
 
@@ -135,4 +137,4 @@ class GaussianNoise(TrainingOnly):
 
     def __init__(self, std: float, size: int):
         super().__init__(size)
-        self.std = std
+        self.std = check_non_negative(std, "std", unit="", obj=type(self))

@@ -14,7 +14,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_choice
+from lmu_nengo._validation import check_array, check_choice, check_integer
 from lmu_nengo.signal.legendre import delay_decoders
 
 COORDINATES = ("balanced", "legendre", "principal")
@@ -61,7 +61,14 @@ def state_transform(
     array([[0.707, 0.707]])
     """
     check_choice(name, COORDINATES, "coordinates")
+    covariance = check_array(covariance, "covariance", ("order", "order"))
     order = len(covariance)
+    covariance, energy = (
+        check_array(x, attr, (order, order))
+        for x, attr in ((covariance, "covariance"), (energy, "energy"))
+    )
+    if size is not None:
+        size = check_integer(size, "size", high=order)
     if name == "legendre":
         transform = inverse = np.eye(order)
     elif name == "principal":
@@ -107,7 +114,9 @@ def window_energy(Ad: ArrayLike, points: ArrayLike | None = None) -> np.ndarray:
     """
     from scipy.linalg import solve_discrete_lyapunov
 
+    Ad = check_array(Ad, "Ad", ("order", "order"))
     order = len(Ad)
+    Ad = check_array(Ad, "Ad", (order, order))
     if points is None:
         decoders = np.diag(1 / np.sqrt(2 * np.arange(order) + 1))  # Legendre's norm
     else:

@@ -7,7 +7,14 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_choice, check_integer, check_positive
+from lmu_nengo._validation import (
+    check_array,
+    check_choice,
+    check_integer,
+    check_memory,
+    check_positive,
+    check_state_space,
+)
 
 DISCRETIZERS = ("zoh", "euler", "bilinear")
 
@@ -54,15 +61,9 @@ def discretize(
     """
     from scipy.signal import cont2discrete  # takes a second to import
 
-    A, B = np.asarray(A, dtype=np.float64), np.asarray(B, dtype=np.float64)
+    A, B = check_state_space(A, B, "A", "B")
     dt = check_positive(dt, "dt")
     check_choice(method, DISCRETIZERS, "method")
-    if A.ndim != 2 or A.shape[0] != A.shape[1]:
-        raise ValidationError(f"must be of shape (order, order), got {A.shape}.", attr="A")
-    if B.ndim != 2 or B.shape[0] != A.shape[0]:
-        raise ValidationError(
-            f"must be of shape ({A.shape[0]}, size_in) to fit A, got {B.shape}.", attr="B"
-        )
     C, D = np.eye(len(A)), np.zeros((len(A), B.shape[1]))
     Ad, Bd, _, _, _ = cont2discrete((A, B, C, D), dt, method=method)
     if method == "euler":
@@ -106,7 +107,11 @@ def impulse_response(Ad: ArrayLike, Bd: ArrayLike, n_steps: int) -> np.ndarray:
     >>> impulse_response([[0.5]], [[1.0]], n_steps=4).ravel()
     array([1.   , 0.5  , 0.25 , 0.125])
     """
-    impulse = np.zeros((check_integer(n_steps, "n_steps"), 1))
+    Ad, Bd = check_state_space(Ad, Bd, n_inputs=1)
+    n_steps = check_integer(n_steps, "n_steps")
+    advice = "Use fewer steps, or a longer dt."
+    check_memory((n_steps, len(Ad)), "an array", "n_steps", advice)
+    impulse = np.zeros((n_steps, 1))
     impulse[0] = 1
     return simulate(Ad, Bd, impulse)
 
@@ -135,7 +140,8 @@ def simulate(Ad: ArrayLike, Bd: ArrayLike, u: ArrayLike) -> np.ndarray:
     >>> simulate([[0.5]], [[1.0]], u=[[1.0], [1.0], [0.0]]).ravel()
     array([1.  , 1.5 , 0.75])
     """
-    m = np.asarray(u, dtype=np.float64) @ np.transpose(Bd)
+    Ad, Bd = check_state_space(Ad, Bd)
+    m = check_array(u, "u", ("n_steps", Bd.shape[1])) @ Bd.T
     Ad = np.ascontiguousarray(Ad)
     for t in range(1, len(m)):
         m[t] += Ad @ m[t - 1]

@@ -8,7 +8,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo._validation import check_array, check_order, check_positive
 
 MAX_ORDER = 500  # the highest that `order_for` tries
 
@@ -51,7 +51,7 @@ def state_space(theta: float, order: int) -> tuple[np.ndarray, np.ndarray]:
     >>> B.ravel()
     array([ 2., -6., 10.])
     """
-    order = check_integer(order, "order")
+    order = check_order(order)
     theta = check_positive(theta, "theta")
     i = np.arange(order)
     rate = (2 * i + 1)[:, None] / theta
@@ -97,8 +97,8 @@ def delay_decoders(order: int, points: ArrayLike) -> np.ndarray:
            [ 1. ,  0. , -0.5, -0. ],
            [ 1. ,  1. ,  1. ,  1. ]])
     """
-    order = check_integer(order, "order")
-    points = np.atleast_1d(np.asarray(points, dtype=np.float64))
+    order = check_order(order)
+    points = np.atleast_1d(check_array(points, "points", (...,)))
     if points.ndim != 1:
         raise ValidationError(
             f"must be a number or one-dimensional, got an array of shape {points.shape}.",
@@ -144,7 +144,7 @@ def reconstruct_window(memory: ArrayLike, points: ArrayLike) -> np.ndarray:
     array([[ 1.,  1.,  1.],
            [-1.,  0.,  1.]])
     """
-    memory = np.asarray(memory, dtype=np.float64)
+    memory = check_array(memory, "memory", (..., "order"))
     return memory @ delay_decoders(memory.shape[-1], points).T
 
 
@@ -184,7 +184,8 @@ def delay_error(order: int, cycles: ArrayLike, point: float = 1.0) -> np.ndarray
     """
     A, B = state_space(1.0, order)
     decoder = delay_decoders(order, point)[0]
-    s = 2j * np.pi * np.asarray(cycles, dtype=np.float64)[..., None, None]
+    cycles = check_array(cycles, "cycles", (...,))
+    s = 2j * np.pi * cycles[..., None, None]
     response = np.linalg.solve(
         s * np.eye(order) - A, np.broadcast_to(B, s.shape[:-2] + B.shape)
     )

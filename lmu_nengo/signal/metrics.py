@@ -4,6 +4,8 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo._validation import check_array
+
 
 def nrmse(output: ArrayLike, target: ArrayLike) -> float:
     """
@@ -24,7 +26,7 @@ def nrmse(output: ArrayLike, target: ArrayLike) -> float:
     Raises
     ------
     ValidationError
-        If the shapes differ.
+        If the shapes differ, or numbers of the target are not finite.
 
     Examples
     --------
@@ -32,7 +34,8 @@ def nrmse(output: ArrayLike, target: ArrayLike) -> float:
     >>> nrmse(output=[3.0, 4.5], target=[3.0, 4.0])
     0.1
     """
-    output, target = np.asarray(output), np.asarray(target)
+    output = check_array(output, "output", (...,), finite=False)  # it may have diverged
+    target = check_array(target, "target", (...,))
     if output.shape != target.shape:
         raise ValidationError(
             f"must have the target's shape {target.shape}, got {output.shape}.",

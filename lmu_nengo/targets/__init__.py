@@ -11,7 +11,12 @@ from typing import Any
 
 import nengo
 
-from lmu_nengo._validation import check_choice, check_positive
+from lmu_nengo._validation import (
+    check_choice,
+    check_network,
+    check_positive,
+    check_seed,
+)
 from lmu_nengo.targets.base import Limit, Prepared, TargetSimulator
 
 # module of each target, and the backend that it imports when it is used
@@ -133,7 +138,8 @@ def check(network: nengo.Network, target: str, dt: float = 0.001) -> list[Limit]
     >>> [(limit.name, limit.value) for limit in targets.check(network, "loihi")]
     [('neuron type', 'AdaptiveLIF')]
     """
-    return load(target).Simulator.check(network, dt)
+    check_network(network)
+    return load(target).Simulator.check(network, check_positive(dt, "dt"))
 
 
 def prepare(
@@ -175,7 +181,10 @@ def prepare(
     <LegendreMemory "memory"> is realized as Linear, because Windowed cannot go step by
     step.
     """
-    return load(target).Simulator.prepare(network, dt, seed)
+    check_network(network)
+    return load(target).Simulator.prepare(
+        network, check_positive(dt, "dt"), check_seed(seed)
+    )
 
 
 def run(
@@ -233,6 +242,9 @@ def run(
     True
     """
     duration = check_positive(duration, "duration")
+    check_positive(dt, "dt")
+    check_seed(seed)
+    check_network(network)
     with load(target).Simulator(network, dt=dt, seed=seed, **options) as sim:
         sim.run(duration)
     return sim

@@ -13,7 +13,13 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_positive
+from lmu_nengo._validation import (
+    check_array,
+    check_instance,
+    check_positive,
+    is_finite,
+    show,
+)
 from lmu_nengo.signal.discretization import discretize, impulse_response
 from lmu_nengo.signal.legendre import delay_decoders, reconstruct_window, state_space
 
@@ -68,7 +74,9 @@ def window(
     """
     memory = check_shape(memory, "memory", 1)
     theta = check_positive(theta, "theta")
-    axes = new_axes() if axes is None else axes
+    if not is_finite(now):
+        raise ValidationError(f"must be a finite number, got {show(now)}.", attr="now")
+    axes = given_or_new(axes)
     if truth is not None:
         truth = check_shape(truth, "truth", 1)
         ago = np.linspace(now - theta, now, len(truth))
@@ -111,7 +119,7 @@ def basis(order: int, axes: Axes | None = None) -> Axes:
     """
     points = np.linspace(0, 1, N_POINTS)
     values = delay_decoders(order, points)
-    axes = new_axes() if axes is None else axes
+    axes = given_or_new(axes)
     for i, line in enumerate(values.T):
         axes.plot(points, line, color=shade(i, order), lw=1.2, label=f"{i}")
     axes.set(xlabel="delay / theta", ylabel="Legendre polynomial", xlim=(0, 1))
@@ -157,7 +165,7 @@ def impulse_responses(
     n_steps = max(2, round(2 * theta / dt))
     response = impulse_response(Ad, Bd, n_steps) / dt
     t = dt * np.arange(1, n_steps + 1)  # a value is held until the end of its step
-    axes = new_axes() if axes is None else axes
+    axes = given_or_new(axes)
     for i, line in enumerate(response.T):
         axes.plot(t, line, color=shade(i, order), lw=1.2, label=f"{i}")
     axes.axvline(theta, color="0.7", lw=0.8, ls="--")
@@ -212,13 +220,13 @@ def raster(
     """
     t, spikes = check_shape(t, "t", 1), check_shape(spikes, "spikes", 2)
     check_length(spikes, "spikes", t, "t")
-    axes = new_axes() if axes is None else axes
+    axes = given_or_new(axes)
     trains = [t[train > 0] for train in spikes.T]
     axes.eventplot(trains, colors="0.3", lw=0.9, linelengths=0.8)
     axes.set(xlabel="time (s)", ylabel="neuron", xlim=(t[0], t[-1]))
     axes.set_ylim(-0.5, len(trains) - 0.5)
     if decoded is not None:
-        decoded = np.asarray(decoded, dtype=float)
+        decoded = check_array(decoded, "decoded", (...,), finite=False)
         check_length(decoded, "decoded", t, "t")
         right = axes.twinx()
         right.plot(t, decoded, color="tab:red", lw=1.5)
@@ -273,11 +281,14 @@ def errors(
     'exponent -0.5'
     """
     sizes = check_shape(sizes, "sizes", 1)
-    values = np.asarray(values, dtype=float)
+    values = check_array(values, "values", (...,), finite=False)
     check_length(values, "values", sizes, "sizes")
+    if slope is not None and not is_finite(slope):
+        message = f"must be a finite number or None, got {show(slope)}."
+        raise ValidationError(message, attr="slope")
     seeds = values.reshape(len(sizes), -1)
     mean = seeds.mean(axis=1)
-    axes = new_axes() if axes is None else axes
+    axes = given_or_new(axes)
     (line,) = axes.plot(sizes, mean, "o-", ms=4, lw=1.2, label=label)
     if seeds.shape[1] > 1:
         band = seeds.min(axis=1), seeds.max(axis=1)
@@ -318,7 +329,10 @@ def training_curves(
     >>> [line.get_label() for line in axes.lines]
     ['loss', 'val_loss']
     """
-    axes = new_axes() if axes is None else axes
+    history = dict(check_instance(history, Mapping, "history", "a dictionary"))
+    for name, values in history.items():
+        history[name] = check_shape(values, f"history[{name!r}]", 1)
+    axes = given_or_new(axes)
     for name, values in history.items():
         axes.plot(np.arange(1, len(values) + 1), values, lw=1.5, label=name)
     axes.set(xlabel="epoch", ylabel=ylabel)
@@ -327,12 +341,14 @@ def training_curves(
     return axes
 
 
-def new_axes():
-    """Return the axes of a new figure of ``matplotlib.pyplot``."""
+def given_or_new(axes):
+    """Return given axes, or those of a new figure of ``matplotlib.pyplot``."""
     from matplotlib import pyplot
+    from matplotlib.axes import Axes
 
-    _, axes = pyplot.subplots(layout="constrained")
-    return axes
+    if axes is None:
+        _, axes = pyplot.subplots(layout="constrained")
+    return check_instance(axes, Axes, "axes", "Matplotlib axes or None")
 
 
 def shade(i, n):
@@ -344,14 +360,8 @@ def shade(i, n):
 
 def check_shape(values, attr, dimensions):
     """Return a non-empty array of that many dimensions, or raise ValidationError."""
-    values = np.asarray(values, dtype=float)
-    if values.ndim != dimensions or not values.size:
-        raise ValidationError(
-            f"must be a non-empty array with {dimensions} dimension(s), got shape "
-            f"{values.shape}.",
-            attr=attr,
-        )
-    return values
+    shape = tuple(f"n_{i}" for i in range(dimensions))
+    return check_array(values, attr, shape, finite=False)
 
 
 def check_length(values, attr, other, name):

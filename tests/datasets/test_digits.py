@@ -1,6 +1,7 @@
 import hashlib
 import io
 import os
+import pickle
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,6 +12,7 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo.datasets import digits as digits_module
 from lmu_nengo.datasets import load_mnist, load_small_digits, permuted_sequences
+from lmu_nengo.io import DamagedFileError
 
 needs_mnist = pytest.mark.skipif(
     "LMU_NENGO_DATA" not in os.environ,
@@ -60,13 +62,45 @@ def test_missing_wrong_and_pickled_files_are_refused(tmp_path):
     with pytest.raises(ValidationError, match=r"does not exist.*path=.*download=True"):
         load_mnist(tmp_path / "nothing.npz")
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
-    with pytest.raises(ValidationError, match=r"must contain the arrays .*, got x\."):
+    with pytest.raises(ValidationError, match=r"must contain the arrays .*; got x"):
         load_mnist(tmp_path / "other.npz")
     keys = ("x_train", "y_train", "x_test", "y_test")
     evil = {key: np.array([Path("x")], dtype=object) for key in keys}
     np.savez(tmp_path / "evil.npz", **evil)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(DamagedFileError, match="contains Python objects"):
         load_mnist(tmp_path / "evil.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            dict(x_test=np.zeros((2, 27, 28), np.uint8)),
+            "x_test must hold images of 28 x 28",
+        ),
+        (dict(x_train=np.zeros((3, 28, 28))), "x_train must hold images of 28 x 28 bytes"),
+        (dict(y_train=np.array([1, 2])), "y_train must hold 3 labels"),
+        (dict(y_test=np.array([4, 10])), "labels from 0 to 9, got 4 to 10"),
+        (dict(y_test=np.array([0.5, 1.0])), "y_test must hold 2 labels"),
+    ],
+)
+def test_other_images_and_labels_are_refused(changes, message, tmp_path):
+    np.savez(tmp_path / "mnist.npz", **ARRAYS | changes)
+    with pytest.raises(DamagedFileError, match=message):
+        load_mnist(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"text", pickle.dumps([1, 2]), b"PK\3\4"])
+def test_files_that_are_no_archives_are_refused(content, tmp_path):
+    path = tmp_path / "mnist.npz"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError, match="damaged or not a file of this kind"):
+        load_mnist(path)
+
+
+def test_an_empty_variable_means_no_path(monkeypatch):
+    monkeypatch.setenv("LMU_NENGO_DATA", "")
+    assert load_mnist() is None
 
 
 def test_errors_name_arguments_of_the_library_not_options_of_a_command(tmp_path):
@@ -117,7 +151,7 @@ def test_a_failed_download_says_what_to_do(download, monkeypatch):
 
 
 def test_permutation_wants_images(tmp_path):
-    with pytest.raises(ValidationError, match=r"x: must have shape \(n_images, n_pixels\)"):
+    with pytest.raises(ValidationError, match=r"x: .* of shape \(n_images, n_pixels\)"):
         permuted_sequences(np.zeros(4), seed=0)
 
 

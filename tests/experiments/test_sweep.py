@@ -1,10 +1,12 @@
 """Sweeps on Dask: the grid is checked, killed workers are replaced, sweeps are resumed."""
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import cloudpickle
@@ -12,7 +14,9 @@ import distributed
 import pandas as pd
 import pytest
 
+from experiments._lib.command_line import only_writer
 from experiments._run import sweep
+from experiments._run._sweep_remote import run_task
 from tests.conftest import heed_interrupts
 from tests.experiments.commands import command, invoke
 
@@ -98,7 +102,7 @@ def threads(monkeypatch):
             processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
         )
 
-    def measure(name, arguments):
+    def measure(name, arguments, code, folder):
         (seed,) = (int(a.removeprefix("--seed=")) for a in arguments if "seed" in a)
         if seed == 13:
             raise RuntimeError("bad luck")
@@ -139,6 +143,100 @@ def test_a_failed_run_does_not_stop_the_others(tmp_path, threads):
     result = invoke("sweep", *TASK, "12:15", "--out", tmp_path)
     assert result.exit_code == 1 and "bad luck" in result.output
     assert table_of(tmp_path)["seed"].tolist() == [12, 14]
+
+
+def test_a_table_is_never_overwritten(tmp_path, threads):
+    assert invoke("sweep", *TASK, "0:2", "--out", tmp_path).exit_code == 0
+    result = invoke("sweep", *TASK, "2:4", "--out", tmp_path)
+    assert result.exit_code == 2 and "exists. Add --resume" in result.output
+    assert invoke("sweep", *TASK, "2:4", "--resume", "--out", tmp_path).exit_code == 0
+    assert table_of(tmp_path)["seed"].tolist() == [0, 1, 2, 3]
+
+
+def test_a_second_writer_is_refused(tmp_path, threads):
+    path = tmp_path / "sweep_backends_quick.csv"
+    with only_writer(path):
+        result = invoke("sweep", *TASK, "0:2", "--out", tmp_path)
+        assert result.exit_code == 1 and "Another command is writing" in result.output
+    assert not path.exists()
+    with only_writer(tmp_path / "spiking_order27"):
+        result = invoke("spiking_order27", "--quick", "--out", tmp_path)
+    assert result.exit_code == 1 and "Another command is writing" in result.output
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is not the table of a sweep"),
+        ("target,seed,nrmse\ncore,,1.0\n", "every row must have target, seed"),
+        ("target,seed,nrmse\ncore,two,1.0\n", "every row must have target, seed"),
+        ("seed,target,nrmse\n0,core,1.0\n", "belongs to another sweep"),
+        ('"', "is not the table of a sweep"),
+    ],
+)
+def test_damaged_tables_are_refused_as_they_are(content, message, tmp_path, threads):
+    path = tmp_path / "sweep_backends_quick.csv"
+    path.write_text(content)
+    result = invoke("sweep", *TASK, "0:2", "--resume", "--out", tmp_path)
+    assert result.exit_code == 1 and message in " ".join(result.output.split())
+    assert path.read_text() == content
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+attempts = Path(sys.argv[2].removeprefix("--attempts="))
+attempts.write_text(attempts.read_text() + "1")
+if len(attempts.read_text()) <= int(sys.argv[1]):
+    os.kill(os.getpid(), signal.SIGKILL)
+out = Path(sys.argv[-1])
+out.mkdir()
+(out / "result.json").write_text('{"figures": {"nrmse": 0.5}}')
+"""
+
+
+def test_a_run_whose_process_is_killed_is_repeated(tmp_path):
+    code, attempts = io.BytesIO(), tmp_path / "attempts"
+    with zipfile.ZipFile(code, "w") as archive:
+        for name in ("experiments/__init__.py", "experiments/_run/__init__.py"):
+            archive.writestr(name, "")
+        archive.writestr("experiments/_run/_sweep_task.py", KILLED)
+    task = [f"--attempts={attempts}"], code.getvalue()
+    attempts.write_text("")
+    assert run_task("2", *task) == {"nrmse": 0.5}
+    assert attempts.read_text() == "111"
+    attempts.write_text("")
+    with pytest.raises(RuntimeError, match=r"killed 3 times, the last time by SIGKILL"):
+        run_task("3", *task)
+
+
+@pytest.mark.slow
+def test_the_documented_cluster_works_from_anywhere(tmp_path):
+    """Scheduler, worker and sweep each in a folder of its own, without the clone."""
+    env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    places = [tmp_path / name for name in ("scheduler", "worker", "sweep")]
+    for place in places:
+        place.mkdir()
+    address = "tcp://127.0.0.1:18786"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    options = ["--host", "127.0.0.1", "--port", "18786", "--no-dashboard"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+    others = [
+        subprocess.Popen([*dask, *options], cwd=places[0], env=env),
+        subprocess.Popen([*worker, "--nthreads", "1"], cwd=places[1], env=env),
+    ]
+    try:
+        done = subprocess.run(
+            **command("sweep", *TASK, "0:2", "--scheduler", address, "--out", places[2]),
+            capture_output=True,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr
+        assert table_of(places[2])["seed"].tolist() == [0, 1]
+    finally:
+        for process in others:
+            process.terminate()
+            process.wait()
 
 
 @pytest.mark.slow

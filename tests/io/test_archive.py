@@ -62,7 +62,7 @@ def test_other_files_are_refused(path):
     with pytest.raises(ValidationError, match="must contain 'network' .* got no header"):
         read_archive(path, "network")
     np.savez(path, a=np.array(print))  # pickled
-    with pytest.raises(ValidationError, match="damaged or not an npz file"):
+    with pytest.raises(ValidationError, match="damaged or not a file of this kind"):
         read_archive(path, "network")
     with pytest.raises(ValidationError, match=r"cannot read .*absent\.npz: No such file"):
         read_archive(path.with_name("absent.npz"), "network")

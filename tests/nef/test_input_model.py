@@ -91,11 +91,11 @@ def test_recordings_are_kept_within_limits_and_cannot_be_changed():
 @pytest.mark.parametrize(
     "data, message",
     [
-        (np.zeros((10, 1)), "not all zero"),
+        (np.zeros((10, 1)), "must not be all zero"),
         (np.full((10, 1), np.nan), "must be finite"),
         (np.ones(10), r"shape \(10,\)"),
         (np.ones((0, 10, 1)), "got an array of shape"),
-        ([["a"]], "array of numbers"),
+        ([["a"]], "must be finite numbers, got"),
         (np.ones((10, 2)), "size 1 for one channel"),
     ],
 )

@@ -354,7 +354,7 @@ def test_discrete_matrices_tend_to_the_continuous(name):
     "change, message",
     [
         ({"Ad": np.eye(2)[:1]}, "must be of shape \\(order, order\\)"),
-        ({"Bd": np.ones(2)}, "must be of shape \\(2, size_in\\)"),
+        ({"Bd": np.ones(2)}, "of shape \\(2, size_in\\)"),
         ({"dt": 0}, "must be positive"),
         ({"lead": -1.0}, "must be non-negative"),
         ({"synapse": None}, "must be a time constant"),

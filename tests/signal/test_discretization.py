@@ -78,7 +78,7 @@ def test_bad_arguments_are_refused():
         discretize(A, B, 0)
     with pytest.raises(ValidationError, match=r"must be of shape \(order, order\)"):
         discretize(A[:2], B, 0.001)
-    with pytest.raises(ValidationError, match=r"must be of shape \(3, size_in\)"):
+    with pytest.raises(ValidationError, match=r"of shape \(3, size_in\)"):
         discretize(A, B[:2], 0.001)
     with pytest.raises(ValidationError, match="unstable"):
         discretize(*state_space(0.1, 100), 0.001, "euler")
