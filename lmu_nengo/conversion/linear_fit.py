@@ -15,7 +15,7 @@ from lmu_nengo.memory.realization import find_realizable
 from lmu_nengo.nef.input_model import simulate_sequences
 from lmu_nengo.signal.padding import pad_front
 
-# strengths that cross-validation chooses from, for each row and unit of variance
+# strengths that cross-validation chooses from, for each row and unit of mean variance
 ALPHAS = tuple(np.logspace(-8, 2, 21))
 FOLDS = 5
 
@@ -45,7 +45,7 @@ class Readout(nengo.Network):
         The present ones.
     alpha : float or None
         Strength of the regularization that `fit_readout` has chosen, for each row and unit
-        of variance.
+        of the states' mean variance.
 
     Examples
     --------
@@ -143,7 +143,8 @@ def fit_readout(
         Steps at the end of each sequence that have its answer, if there is one. Several
         are useful for neurons that spike.
     alphas : sequence of float
-        Strengths to choose from, for each row of data and unit of variance of the states.
+        Strengths to choose from, for each row of data and unit of the states' mean
+        variance.
     label : str, optional
         Name of the read-out.
 
@@ -211,7 +212,7 @@ def fit_readout(
         used = np.broadcast_to(steps >= n_steps - read, (n, n_steps))
         y = np.broadcast_to(y[:, None], (n, n_steps, y.shape[1]))
     sequence = np.broadcast_to(np.arange(n)[:, None], used.shape)[used]
-    weights, bias, alpha = ridge(states[used], y[used], sequence, alphas)
+    weights, bias, alpha, _ = ridge(states[used], y[used], sequence, alphas)
     readout = Readout(weights, bias, label=label)
     readout.alpha = alpha
     nengo.Connection(source, readout.input, synapse=None)
@@ -333,7 +334,7 @@ def exact_states(u, Ad, Bd):
 
 def ridge(states, y, sequence, alphas=ALPHAS):
     """
-    Ridge regression of standardized states.
+    Ridge regression, its strength chosen by cross-validation.
 
     Parameters
     ----------
@@ -344,16 +345,18 @@ def ridge(states, y, sequence, alphas=ALPHAS):
     sequence : ndarray of shape (n_rows,)
         The sequence that each row is from, in order.
     alphas : sequence of float
-        Strengths to choose from, for each row.
+        Strengths to choose from, for each row and unit of the states' mean variance.
 
     Returns
     -------
     weights : ndarray of shape (size_out, size_in)
-        For states as they are.
+        Weights of the states.
     bias : ndarray of shape (size_out,)
         Bias.
     alpha : float
         The chosen strength.
+    error : float
+        Mean squared error in cross-validation.
     """
     try:
         from sklearn.linear_model import RidgeCV
@@ -364,18 +367,18 @@ def ridge(states, y, sequence, alphas=ALPHAS):
             attr="sklearn",
         ) from error
     n_rows, n_sequences = len(states), len(np.unique(sequence))
-    mean, spread = states.mean(axis=0), states.std(axis=0)
-    # what is constant but for rounding must not be blown up
-    spread[spread <= 1e-9 * max(spread.max(), 1e-300)] = np.inf
+    mean = states.mean(axis=0)
+    # one for all states: those that hardly change are not blown up
+    spread = np.sqrt(np.mean(np.var(states, axis=0))) or 1.0
     scaled = (states - mean) / spread
     if n_sequences == n_rows:
-        cv = None  # leaves out one row
+        cv, scoring = None, None  # leaves out one row
     elif n_sequences > 1:
         folds = GroupKFold(min(FOLDS, n_sequences))
-        cv = list(folds.split(scaled, groups=sequence))
+        cv, scoring = list(folds.split(scaled, groups=sequence)), "neg_mean_squared_error"
     else:
-        cv = KFold(min(FOLDS, n_rows))
-    model = RidgeCV(np.multiply(alphas, n_rows), cv=cv).fit(scaled, y)
+        cv, scoring = KFold(min(FOLDS, n_rows)), "neg_mean_squared_error"
+    model = RidgeCV(np.multiply(alphas, n_rows), cv=cv, scoring=scoring).fit(scaled, y)
     weights = np.reshape(model.coef_, (y.shape[1], -1)) / spread
     bias = np.reshape(model.intercept_, -1) - weights @ mean
-    return weights, bias, float(model.alpha_ / n_rows)
+    return weights, bias, float(model.alpha_ / n_rows), -float(model.best_score_)
