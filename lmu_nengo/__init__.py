@@ -29,6 +29,7 @@ __getattr__, _, _submodules = lazy_loader.attach(
         "conversion",
         "datasets",
         "engine",
+        "estimators",
         "io",
         "layers",
         "memory",

@@ -10,7 +10,7 @@ from lmu_nengo._validation import check_integer, check_positive
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import Realization, find_realizable, realize
-from lmu_nengo.nef.input_model import Recording
+from lmu_nengo.nef.input_model import Recording, kept_sequences
 
 
 def to_spiking(
@@ -167,8 +167,9 @@ def _stretch_and_realize(network, realization, hold):
     for memory in memories:
         memory.set_state_space(hold * memory.theta, *memory.matrices)
         if memory.expected_input is not None:
-            data = np.repeat(memory.expected_input.data, hold, axis=1)
-            memory.expected_input = Recording(data)
+            data = memory.expected_input.data
+            data = data[kept_sequences(len(data), hold * data.shape[1])]
+            memory.expected_input = Recording(np.repeat(data, hold, axis=1))
     try:
         parts = [part for part in find_realizable(network) if find_memories(part)]
         insides = [

@@ -103,15 +103,19 @@ class LMUEstimator(BaseEstimator, Deployed):
             moments = tuple(a + b for a, b in zip(self._moments, moments, strict=True))
         self._moments = moments
 
-    def _resolve(self, states, y):
-        """Add rows, and fit the read-out to all rows so far, at the same strength."""
-        self._count(states, y)
+    def _resolve(self, noise=0.0):
+        """
+        Fit the read-out to all rows so far, at the same strength.
+
+        Noise of a variance in each state acts as a stronger regularization.
+        """
         (gram, cross), n = self._moments, self._moments[0][0, 0]
         mean, mean_y = gram[0, 1:] / n, cross[0] / n
         covariance = gram[1:, 1:] / n - np.outer(mean, mean)
         strength = self.alpha_ * (np.trace(covariance) / len(covariance) or 1.0)
-        covariance[np.diag_indices_from(covariance)] += strength
-        self.coef_ = np.linalg.solve(covariance, cross[1:] / n - np.outer(mean, mean_y)).T
+        covariance[np.diag_indices_from(covariance)] += strength + noise
+        covariance_y = cross[1:] / n - np.outer(mean, mean_y)
+        self.coef_ = np.linalg.solve(covariance, covariance_y).T
         self.intercept_ = mean_y - self.coef_ @ mean
         self._make_network()
 

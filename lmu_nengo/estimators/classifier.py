@@ -76,7 +76,7 @@ class LMUClassifier(ClassifierMixin, LMUEstimator):
     >>> X, y = [], rng.randint(2, size=60)
     >>> for label in y:
     ...     t = np.linspace(-1, 1, rng.randint(20, 30))
-    ...     X.append((2 * label - 1) * t[None] + rng.randn(1, len(t)))
+    ...     X.append((2 * label - 1) * 2 * t[None] + rng.randn(1, len(t)))
     >>> classifier = LMUClassifier(random_state=0).fit(X[:40], y[:40])
     >>> classifier.score(X[40:], y[40:])
     1.0
@@ -158,7 +158,8 @@ class LMUClassifier(ClassifierMixin, LMUEstimator):
         y = self._labels(series, y)
         self._check_known(y)
         m = end_coefficients(series.x, self.theta_, self.order_, self.dt)
-        self._resolve(self._activities(m), self._signs(y))
+        self._count(self._activities(m), self._signs(y))
+        self._resolve()
         return self
 
     def _labels(self, series, y):

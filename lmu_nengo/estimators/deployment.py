@@ -1,6 +1,7 @@
 """Estimators as Nengo networks: rate networks, spiking ones, and where they run."""
 
 import copy
+import warnings
 from typing import Any
 
 import nengo
@@ -11,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from lmu_nengo import targets
 from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.conversion.calibration import calibrate
 from lmu_nengo.conversion.linear_fit import Readout
 from lmu_nengo.conversion.rate_to_spiking import scale_for, to_spiking
 from lmu_nengo.conversion.sequences import is_jax_installed
 from lmu_nengo.estimators.series import all_coefficients, check_series
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.spiking import Spiking
+from lmu_nengo.nef.input_model import Recording
 
 DT = 0.001  # step of the networks in seconds
 QUANTILE = 0.999  # of the hidden activities
@@ -30,6 +31,16 @@ BATCHED = {
 }
 AT_A_TIME = 200  # series
 FORGOTTEN = 1.5  # windows after which a series has left the memory
+
+
+def spike_noise(scale, duration):
+    """
+    Variance of the mean output of an integrate-and-fire neuron whose spikes are counted.
+
+    The count differs from its mean by the difference of two voltages, which are uniform
+    between 0 and 1: a variance of 1/6.
+    """
+    return 1 / 6 / (scale * duration) ** 2
 
 
 class EstimatorNetwork(nengo.Network):
@@ -70,7 +81,9 @@ class EstimatorNetwork(nengo.Network):
         n_channels = len(mean)
         connect = nengo.Connection
         with plain_config(), self:
-            self.input = nengo.Node(mean, label="input")
+            # a constant could not be replaced by series on every target
+            shown = nengo.processes.PresentInput(mean[None], DT)
+            self.input = nengo.Node(shown, label="input")
             offset = nengo.Node(-mean / scale, label="offset")
             self.memory = LegendreMemory(theta, order, n_channels, dt=DT, label="memory")
             u = self.memory.input
@@ -158,18 +171,21 @@ class Deployed:
         check_positive(rate, "rate", unit="Hz", obj=type(self))
         series = self._inputs(check_series(self, X, reset=False))
         spiking = copy.copy(self)
-        spiking._make_network()
-        network = spiking.network_
-        calibrate(network, {network.input: series.padded(series.x.shape[1], self.mean_)})
-        scale = {}
-        if network.hidden is not None:
-            x = series.standardized(self.mean_, self.scale_).x
+        scale, noise = 1.0, 0.0
+        x = series.standardized(self.mean_, self.scale_).x
+        if self.hidden_d:
             m = all_coefficients(x, self.theta_, self.order_, self.dt)
-            rates = self._activities(m[series.is_data])
-            scale = {network.hidden: scale_for(rates, rate, QUANTILE)}
+            scale = scale_for(self._activities(m[series.is_data]), rate, QUANTILE)
+            noise = spike_noise(scale, (hold - hold // 2) * DT)
+        spiking._resolve(noise)
+        network = spiking.network_
         kind = nengo.SpikingRectifiedLinear() if neuron_type is None else neuron_type
         memories = Spiking(n_neurons * self.order_ * len(self.mean_), kind, **settings)
-        to_spiking(network, scale=scale, memories=memories, hold=hold)
+        network.memory.expected_input = Recording(x)
+        with warnings.catch_warnings():
+            # validation has chosen the order, whatever frequencies it loses
+            warnings.filterwarnings("ignore", "The expected input reaches")
+            to_spiking(network, scale, memories=memories, hold=hold)
         spiking.hold_, spiking.is_spiking_ = hold, True
         return spiking
 

@@ -79,7 +79,7 @@ class LMURegressor(RegressorMixin, LMUEstimator):
     >>> regressor = LMURegressor(horizon=10).fit(X[:, :, :800])
     >>> forecast = regressor.predict(X)
     >>> errors = forecast[0, 0, 790:-10] - X[0, 0, 800:]
-    >>> np.abs(errors).max() < 0.05
+    >>> bool(np.abs(errors).max() < 0.05)
     True
     """
 
@@ -152,7 +152,8 @@ class LMURegressor(RegressorMixin, LMUEstimator):
         else:
             m = all_coefficients(x, self.theta_, self.order_, self.dt)[used]
             y = y[used]
-        self._resolve(self._activities(m), y)
+        self._count(self._activities(m), y)
+        self._resolve()
         return self
 
     def _data(self, X, y, reset=True):
@@ -188,7 +189,7 @@ class LMURegressor(RegressorMixin, LMUEstimator):
         if reset:
             self.mean_, self.scale_ = channel_scale(inputs)
         self.is_each_step_ = False
-        self._is_flat = np.ndim(X) == 2 and not is_list_of_series(X)
+        self._is_flat = not is_list_of_series(X) and np.ndim(X) == 2
         y = np.zeros_like(raw.x)
         y[:, :-horizon] = raw.x[:, horizon:]
         if self.difference:
