@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from lmu_nengo.estimators.choices import windows_for
+
 VALIDATED = 0.2  # share of the training series by which the LSTM's epoch is chosen
 EPOCHS, PATIENCE = 300, 50
 
@@ -113,7 +115,7 @@ def ridge_on_lags(x, n_train, horizon):
     Forecasts by ridge regression on the last changes.
 
     The number of lags and the strength are chosen by later parts of the training data,
-    like window and order of `lmu_nengo.estimators.LMURegressor`.
+    from the windows that `lmu_nengo.estimators.LMURegressor` chooses from.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.model_selection import TimeSeriesSplit
@@ -123,9 +125,7 @@ def ridge_on_lags(x, n_train, horizon):
     rows = np.arange(n_train // 8, n_train - horizon)
     alphas = np.logspace(-8, 2, 21)
     best, forecast = np.inf, None
-    for n_lags in (4, 8, 16, 32, 64, 128, 256):
-        if n_lags > n_train // 8:
-            break
+    for n_lags in windows_for(n_train, horizon):
         padded = np.append(np.zeros(n_lags - 1), changes)
         lags = np.lib.stride_tricks.sliding_window_view(padded, n_lags)
         lags = lags / changes[:n_train].std()

@@ -24,13 +24,13 @@ from experiments.own_data import _peers
 
 SETS = (
     "JapaneseVowels",
-    "ACSF1",
     "ArrowHead",
     "BasicMotions",
     "GunPoint",
     "ItalyPowerDemand",
-    "OSULeaf",
     "PickupGestureWiimoteZ",
+    "OSULeaf",
+    "ACSF1",
 )
 METHODS = ("lmu", "minirocket", "logistic", "lstm")
 
@@ -60,8 +60,8 @@ def main(seeds, targets, quick, seed, out):
     n_seeds = 1 if quick else seeds
     figures, ranks = {}, []
     for name in names:
-        console.print(f"{name}...")
         accuracies = classify(name, methods, range(seed, seed + n_seeds))
+        console.print(name, {m: np.round(a, 1).tolist() for m, a in accuracies.items()})
         figures |= {f"{name}_{m}": np.mean(a) for m, a in accuracies.items()}
         ranks.append(rank([np.mean(accuracies[m]) for m in methods]))
     figures |= {
