@@ -18,7 +18,7 @@ def test_ridge_on_lags_forecasts_sines_with_a_trend():
 
 
 def test_series_are_padded_at_the_front():
-    X = [np.arange(6.0).reshape(2, 3), np.ones((2, 1))]
+    X = [np.arange(6.0).reshape(2, 3), np.full((2, 1), 9.0)]
     padded, other = _peers.arrays(X, [np.zeros((2, 4))])
     assert padded.shape == (2, 2, 4) and other.shape == (1, 2, 4)
     assert not padded[1, :, :3].any() and padded[1, :, 3].all()
