@@ -5,6 +5,7 @@ import importlib.metadata
 import lazy_loader
 
 from lmu_nengo.conversion.calibration import calibrate
+from lmu_nengo.conversion.linear_fit import fit_readout
 from lmu_nengo.conversion.rate_to_spiking import to_spiking
 from lmu_nengo.io.saved_networks import load_network, save_network
 from lmu_nengo.layers import (
@@ -28,6 +29,7 @@ __getattr__, _, _submodules = lazy_loader.attach(
         "conversion",
         "datasets",
         "engine",
+        "estimators",
         "io",
         "layers",
         "memory",
@@ -54,6 +56,7 @@ __all__ = [
     "Windowed",
     "calibrate",
     "delay_decoders",
+    "fit_readout",
     "load_network",
     "order_for",
     "realize",

@@ -1,6 +1,7 @@
 """From a trained rate network to a spiking one, and what that costs."""
 
 from lmu_nengo.conversion.calibration import calibrate
+from lmu_nengo.conversion.linear_fit import Readout, fit_readout
 from lmu_nengo.conversion.operations import (
     connection_sparsity,
     dense_operations,
@@ -14,12 +15,14 @@ from lmu_nengo.conversion.storage import footprint
 
 __all__ = [
     "Layer",
+    "Readout",
     "SpikeCounter",
     "SpikingReport",
     "calibrate",
     "connection_sparsity",
     "dense_operations",
     "fan_out",
+    "fit_readout",
     "footprint",
     "rate_operations",
     "remaining_operations",

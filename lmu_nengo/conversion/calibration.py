@@ -8,13 +8,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._nengo import copy_network
-from lmu_nengo.conversion.sequences import (
-    MINIBATCH_SIZE,
-    check_inputs,
-    in_core,
-    in_engine,
-    is_jax_installed,
-)
+from lmu_nengo.conversion.sequences import check_inputs, record
 from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import realize
@@ -70,19 +64,12 @@ def calibrate(network: nengo.Network, inputs: Mapping) -> None:
             f"{network} contains no LegendreMemory to calibrate.", attr="network"
         )
     used = kept_sequences(n_sequences, n_steps)
-    n_used = len(used)
     copy, objects = copy_network(network)
     realize(copy, Linear())
     inputs = {objects[node]: np.asarray(x)[used] for node, x in inputs.items()}
     with copy:
         probes = [nengo.Probe(objects[memory].input, synapse=None) for memory in memories]
-    options = {"dt": memories[0].dt, "progress_bar": False}
-    if is_jax_installed():
-        results = in_engine(copy, inputs, min(n_used, MINIBATCH_SIZE), options)
-    else:
-        results = in_core(copy, inputs, options)
-    parts = [[np.array(result[probe]) for probe in probes] for result in results]
-    recorded = [np.concatenate(each)[:n_used] for each in zip(*parts, strict=True)]
+    recorded = record(copy, inputs, probes, memories[0].dt)
     for memory, data in zip(memories, recorded, strict=True):
         if not np.any(data):
             raise ValidationError(

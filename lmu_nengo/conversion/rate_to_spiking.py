@@ -6,10 +6,16 @@ from nengo.exceptions import ValidationError
 from nengo.synapses import SynapseParam
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_array, check_network, check_positive
+from lmu_nengo._validation import (
+    check_array,
+    check_integer,
+    check_network,
+    check_positive,
+)
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.network import find_memories
-from lmu_nengo.memory.realization import Realization, realize
+from lmu_nengo.memory.realization import Realization, find_realizable, realize
+from lmu_nengo.nef.input_model import Recording, kept_sequences
 
 
 def to_spiking(
@@ -17,6 +23,7 @@ def to_spiking(
     scale: float | dict = 1.0,
     synapse: float | nengo.synapses.Synapse | dict | None = None,
     memories: Realization | None = None,
+    hold: int = 1,
 ) -> None:
     """
     Replace the neurons of every rate ensemble by their spiking counterpart, in place.
@@ -47,6 +54,13 @@ def to_spiking(
         dictionary {nengo.Connection: synapse} for some of the connections from them.
     memories : Linear or Spiking, optional
         Realization for every memory; ``None`` leaves them as they are.
+    hold : int
+        Steps for which each value of the input will be shown, so that neurons have time to
+        spike: the windows of all memories, and the data that `lmu_nengo.calibrate`
+        recorded, are stretched with it. Show ``np.repeat(x, hold, axis=1)``, and read the
+        mean output over the last steps of a value. At the last one, an exact memory has
+        the state that it had before. An ``expected_input`` of ``memories`` describes the
+        input as it is shown.
 
     Raises
     ------
@@ -81,7 +95,10 @@ def to_spiking(
     dt = min((memory.dt for memory in find_memories(network)), default=0.001)
     changes = {ens: _spiking_type(ens, scales[ens], dt) for ens in ensembles}
     synapses = _new_synapses(network, ensembles, synapse)
-    if memories is not None:
+    hold = check_integer(hold, "hold")
+    if hold > 1:
+        _stretch_and_realize(network, memories, hold)
+    elif memories is not None:
         realize(network, memories)
     for ens, (neuron_type, factor) in changes.items():
         ens.neuron_type = neuron_type
@@ -135,6 +152,42 @@ def scale_for(rates: ArrayLike, target: float, quantile: float = 0.99) -> float:
             attr="rates",
         )
     return float(target / high)
+
+
+def _stretch_and_realize(network, realization, hold):
+    """Make all windows longer, and realize the memories; change nothing if it fails."""
+    memories = find_memories(network)
+    if not memories:
+        raise ValidationError(
+            f"must be 1 for {network}, which contains no LegendreMemory, got {hold}.",
+            attr="hold",
+        )
+    for cell in _find_cells(network):
+        if cell.feedback:
+            raise ValidationError(
+                f"must be 1, because in {cell} {cell.feedback}: what arrives one step "
+                f"later would no longer arrive one value later; got {hold}.",
+                attr="hold",
+            )
+    before = [(memory.theta, memory.expected_input) for memory in memories]
+    for memory in memories:
+        memory.set_state_space(hold * memory.theta, *memory.matrices)
+        if memory.expected_input is not None:
+            data = memory.expected_input.data
+            data = data[kept_sequences(len(data), hold * data.shape[1])]
+            memory.expected_input = Recording(np.repeat(data, hold, axis=1))
+    try:
+        parts = [part for part in find_realizable(network) if find_memories(part)]
+        insides = [
+            part._make(realization or part.realization.step_by_step()) for part in parts
+        ]
+    except Exception:
+        for memory, (theta, expected_input) in zip(memories, before, strict=True):
+            memory.set_state_space(theta, *memory.matrices)
+            memory.expected_input = expected_input
+        raise
+    for part, inside in zip(parts, insides, strict=True):
+        part._swap(realization or part.realization.step_by_step(), inside)
 
 
 def _find_cells(network):

@@ -47,6 +47,18 @@ def check_inputs(network, inputs):
     return shapes.pop()
 
 
+def record(network, inputs, probes, dt) -> list[np.ndarray]:
+    """Values of probes, each of shape (n_sequences, n_steps, size)."""
+    n_sequences = len(next(iter(inputs.values())))
+    options = {"dt": dt, "progress_bar": False}
+    if is_jax_installed():
+        results = in_engine(network, inputs, min(n_sequences, MINIBATCH_SIZE), options)
+    else:
+        results = in_core(network, inputs, options)
+    parts = [[np.array(result[probe]) for probe in probes] for result in results]
+    return [np.concatenate(each)[:n_sequences] for each in zip(*parts, strict=True)]
+
+
 def in_core(network, inputs, options) -> Iterator[Mapping]:
     """Values of all probes, of shape (1, n_samples, size), for each sequence."""
     n_inferences, n_steps = next(iter(inputs.values())).shape[:2]

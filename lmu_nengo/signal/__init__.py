@@ -10,6 +10,7 @@ from lmu_nengo.signal.legendre import (
     state_space,
 )
 from lmu_nengo.signal.metrics import nrmse
+from lmu_nengo.signal.padding import pad_front
 
 __all__ = [
     "delay_decoders",
@@ -18,6 +19,7 @@ __all__ = [
     "impulse_response",
     "nrmse",
     "order_for",
+    "pad_front",
     "reconstruct_window",
     "simulate",
     "state_space",

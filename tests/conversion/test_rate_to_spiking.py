@@ -3,8 +3,17 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
-from lmu_nengo import LegendreMemory, Linear, LMUCell, Spiking, Windowed, to_spiking
+from lmu_nengo import (
+    LegendreMemory,
+    Linear,
+    LMUCell,
+    Spiking,
+    Windowed,
+    calibrate,
+    to_spiking,
+)
 from lmu_nengo.conversion import scale_for
+from lmu_nengo.signal import nrmse
 
 
 def layer(neuron_type, n=8, gain=None):
@@ -266,3 +275,76 @@ def test_what_cannot_spike_is_refused_and_nothing_changed(
     with pytest.raises(ValidationError, match=message):
         to_spiking(network, scale)
     assert ensemble.neuron_type == neuron_type
+
+
+def held(hold, realization=None, feedback=False):
+    """A network with a memory, a hidden layer and noise for its input."""
+    x = np.random.RandomState(0).randn(1, 30, 2)
+    with nengo.Network(seed=0) as network:
+        u = nengo.Node(nengo.processes.PresentInput(x[0], 0.001 * hold))
+        cell = LMUCell(
+            2,
+            memory_d=2,
+            theta=0.02,
+            order=4,
+            hidden_d=10,
+            hidden_type=nengo.RectifiedLinear(),
+            input_encoders=np.eye(2),
+            hidden_encoders=np.ones((2, 10)) if feedback else None,
+        )
+        nengo.Connection(u, cell.input, synapse=None)
+        network.state = nengo.Probe(cell.memory.output)
+    calibrate(network, {u: x})
+    return network, cell.memory
+
+
+def test_a_held_value_leaves_the_state_that_one_step_left():
+    states = []
+    for hold in (1, 7):
+        network, memory = held(hold)
+        to_spiking(network, hold=hold)
+        assert memory.theta == pytest.approx(hold * 0.02)
+        assert memory.expected_input.data.shape == (1, 30 * hold, 2)
+        with nengo.Simulator(network, progress_bar=False) as sim:
+            sim.run_steps(30 * hold)
+        states.append(sim.data[network.state][hold - 1 :: hold])
+    assert np.allclose(*states, atol=1e-9)
+
+
+def test_holding_and_spiking_memories_are_one_call():
+    network, memory = held(10)
+    to_spiking(network, memories=Spiking(400, nengo.SpikingRectifiedLinear()), hold=10)
+    assert memory.realization.is_spiking
+    assert all(ens.neuron_type.spiking for ens in network.all_ensembles)
+    exact, _ = held(1)
+    data = []
+    for net, n_steps in ((network, 300), (exact, 30)):
+        with nengo.Simulator(net, progress_bar=False) as sim:
+            sim.run_steps(n_steps)
+        data.append(sim.data[net.state])
+    assert nrmse(data[0][9::10], data[1]) < 0.3
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (dict(hold=0), "hold"),
+        (dict(hold=2, memories=Spiking(3)), "n_neurons"),
+        (dict(hold=2, feedback=True), "feed back"),
+    ],
+)
+def test_a_refused_hold_changes_nothing(options, message):
+    network, memory = held(1, feedback=options.pop("feedback", False))
+    before = memory.realization
+    with pytest.raises(ValidationError, match=message):
+        to_spiking(network, **options)
+    assert (memory.theta, memory.realization) == (0.02, before)
+    assert memory.expected_input.data.shape == (1, 30, 2)
+    assert not any(ens.neuron_type.spiking for ens in network.all_ensembles)
+
+
+def test_only_memories_can_be_held():
+    with nengo.Network() as network:
+        nengo.Node([0])
+    with pytest.raises(ValidationError, match="no LegendreMemory"):
+        to_spiking(network, hold=2)

@@ -1,0 +1,1 @@
+"""Classifiers and forecasts of data sets beside other methods."""
