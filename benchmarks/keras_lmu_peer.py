@@ -1,10 +1,11 @@
 """What keras-lmu computes and how fast it trains; run by a Python that has it installed.
 
 keras-lmu's license is non-commercial, so it stays in an environment of its own, which
-`environment` makes. Its two commands exchange numbers through files and pipes::
+`environment` makes. Its commands exchange numbers through files and pipes::
 
     PYTHON keras_lmu_peer.py values IN.npz OUT.npz
     PYTHON keras_lmu_peer.py train KIND BATCH STEPS ORDER HIDDEN N_BATCHES JIT
+    PYTHON keras_lmu_peer.py predict HIDDEN
 """
 
 import subprocess
@@ -144,6 +145,40 @@ def train(kind, batch, steps, order, hidden, n_batches, jit):
         print(clock.milliseconds(batch), flush=True)
 
 
+def predict(hidden):
+    """Predict sample by sample; a line of input is the way and the number of steps."""
+    import json
+
+    import keras
+    import keras_lmu
+
+    order, window = 32, 100
+    cell = keras.layers.SimpleRNNCell(int(hidden))
+    layer = keras_lmu.LMU(1, order, window, cell)
+    model = keras.Sequential(
+        [keras.layers.Input((window, 1)), layer, keras.layers.Dense(10)]
+    )
+    x = np.zeros((1, window, 1), np.float32)
+
+    def by_predict():
+        return model.predict(x, verbose=0)
+
+    def by_call():
+        return np.asarray(model(x, training=False))
+
+    ways = {"predict": by_predict, "call": by_call}
+    for way in ways.values():
+        way()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        way, n_steps = json.loads(line)
+        for i in range(n_steps):
+            x = np.roll(x, -1, axis=1)  # the newest sample at the end
+            x[0, -1] = i % 2
+            ways[way]()
+        print("done", flush=True)
+
+
 def clock_of(keras):
     """
     Create a callback that times batches.
@@ -174,4 +209,5 @@ def clock_of(keras):
 
 
 if __name__ == "__main__":
-    {"values": values, "train": train}[sys.argv[1]](*sys.argv[2:])
+    commands = {"values": values, "train": train, "predict": predict}
+    commands[sys.argv[1]](*sys.argv[2:])

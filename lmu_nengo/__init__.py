@@ -1,6 +1,7 @@
 """Legendre Memory Units as Nengo networks: build once, train, make spike, run anywhere."""
 
 import importlib.metadata
+from typing import TYPE_CHECKING
 
 import lazy_loader
 
@@ -19,6 +20,9 @@ from lmu_nengo.memory import LegendreMemory, Linear, Spiking, Windowed, realize
 from lmu_nengo.nef.input_model import Band
 from lmu_nengo.signal.legendre import delay_decoders, order_for
 
+if TYPE_CHECKING:
+    from lmu_nengo.streaming import Stream
+
 __version__ = importlib.metadata.version("lmu-nengo")
 
 # imported when they are first used: some need an extra
@@ -34,10 +38,12 @@ __getattr__, _, _submodules = lazy_loader.attach(
         "nef",
         "processes",
         "signal",
+        "streaming",
         "targets",
         "training",
         "viz",
     ],
+    submod_attrs={"streaming": ["Stream"]},
 )
 
 __all__ = [
@@ -51,6 +57,7 @@ __all__ = [
     "Parallel",
     "Spiking",
     "Stack",
+    "Stream",
     "Windowed",
     "calibrate",
     "delay_decoders",

@@ -64,6 +64,7 @@ PAGES = {
     "engine": (0, 0),
     "from_keras_lmu": (0, 0),
     "from_nengolib": (0.2, 1e-3),
+    "stream": (0, 0.1),
 }
 SLOW_PAGES = {"tutorial": (0.15, 0.01), "train": (0.1, 4), "own_data": (0.2, 0.02)}
 
