@@ -7,6 +7,7 @@ import lazy_loader
 
 from lmu_nengo.conversion.calibration import calibrate
 from lmu_nengo.conversion.rate_to_spiking import to_spiking
+from lmu_nengo.io.keras_models import from_keras_lmu
 from lmu_nengo.io.saved_networks import load_network, save_network
 from lmu_nengo.layers import (
     LSTM,
@@ -61,6 +62,7 @@ __all__ = [
     "Windowed",
     "calibrate",
     "delay_decoders",
+    "from_keras_lmu",
     "load_network",
     "order_for",
     "realize",
