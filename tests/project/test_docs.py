@@ -124,7 +124,8 @@ with nengo.Network(seed=0) as network:
     nengo.Connection(u, memory.input, synapse=None)
     nengo.Connection(memory.output, digit, synapse=None)
     probe = nengo.Probe(digit)
-"""
+""",
+        1: "import numpy as np",
     },
     "spiking": {1: "points = [0, 0.5, 1]"},
     "targets": {},
