@@ -90,7 +90,7 @@ class Dropout(TrainingOnly):
 
     def __init__(self, rate: float, size: int):
         super().__init__(size)
-        self.rate = rate
+        self.rate, self.size = rate, size
 
 
 class GaussianNoise(TrainingOnly):
@@ -135,4 +135,4 @@ class GaussianNoise(TrainingOnly):
 
     def __init__(self, std: float, size: int):
         super().__init__(size)
-        self.std = std
+        self.std, self.size = std, size
