@@ -1,10 +1,12 @@
 """What keras-lmu computes and how fast it trains; run by a Python that has it installed.
 
 keras-lmu's license is non-commercial, so it stays in an environment of its own, which
-`environment` makes. Its two commands exchange numbers through files and pipes::
+`environment` makes. Its commands exchange numbers through files and pipes::
 
     PYTHON keras_lmu_peer.py values IN.npz OUT.npz
     PYTHON keras_lmu_peer.py train KIND BATCH STEPS ORDER HIDDEN N_BATCHES JIT
+    PYTHON keras_lmu_peer.py predict HIDDEN
+    PYTHON keras_lmu_peer.py save FOLDER
 """
 
 import subprocess
@@ -144,6 +146,119 @@ def train(kind, batch, steps, order, hidden, n_batches, jit):
         print(clock.milliseconds(batch), flush=True)
 
 
+def predict(hidden):
+    """Predict sample by sample; a line of input is the way and the number of steps."""
+    import json
+
+    import keras
+    import keras_lmu
+
+    order, window = 32, 100
+    cell = keras.layers.SimpleRNNCell(int(hidden))
+    layer = keras_lmu.LMU(1, order, window, cell)
+    model = keras.Sequential(
+        [keras.layers.Input((window, 1)), layer, keras.layers.Dense(10)]
+    )
+    x = np.zeros((1, window, 1), np.float32)
+
+    def by_predict():
+        return model.predict(x, verbose=0)
+
+    def by_call():
+        return np.asarray(model(x, training=False))
+
+    ways = {"predict": by_predict, "call": by_call}
+    for way in ways.values():
+        way()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        way, n_steps = json.loads(line)
+        for i in range(n_steps):
+            x = np.roll(x, -1, axis=1)  # the newest sample at the end
+            x[0, -1] = i % 2
+            ways[way]()
+        print("done", flush=True)
+
+
+def save(folder):
+    """Save models with drawn weights, their settings, inputs and outputs in a folder."""
+    import json
+
+    import keras
+    import keras_lmu
+
+    def recurrent(units, activation="tanh"):
+        return keras.layers.SimpleRNNCell(units, activation=activation)
+
+    def dense(units, activation=None):
+        return keras.layers.Dense(units, activation=activation)
+
+    paths = dict(hidden_to_memory=True, memory_to_memory=True, input_to_hidden=True)
+    lmu, feedforward = keras_lmu.LMU, keras_lmu.LMUFeedforward
+    # channels of the input, sequences or the last step, layers
+    models = {
+        "lmu_1": (1, False, [lmu(1, 8, 20, recurrent(6), **paths), dense(3, "softmax")]),
+        "lmu_12": (
+            12,
+            True,
+            [
+                lmu(
+                    3, 8, 25.5, recurrent(6), **paths, return_sequences=True, use_bias=True
+                ),
+                dense(3),
+            ],
+        ),
+        "feedforward_1": (1, True, [feedforward(1, 6, 15, dense(5, "relu")), dense(2)]),
+        "feedforward_12": (
+            12,
+            False,
+            [
+                feedforward(12, 4, 12, dense(9, "sigmoid"), input_to_hidden=True),
+                keras.layers.Dropout(0.3),
+                dense(4, "tanh"),
+            ],
+        ),
+        "two": (
+            2,
+            True,
+            [
+                dense(3, "relu"),
+                lmu(2, 4, 9, recurrent(5, "linear"), **paths, return_sequences=True),
+                lmu(1, 5, 12, None, memory_to_memory=True, return_sequences=True),
+            ],
+        ),
+        "cell": (
+            12,
+            True,
+            [
+                keras.layers.RNN(
+                    keras_lmu.LMUCell(
+                        2, 6, 20, recurrent(4), hidden_to_memory=True, trainable_theta=True
+                    ),
+                    return_sequences=True,
+                )
+            ],
+        ),
+        "euler": (1, False, [feedforward(1, 3, 30, dense(4), discretizer="euler")]),
+    }
+    rng = np.random.RandomState(0)
+    for name, (size, sequences, layers) in models.items():
+        x = rng.randn(4, 31, size).astype(np.float32)
+        if name.startswith("feedforward"):
+            layers[0].return_sequences = sequences
+        model = keras.Sequential([keras.layers.Input(x.shape[1:]), *layers])
+        for w in model.weights:
+            scale = 0.02 if "recurrent" in w.path else 0.3
+            if "theta_inv" not in w.path:
+                w.assign(scale * rng.randn(*w.shape))
+        np.savez(f"{folder}/{name}.npz", x=x, y=model.predict(x, verbose=0))
+        model.save(f"{folder}/{name}.keras")
+        model.save(f"{folder}/{name}.h5")
+        model.save_weights(f"{folder}/{name}.weights.h5")
+        with open(f"{folder}/{name}.json", "w") as file:
+            json.dump(model.get_config(), file)
+
+
 def clock_of(keras):
     """
     Create a callback that times batches.
@@ -174,4 +289,5 @@ def clock_of(keras):
 
 
 if __name__ == "__main__":
-    {"values": values, "train": train}[sys.argv[1]](*sys.argv[2:])
+    commands = {"values": values, "train": train, "predict": predict, "save": save}
+    commands[sys.argv[1]](*sys.argv[2:])

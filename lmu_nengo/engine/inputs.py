@@ -10,8 +10,11 @@ from jax.experimental.buffer_callback import buffer_callback
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import SimulationError
+from nengo.processes import Piecewise, PresentInput
 from nengo.utils.functions import function_name
 from nengo.utils.numpy import maxint
+
+DETERMINISTIC = Piecewise, PresentInput  # draw nothing: the same for a whole batch
 
 
 def random_generator(op, rng: np.random.RandomState, sequence: int):
@@ -39,6 +42,19 @@ def random_generator(op, rng: np.random.RandomState, sequence: int):
             return copy.deepcopy(op.state_extra)
         return {name: np.random.RandomState(rng.randint(maxint)) for name in op.state_extra}
     return None
+
+
+def keeps_state(op) -> bool:
+    """Whether an operator that is computed in Python may draw random numbers."""
+    if isinstance(op, SimProcess):
+        return not isinstance(op.process, DETERMINISTIC)
+    return isinstance(op, SimNeurons)
+
+
+def drawing(op) -> str:
+    """Name what draws random numbers."""
+    part = op.process if isinstance(op, SimProcess) else op.neurons
+    return type(part).__name__
 
 
 class StepNumber:

@@ -119,6 +119,42 @@ class Loop:
         state, outputs, is_number = self._compiled[key](*args)
         return state, outputs, bool(self.devices.get(is_number).all())
 
+    def step(self, constants, state, inputs, is_batched: tuple):
+        """
+        Run one step, without what a loop costs.
+
+        Parameters
+        ----------
+        constants : list of array
+            Those of the program.
+        state : list of array
+            As for `run`. It is used up.
+        inputs : list of ndarray of shape (...) or (n_sequences, ...)
+            The value of each input.
+        is_batched : tuple of bool
+            For each input, whether it has an axis for sequences.
+
+        Returns
+        -------
+        state : list of array
+            The new state.
+        outputs : list of array of shape (...) or (n_sequences, ...)
+            The values of each output.
+        """
+        key = "step", is_batched
+        if key not in self._compiled:
+            step = partial(self._step, is_batched)
+            self._compiled[key] = jax.jit(step, donate_argnums=1)
+        return self._compiled[key](constants, state, inputs)
+
+    def _step(self, is_batched, constants, state, inputs):
+        constants = dict(zip(self.program.builder.constants, constants, strict=True))
+        step = partial(self.program.step, constants)
+        if self.n_sequences is not None:
+            axes = [0 if b else None for b in is_batched]
+            step = jax.vmap(step, in_axes=(0, axes), axis_size=self.n_sequences)
+        return step(state, inputs)
+
     def _compile(self, args, is_batched):
         if self.n_sequences is None:
             run = partial(self._loop, (), is_batched)

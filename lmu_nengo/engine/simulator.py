@@ -18,7 +18,7 @@ from lmu_nengo._validation import check_choice, check_integer
 from lmu_nengo.engine import operators as _operators  # noqa: F401  registers them
 from lmu_nengo.engine.calls import describe
 from lmu_nengo.engine.devices import BY_FIRST, WHOLE, Devices, choose_devices
-from lmu_nengo.engine.inputs import random_generator
+from lmu_nengo.engine.inputs import drawing, keeps_state, random_generator
 from lmu_nengo.engine.loop import Loop
 from lmu_nengo.engine.program import Builder, Program
 from lmu_nengo.engine.recording import Data, Recording
@@ -141,6 +141,9 @@ class Simulator(NengoSimulator):
             )
         self._host_parts = [*builder.inputs, *builder.callbacks]
         self._sources = {source.unit: source for source in builder.inputs if source.unit}
+        self._pushed: dict[nengo.Node, Any] = {}
+        kept = [part.op for part in self._host_parts if keeps_state(part.op)]
+        self._in_python = list(dict.fromkeys(map(drawing, kept)))
 
     @contextmanager
     def _x64(self):
@@ -402,6 +405,134 @@ class Simulator(NengoSimulator):
                 done += n_steps
                 tracker.total_progress.step(n_steps)
 
+    def push(self, data: Mapping) -> dict[nengo.Probe, np.ndarray]:
+        """
+        Advance by one step, and return what the probes show without recording it.
+
+        A step costs much less than by `run_steps`, and nothing accumulates in memory.
+
+        Parameters
+        ----------
+        data : dict of {nengo.Node: array_like}
+            What nodes without input give in this step instead of their own output: arrays
+            of shape (size,), or (minibatch_size, size).
+
+        Returns
+        -------
+        values : dict of {nengo.Probe: ndarray}
+            For each probe, whatever its ``sample_every``, an array of shape (size,), or
+            (minibatch_size, size).
+
+        Raises
+        ------
+        SimulatorClosed
+            If the simulator is closed.
+        ValidationError
+            If the data do not fit.
+        """
+        if self.closed:
+            raise SimulatorClosed("Simulator cannot run because it is closed.")
+        given = {}
+        for node, x in data.items():
+            source = self._pushed.get(node)
+            if source is None:
+                self._check_node(node)
+                source = self._pushed[node] = self._sources[self._output_of(node)]
+            given[source] = self._check_step(node, x)
+        number, is_batched, inputs = self._n_steps + 1, [], []
+        for source in self._program.builder.inputs:
+            if source in given:
+                x, varies = given[source], self.minibatch_size is not None
+            else:
+                x, varies = source.values(number, 1)[0], source.is_batched
+                if varies and self.minibatch_size is None:
+                    x, varies = x[0], False
+            inputs.append(np.asarray(x, source.dtype or self.precision))
+            is_batched.append(varies)
+        args = self._constants, self._state, inputs, tuple(is_batched)
+        if self.precision == "float64":
+            with self._x64():
+                self._state, outputs = self._call(self._loop.step, *args)
+        else:
+            self._state, outputs = self._call(self._loop.step, *args)
+        values = [self._devices.get(output) for output in outputs]
+        self._n_steps, self._time = number, number * self.dt
+        return dict(zip(self.model.probes, values, strict=True))
+
+    def _check_step(self, node, x):
+        """The values of a node for one step, checked."""
+        x = np.asarray(x, float)
+        batch = () if self.minibatch_size is None else (self.minibatch_size,)
+        if x.shape != (*batch, node.size_out) or not np.isfinite(x).all():
+            raise ValidationError(
+                f"the data for {node} must be finite numbers of shape "
+                f"{(*batch, node.size_out)}, got "
+                + (f"shape {x.shape}." if np.isfinite(x).all() else f"{x}."),
+                "data",
+                self,
+            )
+        return x
+
+    def get_state(self, is_complete: bool = True) -> list[np.ndarray]:
+        """
+        Return what the next step starts from, exactly.
+
+        Parameters
+        ----------
+        is_complete : bool
+            Whether to refuse a network whose state is not in these arrays alone.
+
+        Returns
+        -------
+        arrays : list of ndarray
+            Arrays whose meaning depends on the network and on this version of the engine;
+            with a batch, the first axis is the sequence.
+
+        Raises
+        ------
+        ValidationError
+            If a process or neurons keep the state of a random number generator.
+            Functions of nodes are taken to have no state of their own.
+        """
+        if is_complete and self._in_python:
+            raise ValidationError(
+                "cannot be saved: random numbers are drawn in the network, by "
+                f"{', '.join(self._in_python)}.",
+                "state",
+                self,
+            )
+        return [self._devices.get(x).copy() for x in self._state]
+
+    def set_state(self, arrays: list[np.ndarray], n_steps: int) -> None:
+        """
+        Go on from what `get_state` returned.
+
+        Parameters
+        ----------
+        arrays : list of ndarray
+            The state.
+        n_steps : int
+            The number of steps up to then.
+
+        Raises
+        ------
+        ValidationError
+            If the arrays are not those of this network.
+        """
+        shapes = [(x.shape, x.dtype) for x in arrays]
+        expected = [(x.shape, x.dtype) for x in self._state]
+        if shapes != expected:
+            raise ValidationError(
+                f"must be arrays of shapes and types {expected}, got {shapes}. Use the "
+                "network, minibatch_size and precision that the state was taken from.",
+                "arrays",
+                self,
+            )
+        spec = WHOLE if self.minibatch_size is None else BY_FIRST
+        with self._x64():
+            self._state = [self._devices.put(x.copy(), spec) for x in arrays]
+        self._n_steps, self._time = n_steps, n_steps * self.dt
+
     def _run_chunk(self, n_steps, capacity, given):
         first = self._n_steps + 1
 
@@ -462,12 +593,13 @@ class Simulator(NengoSimulator):
         return numbers % self._period(probe) < 1
 
     def _advance(self, inputs, slots, is_batched, n_steps):
+        args = self._constants, self._state, inputs, slots, n_steps, is_batched
+        return jax.block_until_ready(self._call(self._loop.run, *args))
+
+    def _call(self, function, *args):
+        """Call what is compiled; an error in one of Python's functions is raised."""
         try:
-            return jax.block_until_ready(
-                self._loop.run(
-                    self._constants, self._state, inputs, slots, n_steps, is_batched
-                )
-            )
+            return function(*args)
         except Exception:
             for callback in self._program.builder.callbacks:
                 if callback.error is not None:

@@ -12,6 +12,8 @@ from nengo.exceptions import ValidationError
 from nengo.solvers import NoSolver
 
 from lmu_nengo.io.archive import read_archive, write_archive
+from lmu_nengo.io.recipe import NoRecipe, check_recipe, rebuild
+from lmu_nengo.io.recipe import describe as describe_network
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.realization import RealizableNetwork
 from lmu_nengo.processes.sequence import Sequence
@@ -32,7 +34,8 @@ def save_network(
     All arrays are saved: transforms of connections; encoders, gains and biases of
     ensembles; frozen decoders; the state space of memories; the weights of `LMUCell` and
     `LSTM`. Whatever Nengo draws or solves when a simulator is built is not saved; it
-    follows from the seeds. After training, call ``sim.freeze_params(network)`` first.
+    follows from the seeds. So is how the network is built, unless it contains Python
+    functions or objects of other packages.
 
     Parameters
     ----------
@@ -41,8 +44,8 @@ def save_network(
     path : str or path-like
         The file, ending in ``.npz``; it is written atomically.
     settings : dict, optional
-        Arguments of the function that builds the network. JSON must be able to represent
-        them; tuples are loaded as lists.
+        Arguments of your function that builds the network, if `load_network` needs one.
+        JSON must be able to represent them; tuples are loaded as lists.
 
     Raises
     ------
@@ -66,8 +69,8 @@ def save_network(
     ...     return network
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "memory.npz")
-    ...     lmu_nengo.save_network(build(theta=0.5), path, {"theta": 0.5})
-    ...     network = lmu_nengo.load_network(path, build)
+    ...     lmu_nengo.save_network(build(theta=0.5), path)
+    ...     network = lmu_nengo.load_network(path)
     >>> network.memory.theta
     0.5
     """
@@ -83,11 +86,21 @@ def save_network(
         for name, part in parts(network)
         for key, value in parameters_of(part).items()
     }
-    header = {"settings": settings, "structure": structure(network)}
+    lines = structure(network)
+    header = {"settings": settings, "structure": lines}
+    try:
+        recipe, own = describe_network(network)
+        check_recipe(recipe, own, lines, structure)
+        header["recipe"] = recipe
+        arrays |= {f"recipe/{key}": value for key, value in own.items()}
+    except NoRecipe as error:
+        header["no_recipe"] = str(error)
     write_archive(path, FORMAT, header, arrays)
 
 
-def load_network(path: str | os.PathLike[str], build: Callable[..., Any]) -> Any:
+def load_network(
+    path: str | os.PathLike[str], build: Callable[..., Any] | None = None
+) -> Any:
     """
     Build a network again and load the parameters that were saved.
 
@@ -95,20 +108,23 @@ def load_network(path: str | os.PathLike[str], build: Callable[..., Any]) -> Any
     ----------
     path : str or path-like
         A file that `save_network` wrote.
-    build : callable
+    build : callable, optional
         Called as ``build(**settings)`` with the saved settings. It returns the network,
-        or an object whose attribute ``network`` is the network.
+        or an object whose attribute ``network`` is the network. By default the network is
+        made of what the file says about it, which is enough for nodes without a Python
+        function, ensembles, connections, probes and the layers of this package.
 
     Returns
     -------
     built : object
-        What ``build`` returned.
+        What ``build`` returned, or the network. It has the attributes that were parts of
+        the saved network, such as ``network.probe``.
 
     Raises
     ------
     ValidationError
         If the file is damaged or contains something else, or if ``build`` returns a
-        network other than the one that was saved.
+        network other than the one that was saved, or is needed and was not given.
 
     See Also
     --------
@@ -135,7 +151,26 @@ def load_network(path: str | os.PathLike[str], build: Callable[..., Any]) -> Any
     nengo.exceptions.ValidationError: build: must return the network that was saved in...
     """
     header, arrays = read_archive(path, FORMAT)
-    built = build(**header["settings"])
+    if build is None:
+        if "recipe" not in header:
+            reason = header.get("no_recipe", "the file is from an earlier version")
+            raise ValidationError(
+                f"must be given for {path}, which does not say how to build the network: "
+                f"{reason}.",
+                attr="build",
+            )
+        start = "recipe/"
+        own = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
+        try:
+            built = rebuild(header["recipe"], own)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValidationError(
+                f"{path} does not say how to build a network with this version of "
+                f"lmu_nengo ({error!r}). Give build, a function that builds it.",
+                attr="path",
+            ) from error
+    else:
+        built = build(**header["settings"])
     network = getattr(built, "network", built)
     if not isinstance(network, nengo.Network):
         raise ValidationError(

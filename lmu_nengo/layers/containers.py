@@ -142,6 +142,7 @@ class Stack(Layers):
             drops = [Dropout(dropout, layer.output.size_out) for layer in layers[:-1]]
 
         super().__init__(layers, label, seed, add_to_container)
+        self.residual, self.dropout = residual, dropout
         with plain_config(), self:
             self.input = nengo.Node(size_in=layers[0].input.size_in, label="input")
             below = self.input
@@ -389,6 +390,7 @@ class EncoderDecoder(Layers):
             )
         layers = check_layers([encoder, decoder], type(self))
         super().__init__(layers, label, seed, add_to_container)
+        self.n_source = n_source
         with plain_config(), self:
 
             def only(start, stop, pre, post, label):

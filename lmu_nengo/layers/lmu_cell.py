@@ -54,9 +54,11 @@ class LMUCell(RealizableNetwork):
     hidden_type : NeuronType or callable, optional
         ``f``: a Nengo neuron type, or a function of a TensorFlow tensor such as
         ``tf.nn.gelu``. By default tanh, ``nengo.Tanh(tau_ref=1)``.
-    trainable : iterable of str, optional
-        Which of the above are trained, by name; besides them ``"theta"``, ``"A"`` and
-        ``"B"``. By default all paths that are present, and none of these three.
+    trainable : iterable of str or bool, optional
+        Which of the above are trained, by name, and no others, whatever the network
+        around configures; besides them ``"theta"``, ``"A"`` and ``"B"``. True means all
+        paths that are present, False nothing. By default all paths, unless NengoDL is
+        configured otherwise for the network around.
     start : bool
         Whether there is a node ``.start``, whose input is added to ``m``.
     realization : Linear or Windowed or Spiking, optional
@@ -143,7 +145,7 @@ class LMUCell(RealizableNetwork):
         memory_kernel: Weights = Default,
         bias: Weights = Default,
         hidden_type: nengo.neurons.NeuronType | Callable | None = None,
-        trainable: Iterable[str] | None = None,
+        trainable: Iterable[str] | bool | None = None,
         start: bool = False,
         realization: Realization | None = None,
         dt: float = 0.001,
@@ -178,6 +180,7 @@ class LMUCell(RealizableNetwork):
             if value is not None:
                 present[path] = (Glorot() if value is Default else value, shape)
         self.trainable = check_trainable(trainable, present, type(self))
+        self._names_trainable = trainable is not None
         hidden_type = nengo.Tanh(tau_ref=1) if hidden_type is None else hidden_type
         if not (isinstance(hidden_type, nengo.neurons.NeuronType) or callable(hidden_type)):
             raise ValidationError(
@@ -261,11 +264,13 @@ class LMUCell(RealizableNetwork):
             self.config[kind].set_param(
                 "trainable", BoolParam("trainable", default=None, optional=True)
             )
-        for name, conn in self.paths.items():
-            if name not in self.trainable:
-                self.config[conn].trainable = False
-        if isinstance(self.hidden, nengo.Ensemble) and "bias" not in self.trainable:
-            self.config[self.hidden].trainable = False
+        parts = dict(self.paths)
+        if isinstance(self.hidden, nengo.Ensemble):
+            parts["bias"] = self.hidden
+        for name, part in parts.items():
+            is_trained = name in self.trainable
+            if self._names_trainable or not is_trained:
+                self.config[part].trainable = is_trained
 
     @property
     def realization(self) -> Realization:
@@ -336,11 +341,13 @@ class LMUCell(RealizableNetwork):
 def check_trainable(trainable, paths, obj):
     """Names of what is trained, checked; all paths by default."""
     allowed = [*paths, *STATE_SPACE]
-    if trainable is None:
+    if trainable is None or trainable is True:
         return frozenset(paths)
+    if trainable is False:
+        return frozenset()
     if not isinstance(trainable, (list, tuple, set, frozenset)):
         raise ValidationError(
-            f"must be a list of some of {allowed}, or None for all paths, got "
+            f"must be a list of some of {allowed}, or True or False, got "
             f"{show(trainable)}.",
             attr="trainable",
             obj=obj,

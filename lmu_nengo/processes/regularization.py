@@ -92,7 +92,7 @@ class Dropout(TrainingOnly):
         super().__init__(size)
         if check_non_negative(rate, "rate", unit="", obj=type(self)) >= 1:
             raise ValidationError(f"must be below 1, got {rate}.", "rate", type(self))
-        self.rate = rate
+        self.rate, self.size = rate, size
 
 
 class GaussianNoise(TrainingOnly):
@@ -138,3 +138,4 @@ class GaussianNoise(TrainingOnly):
     def __init__(self, std: float, size: int):
         super().__init__(size)
         self.std = check_non_negative(std, "std", unit="", obj=type(self))
+        self.size = size

@@ -216,6 +216,21 @@ class Simulator(nengo_dl.Simulator):
         n_steps = self.check_data(data, n_steps, nodes)
         super()._check_data(data, batch_size=batch_size, n_steps=n_steps, nodes=nodes)
 
+    def compile(self, *args, loss=None, metrics=None, loss_weights=None, **kwargs):
+        """As NengoDL's own, but that metrics count what the losses count."""
+        metrics = self.by_name(metrics, self.model.probes, broadcast_unary=True)
+        super().compile(
+            *args,
+            loss=loss,
+            loss_weights=loss_weights,
+            weighted_metrics={} if metrics is None else metrics,
+            **kwargs,
+        )
+
+    def by_name(self, data, objects, broadcast_unary=False):
+        """Data by the names of nodes or probes."""
+        return self._standardize_data(data, objects, broadcast_unary=broadcast_unary)
+
     @nengo_dl.simulator.with_self
     def _build_keras(self, progress=None):
         """As NengoDL's own, but with `make_keras_model`."""

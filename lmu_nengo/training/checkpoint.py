@@ -232,6 +232,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         variables = self.sim.keras_model.weights
         for variable, value in zip(variables, self.best_weights, strict=True):
             variable.assign(value)
+        self.sim.write()
         return self._best_value()
 
     def on_train_begin(self, logs=None):

@@ -1,19 +1,28 @@
 """NengoDL's simulator, with windowed memories applied to whole sequences."""
 
+import warnings
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import nengo
+import numpy as np
 import tensorflow as tf
 from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
 
-from lmu_nengo.layers.lmu_cell import STATE_SPACE
+from lmu_nengo.layers.lmu_cell import STATE_SPACE, LMUCell
+from lmu_nengo.layers.lstm import LSTM
+from lmu_nengo.memory.network import find_memories
 from lmu_nengo.training import _nengo_dl
 from lmu_nengo.training.backend.checks import check_finite, check_replicas, check_size
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.backend.operators import Model
 from lmu_nengo.training.backend.plan import make_plan
+from lmu_nengo.training.lengths import is_ragged, make_batch
 from lmu_nengo.training.shuffling import fit_in_order
+
+TOO_LONG = 500  # times the data, from which on a window must be a mistake
 
 
 class Simulator(_nengo_dl.Simulator):
@@ -35,10 +44,10 @@ class Simulator(_nengo_dl.Simulator):
     Parameters
     ----------
     network : nengo.Network
-        The network; building the simulator does not change it. With windowed memories,
-        nothing else in it may have a state: synapses, leaky neurons that spike, learning
-        rules and nodes that read the time are refused by name. SpikingRectifiedLinear and
-        RegularSpiking neurons are allowed.
+        The network; building the simulator does not change it, but training does. With
+        windowed memories, nothing else in it may have a state: synapses, leaky neurons
+        that spike, learning rules and nodes that read the time are refused by name.
+        SpikingRectifiedLinear and RegularSpiking neurons are allowed.
     dt : float
         Simulation step in seconds.
     seed : int, optional
@@ -49,6 +58,10 @@ class Simulator(_nengo_dl.Simulator):
     spikes_in_training : bool
         Whether spiking neurons fire on the forward pass of training. If not, their rates
         are used, as in NengoDL. The backward pass uses the rates in either case.
+    write_back : bool
+        Whether ``fit`` writes the trained parameters into the network when it ends, so
+        that what is used afterwards is what was trained. If not, they are lost when the
+        simulator is closed, unless ``freeze_params`` is called.
     **kwargs
         As for `nengo_dl.Simulator`.
 
@@ -96,7 +109,6 @@ class Simulator(_nengo_dl.Simulator):
     ...     sim.compile("sgd", loss={probe: "mse"})
     ...     before = sim.evaluate(x, {probe: y}, verbose=0)["loss"]
     ...     history = sim.fit(x, {probe: y}, epochs=20, verbose=0)
-    ...     sim.freeze_params(model)
     >>> history.history["loss"][-1] < before
     True
     >>> lmu_nengo.realize(model, lmu_nengo.Linear())  # now it runs anywhere
@@ -109,10 +121,11 @@ class Simulator(_nengo_dl.Simulator):
         seed: int | None = None,
         minibatch_size: int | None = None,
         spikes_in_training: bool = False,
+        write_back: bool = True,
         **kwargs: Any,
     ):
         self.closed = None  # NengoDL looks it up at every other attribute
-        self.spikes_in_training = spikes_in_training
+        self.spikes_in_training, self.write_back = spikes_in_training, write_back
         self.plan = make_plan(network)
         unroll = kwargs.get("unroll_simulation", 1)
         if self.plan.n_steps is not None and unroll != 1:
@@ -169,9 +182,263 @@ class Simulator(_nengo_dl.Simulator):
         """Make the Keras model, which shuffles arrays in an order that can be repeated."""
         return KerasModel(inputs=inputs, outputs=outputs, name="keras_model")
 
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        n_steps: int | None = None,
+        stateful: bool = False,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        skip: int = 0,
+        class_weight: Mapping | None = None,
+        **kwargs: Any,
+    ) -> tf.keras.callbacks.History:
+        """
+        Train; the network then has the trained parameters, unless it was declined.
+
+        Sequences of different lengths are padded with zeros at the front, and what is
+        added counts in no loss and no metric. A memory stays zero until a sequence begins.
+
+        Parameters
+        ----------
+        x, y : array or list or dict
+            Inputs and targets, as for `nengo_dl.Simulator.fit`; or, for a node and a
+            probe, lists of sequences of shape (n_steps, size). Targets of the last step
+            have the shape (n, 1, size).
+        n_steps, stateful
+            As for `nengo_dl.Simulator.fit`.
+        lengths : array_like of int of shape (n,), optional
+            Steps of each sequence in arrays of shape (n, n_steps, size), from the first.
+        mask : array_like of bool of shape (n, n_steps), optional
+            Instead of ``lengths``: which steps belong to the sequence.
+        skip : int
+            Steps at the start of each sequence that are left out of the losses of probes
+            with targets for each step.
+        class_weight : dict, optional
+            What each class counts, {class: weight}; for several probes with classes as
+            targets {probe: {class: weight}}.
+        **kwargs
+            As for Keras: ``epochs``, ``validation_data``, of the same form as ``x`` and
+            ``y``, ``callbacks``...
+
+        Returns
+        -------
+        history : tf.keras.callbacks.History
+            The losses of each epoch.
+
+        Raises
+        ------
+        ValidationError
+            If lengths or sizes do not fit, or nothing is left of any sequence.
+        """
+        options = dict(lengths=lengths, mask=mask, skip=skip or None)
+        batch = self._batch(x, y, class_weight=class_weight, **options)
+        if batch is not None:
+            x, y = batch.x, batch.y
+            self._set_weights(kwargs, batch)
+            validation = kwargs.get("validation_data")
+            if isinstance(validation, tuple | list) and len(validation) == 2:
+                own = self._batch(*validation, skip=skip or None, is_needed=True)
+                kwargs["validation_data"] = own.x, own.y, own.weights
+        self._warn_of_theta(x)
+        try:
+            history = super().fit(x, y, n_steps=n_steps, stateful=stateful, **kwargs)
+        except KeyboardInterrupt:  # what was trained until then is kept
+            self.write()
+            raise
+        self.write()
+        return history
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        n_steps: int | None = None,
+        stateful: bool = False,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        skip: int = 0,
+        **kwargs: Any,
+    ) -> dict[str, float]:
+        """
+        Compute losses and metrics.
+
+        Parameters
+        ----------
+        x, y, n_steps, stateful, lengths, mask, skip
+            As for ``fit``.
+        **kwargs
+            As for Keras.
+
+        Returns
+        -------
+        values : dict of {str: float}
+            By name.
+        """
+        batch = self._batch(x, y, lengths=lengths, mask=mask, skip=skip or None)
+        if batch is not None:
+            x, y = batch.x, batch.y
+            self._set_weights(kwargs, batch)
+        return super().evaluate(x, y, n_steps=n_steps, stateful=stateful, **kwargs)
+
+    def predict(
+        self,
+        x: Any = None,
+        n_steps: int | None = None,
+        stateful: bool = False,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        **kwargs: Any,
+    ) -> dict[nengo.Probe, Any]:
+        """
+        Compute what the probes show.
+
+        Parameters
+        ----------
+        x, n_steps, stateful, lengths, mask
+            As for ``fit``. There may be any number of sequences of different lengths.
+        **kwargs
+            As for Keras.
+
+        Returns
+        -------
+        values : dict of {nengo.Probe: ndarray or list of ndarray}
+            Arrays of shape (n, n_steps, size), or (n, 1, size) for probes that keep no
+            history. For sequences of different lengths a list of arrays of shape (n_steps,
+            size) instead of the former.
+        """
+        batch = self._batch(x, lengths=lengths, mask=mask)
+        if batch is None:
+            return super().predict(x, n_steps=n_steps, stateful=stateful, **kwargs)
+        n_steps = next(iter(batch.x.values())).shape[1]
+        values = super().predict(batch.x, stateful=stateful, **kwargs)
+
+        def own(array):
+            array = array[: len(batch.lengths)]
+            if array.shape[1] != n_steps:
+                return array
+            return [y[-n:] for y, n in zip(array, batch.lengths, strict=True)]
+
+        return {probe: own(array) for probe, array in values.items()}
+
+    def _batch(self, x, y=None, class_weight=None, is_needed=False, **options):
+        """Data padded and weighted; None for arrays without any option."""
+        nodes = list(self.node_inputs)
+        if is_ragged(x):
+            x = {nodes[0]: x}
+        if is_ragged(y):
+            y = {self.model.probes[0]: y}
+        values = list(x.values()) if isinstance(x, dict) else []
+        given = any(option is not None for option in options.values())
+        if not (given or class_weight or is_needed or any(map(is_ragged, values))):
+            return None
+        y = self.by_name(y, self.model.probes)
+        if class_weight:
+            by_probe = all(isinstance(own, Mapping) for own in class_weight.values())
+            if not by_probe:
+                if y is None or len(y) > 1:
+                    raise ValidationError(
+                        "must be {probe: {class: weight}} if several probes have targets.",
+                        attr="class_weight",
+                        obj=type(self),
+                    )
+                class_weight = {next(iter(y)): class_weight}
+            class_weight = self.by_name(class_weight, self.model.probes)
+        batch = make_batch(
+            self.by_name(x, nodes),
+            y,
+            class_weight=class_weight,
+            n_steps=self.plan.n_steps,
+            multiple=self.minibatch_size,
+            **options,
+        )
+        if len(set(batch.lengths)) > 1:
+            self._warn_of_zeros()
+        return batch
+
+    def _set_weights(self, kwargs, batch):
+        """Give Keras the weights of a batch."""
+        if kwargs.get("sample_weight") is not None:
+            raise ValidationError(
+                "cannot be combined with sequences of different lengths, skip or "
+                "class_weight, which weight the samples themselves.",
+                attr="sample_weight",
+                obj=type(self),
+            )
+        kwargs["sample_weight"] = batch.weights
+
+    def _warn_of_theta(self, x):
+        """Warn of windows that were counted in steps, but taken for seconds."""
+        values = next(iter(x.values()), None) if isinstance(x, dict) else x
+        n_steps = np.shape(values)[1] if np.ndim(values) == 3 else self.plan.n_steps
+        for memory in find_memories(self.model.toplevel) if n_steps else ():
+            if memory.theta >= TOO_LONG * n_steps * memory.dt:
+                warnings.warn(
+                    f"theta of {memory} is {memory.theta:g} s, which are "
+                    f"{memory.theta / memory.dt:,.0f} steps, but the sequences have "
+                    f"{n_steps}. theta is in seconds: a window of {memory.theta:g} steps "
+                    f"is theta={memory.theta * memory.dt:g}.",
+                    stacklevel=3,
+                )
+
+    def _warn_of_zeros(self):
+        """Warn of layers that do not stay as they are while they get zeros."""
+        network, found = self.model.toplevel, []
+        for net in [network, *network.all_networks]:
+            is_cell = isinstance(net, LMUCell) and (
+                "hidden_encoders" in net.paths or "hidden_kernel" in net.paths
+            )
+            if is_cell or isinstance(net, LSTM):
+                found.append(str(net))
+        found += [str(ens) for ens in network.all_ensembles if ens.neuron_type.spiking]
+        if found:
+            warnings.warn(
+                "the zeros before short sequences do not leave everything as it is: "
+                f"{', '.join(found)} will be in another state when the sequence begins "
+                "than at the start. Memories stay zero where nothing feeds back.",
+                stacklevel=4,
+            )
+
+    def load_params(self, *args, **kwargs) -> None:
+        """Load parameters as `nengo_dl.Simulator` does, into the network as well."""
+        super().load_params(*args, **kwargs)
+        self.write()
+
+    def write(self) -> None:
+        """Write what is trained into the network, unless ``write_back`` is False."""
+        if not self.write_back:
+            return
+        network, problem = self.model.toplevel, None
+        if not all(np.isfinite(w).all() for w in self.keras_model.trainable_weights):
+            problem = "they are not finite"
+        else:
+            try:
+                objects = [*network.all_ensembles, *network.all_connections]
+                super().freeze_params([obj for obj in objects if self._is_trained(obj)])
+                self._write_own(network)
+            except (KeyError, NotImplementedError, ValueError) as error:
+                problem = f"{type(error).__name__}: {error}"
+        if problem:
+            warnings.warn(
+                f"the trained parameters were not written into the network ({problem}). "
+                "What is run or saved next is what was there before.",
+                stacklevel=3,
+            )
+
+    def _is_trained(self, obj):
+        """Whether the parameters of an ensemble or a connection are trained."""
+        places = [(obj, "weights")]
+        if isinstance(obj, nengo.Ensemble):
+            places = [(obj, "encoders"), (obj.neurons, "bias")]
+        signals = [self.model.sig[owner].get(name) for owner, name in places]
+        return any(getattr(signal, "trainable", False) for signal in signals)
+
     def freeze_params(self, objs) -> None:
         """
-        Write the trained parameters back into the network.
+        Write the present parameters into the network, also those that are not trained.
+
+        ``fit`` does so with those that are.
 
         Parameters
         ----------
@@ -180,17 +447,20 @@ class Simulator(_nengo_dl.Simulator):
         """
         super().freeze_params(objs)
         objs = objs if isinstance(objs, (list, tuple)) else [objs]
-        networks = [obj for obj in objs if isinstance(obj, nengo.Network)]
-        for network in networks:
-            nodes = set(network.all_nodes)
-            for process, node in self.plan.nodes.items():
-                if node in nodes and process.trainable:
-                    process.update(self._trained(process, process.trainable))
-            cells = {network, *network.all_networks} & self.plan.cells.keys()
-            for cell in cells:
-                # its paths are connections, which NengoDL has frozen
-                trained = self._trained(cell, cell.trainable.intersection(STATE_SPACE))
-                cell.weights = {**cell.weights, **trained}
+        for network in (obj for obj in objs if isinstance(obj, nengo.Network)):
+            self._write_own(network)
+
+    def _write_own(self, network):
+        """Write parameters that are not those of connections or ensembles."""
+        nodes = set(network.all_nodes)
+        for process, node in self.plan.nodes.items():
+            if node in nodes and process.trainable:
+                process.update(self._trained(process, process.trainable))
+        cells = {network, *network.all_networks} & self.plan.cells.keys()
+        for cell in cells:
+            # its paths are connections, which NengoDL has frozen
+            trained = self._trained(cell, cell.trainable.intersection(STATE_SPACE))
+            cell.weights = {**cell.weights, **trained}
 
     def _trained(self, owner, names):
         """Present values of parameters that are not those of connections or neurons."""

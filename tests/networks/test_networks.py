@@ -8,6 +8,7 @@ import nengo
 import numpy as np
 import pytest
 
+import lmu_nengo
 from lmu_nengo.signal import nrmse
 
 ROOT = Path(__file__).parents[2]
@@ -147,3 +148,13 @@ def test_the_readout_learns_online():
     with nengo.Simulator(names["model"], progress_bar=False) as sim:
         sim.run(30.0)
     assert nrmse(sim.data[learned][-5000:], sim.data[truth][-5000:]) < 0.4
+
+
+def test_listening_hears_the_three_knocks_and_nothing_else():
+    names = runpy.run_path(str(ROOT / "networks" / "listening.py"), run_name="gui")
+    sound = names["record"]()
+    with lmu_nengo.Stream(names["model"], names["sensor"], names["surprise"]) as stream:
+        answer = np.abs(stream.push(sound)).reshape(-1, names["BLOCK"]).max(axis=1)
+    loud = np.flatnonzero(answer > names["LIMIT"] * names["usual"])
+    starts = np.unique(loud[loud > 0] * names["BLOCK"] * names["DT"] // 0.5 * 0.5)
+    assert starts.tolist() == [6.0, 8.0, 9.0]

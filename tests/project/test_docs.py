@@ -64,6 +64,7 @@ PAGES = {
     "engine": (0, 0),
     "from_keras_lmu": (0, 0),
     "from_nengolib": (0.2, 1e-3),
+    "stream": (0, 0.1),
 }
 SLOW_PAGES = {
     "tutorial": (0.15, 0.01),
@@ -131,7 +132,8 @@ with nengo.Network(seed=0) as network:
     nengo.Connection(u, memory.input, synapse=None)
     nengo.Connection(memory.output, digit, synapse=None)
     probe = nengo.Probe(digit)
-"""
+""",
+        1: "import numpy as np",
     },
     "spiking": {1: "points = [0, 0.5, 1]"},
     "targets": {},

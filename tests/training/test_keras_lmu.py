@@ -1,15 +1,19 @@
 """The same numbers as keras-lmu 0.9.0, which runs in an environment of its own."""
 
+import json
 import os
+import re
 import subprocess
+import warnings
 from pathlib import Path
 
 import nengo
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from benchmarks import keras_lmu_peer
-from lmu_nengo import Linear, LMUCell, Windowed, realize
+from lmu_nengo import Linear, LMUCell, Stream, Windowed, from_keras_lmu, realize
 from lmu_nengo.training import Simulator, nengo_dl
 
 tf = pytest.importorskip("tensorflow")
@@ -110,7 +114,42 @@ def test_outputs_and_gradients_in_nengo_dl_equal_those_of_keras_lmu(case, way):
         assert np.abs(gradient - theirs[name]).max() < 1e-4 * scale, name
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Folder with models that keras-lmu saved."""
+    folder = tmp_path_factory.mktemp("models")
+    python = keras_lmu_peer.environment(os.environ.get("LMU_NENGO_KERAS_LMU"))
+    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    command = [python, keras_lmu_peer.__file__, "save", folder]
+    subprocess.run(command, check=True, env=environment)
+    return folder
+
+
+MODELS = ("lmu_1", "lmu_12", "feedforward_1", "feedforward_12", "two", "cell", "euler")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("ending", ["keras", "h5", "weights.h5"])
+def test_a_saved_model_of_keras_lmu_gives_the_same_outputs(saved, name, ending):
+    config = json.loads((saved / f"{name}.json").read_text())
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the softmax of")
+        network = from_keras_lmu(
+            saved / f"{name}.{ending}", config if ending == "weights.h5" else None
+        )
+    theirs = np.load(saved / f"{name}.npz")
+    x, expected = theirs["x"], theirs["y"]
+    with Stream(network, n_streams=len(x), engine="core") as stream:
+        y = stream.push(x)
+    y = softmax(y, axis=-1) if name == "lmu_1" else y
+    y = y if expected.ndim == 3 else y[:, -1]
+    assert np.abs(expected).max() > 0.1
+    assert np.abs(y - expected).max() < 1e-5
+
+
 def test_the_peer_is_never_imported_by_the_package():
     root = Path(__file__).parents[2]
     for path in root.joinpath("lmu_nengo").rglob("*.py"):
-        assert "keras_lmu" not in path.read_text(encoding="utf-8"), path
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"^\s*(import|from) keras(_lmu)?\b", text, re.MULTILINE), path

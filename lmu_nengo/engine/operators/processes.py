@@ -2,13 +2,10 @@
 
 import numpy as np
 from nengo.builder.processes import SimProcess
-from nengo.processes import Piecewise, PresentInput
 
-from lmu_nengo.engine.inputs import ProcessOfTime, call_each
+from lmu_nengo.engine.inputs import DETERMINISTIC, ProcessOfTime, call_each
 from lmu_nengo.engine.registry import METHODS, find, register
 from lmu_nengo.engine.values import unit_of
-
-DETERMINISTIC = Piecewise, PresentInput  # draw nothing: the same for a whole batch
 
 
 @register(SimProcess)

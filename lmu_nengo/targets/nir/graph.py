@@ -16,6 +16,7 @@ every connection the same delay of one step, in whatever order it computes nodes
 
 import importlib.metadata
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,13 @@ from lmu_nengo._validation import check_positive
 from lmu_nengo.targets.base import need
 from lmu_nengo.targets.nir.file import read_nir
 from lmu_nengo.targets.nir.neurons import CUBA_LIF, CubaLIF
-from lmu_nengo.targets.nir.paths import Paths
-from lmu_nengo.targets.nir.preparation import NirPreparation, find_tau, is_constant_node
+from lmu_nengo.targets.nir.paths import Paths, plain, without_averages
+from lmu_nengo.targets.nir.preparation import (
+    NirPreparation,
+    find_tau,
+    is_constant_node,
+    layer_synapses,
+)
 from lmu_nengo.targets.nir.reference import execution_plan
 
 if TYPE_CHECKING:
@@ -132,7 +138,7 @@ class Flat:
         return nir.NIRGraph(nodes, edges, metadata=metadata)
 
 
-def flatten(network, dt) -> Flat:
+def flatten(network, dt, driven=frozenset()) -> Flat:
     """
     Build a prepared network, and extract its matrices.
 
@@ -142,6 +148,8 @@ def flatten(network, dt) -> Flat:
         The copy that `NirPreparation.prepare` has made.
     dt : float
         Step in seconds.
+    driven : set of nengo.Node
+        Constant nodes that are inputs nevertheless.
 
     Returns
     -------
@@ -150,7 +158,8 @@ def flatten(network, dt) -> Flat:
     """
     model = nengo.builder.Model(dt=dt)
     model.build(network)
-    paths, tau = Paths(network, model), find_tau(network)
+    paths = Paths(network, model, layers=layer_synapses(network))
+    tau = find_tau(network)
     neurons, n = {}, 0
     for ensemble in network.all_ensembles:
         neurons[ensemble] = slice(n, n + ensemble.n_neurons)
@@ -163,13 +172,13 @@ def flatten(network, dt) -> Flat:
         for (source, synapses), matrix in paths.into_neurons(ensemble).items():
             if source in neurons:
                 recurrent[rows, neurons[source]] += matrix
-            elif is_constant_node(source):
+            elif is_constant_node(source) and source not in driven:
                 bias[rows] += matrix @ source.output
                 constants.add(source)
             else:
                 columns.setdefault(source, np.zeros((n, source.size_out)))
                 columns[source][rows] += matrix
-            if synapses not in ((), (nengo.Lowpass(tau),)):
+            if plain(synapses) not in ((), (nengo.Lowpass(tau),)):
                 raise ValidationError(
                     f"every path to {ensemble} must have the synapse Lowpass({tau:g}), but "
                     f"one has {synapses}.",
@@ -201,6 +210,7 @@ def export_nir(
     output: nengo.Node | None = None,
     dt: float = 0.001,
     seed: int | None = None,
+    inputs: Iterable[nengo.Node] = (),
 ) -> "nir.NIRGraph":
     """
     Export a network as a flat NIR graph; `write_nir` writes it to a file.
@@ -211,17 +221,20 @@ def export_nir(
         The network, as for ``targets.run(network, "norse", ...)``.
     output : nengo.Node, optional
         The output of the graph: a node that is linear in the spikes of the present step.
-        Filter it where you read it. By default all spikes are the output.
+        The synapse that averages the spikes of a cell is left out: filter the output
+        where you read it. By default all spikes are the output.
     dt : float
         Step in seconds that the file is made for. NIR stores it as metadata only.
     seed : int, optional
         Seed of everything random for which the network has no seed.
+    inputs : iterable of nengo.Node
+        Constant nodes that are inputs of the graph. Those that are zero always are;
+        others become a part of the biases.
 
     Returns
     -------
     graph : nir.NIRGraph
-        Its input is that of all input nodes that are not constant, in the order in which
-        they were created.
+        Its input is that of all input nodes, in the order in which they were created.
 
     Raises
     ------
@@ -243,7 +256,11 @@ def export_nir(
     """
     need("nir", "nir")
     prepared = NirPreparation.prepare(network, dt, seed)
-    flat = flatten(prepared.network, dt)
+    driven = {prepared.objects.get(node, node) for node in inputs}
+    for node in prepared.network.all_nodes:
+        if is_constant_node(node) and not np.any(node.output):
+            driven.add(node)
+    flat = flatten(prepared.network, dt, driven)
     if output is None:
         return flat.graph()
     if not isinstance(output, nengo.Node) or output not in prepared.objects:
@@ -253,7 +270,8 @@ def export_nir(
     weight = np.zeros((output.size_out, len(flat.bias)))
     bias = np.zeros(output.size_out)
     paths = flat.paths.into_node(prepared.objects[output])
-    for (source, synapses), matrix in paths.items():
+    for (source, passed), matrix in paths.items():
+        synapses = without_averages(passed)  # left to the reader of the output
         if source in flat.neurons and not synapses:
             rows = flat.neurons[source]
             weight[:, rows] += matrix * flat.spike[rows]

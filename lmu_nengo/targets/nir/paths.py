@@ -4,6 +4,8 @@ Everything between neurons that is linear comes down to matrices, each with the 
 that lie on its path.
 """
 
+from dataclasses import dataclass
+
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
@@ -12,6 +14,48 @@ from nengo.transforms import Dense, NoTransform, Sparse
 from lmu_nengo.nef.synapses import discrete_synapse
 from lmu_nengo.processes.regularization import TrainingOnly
 from lmu_nengo.targets.base import Limit
+
+
+class Average(nengo.Lowpass):
+    """The synapse that averages the spikes of a layer, unless a memory does so later."""
+
+
+@dataclass(frozen=True)
+class LayerSynapses:
+    """
+    Connections of layers whose synapses need not be those of the network.
+
+    Parameters
+    ----------
+    steps : set of nengo.Connection
+        What feeds back in a cell: from neurons to neurons it takes one step in any case.
+    averages : set of nengo.Connection
+        Average the spikes of a layer.
+    filters : set of nengo.Connection
+        Those of memories, which average spikes themselves.
+    """
+
+    steps: frozenset = frozenset()
+    averages: frozenset = frozenset()
+    filters: frozenset = frozenset()
+
+    def of(self, conn) -> tuple:
+        """The synapses of a connection, as a path passes them."""
+        if conn.synapse is None or conn in self.steps:
+            return ()
+        if conn in self.averages and isinstance(conn.synapse, nengo.Lowpass):
+            return (Average(conn.synapse.tau),)
+        return (conn.synapse,)
+
+
+def without_averages(synapses: tuple) -> tuple:
+    """The synapses of a path that a memory filters again."""
+    return tuple(s for s in synapses if not isinstance(s, Average))
+
+
+def plain(synapses: tuple) -> tuple:
+    """The synapses of a path, whatever they belong to."""
+    return tuple(nengo.Lowpass(s.tau) if isinstance(s, Average) else s for s in synapses)
 
 
 class Paths:
@@ -30,6 +74,8 @@ class Paths:
         are looked at.
     boxes : dict of {nengo.Node: (object, tuple)}, optional
         Nodes at which to stop, with the source and the synapses that stand for them.
+    layers : LayerSynapses, optional
+        The synapses that belong to layers; by default, none does.
 
     Attributes
     ----------
@@ -37,9 +83,9 @@ class Paths:
         What was met and is not linear.
     """
 
-    def __init__(self, network, model=None, boxes=None):
+    def __init__(self, network, model=None, boxes=None, layers=None):
         self.model = model
-        self.boxes = boxes or {}
+        self.boxes, self.layers = boxes or {}, layers or LayerSynapses()
         self.limits = []
         self._nodes = {}
         self._open = []
@@ -108,7 +154,12 @@ class Paths:
         if not isinstance(conn.transform, Dense | NoTransform | Sparse):
             self._limit("transform", conn.transform, "Dense or Sparse", conn)
             return {}
-        synapses = () if conn.synapse is None else (conn.synapse,)
+        synapses = self.layers.of(conn)
+        if conn in self.layers.filters:
+            shorter = {}
+            for (source, passed), matrix in paths.items():
+                _add(shorter, {(source, without_averages(passed)): matrix})
+            paths = shorter
         if self.model is None:
             return {(source, passed + synapses): None for source, passed in paths}
         weights = self._weights(conn)

@@ -5,12 +5,15 @@ from dataclasses import replace
 import nengo
 import numpy as np
 
+from lmu_nengo.layers.lmu_cell import FEEDBACK, LMUCell
+from lmu_nengo.layers.lstm import LSTM
 from lmu_nengo.memory.exact import per_channel
-from lmu_nengo.memory.network import LegendreMemory, find_memories
+from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import find_realizable
+from lmu_nengo.processes.sequence import Reverse
 from lmu_nengo.targets.base import Limit, TargetSimulator, describe
 from lmu_nengo.targets.nir.neurons import StepLIF
-from lmu_nengo.targets.nir.paths import Paths
+from lmu_nengo.targets.nir.paths import LayerSynapses, Paths, plain, without_averages
 
 TAU_RC = 0.05  # of neurons that have none of their own, in seconds
 # The voltage of a CubaLIF can fall far below zero, and it recovers with the membrane's time
@@ -46,28 +49,54 @@ class NirPreparation(TargetSimulator):
 
 def find_limits(network, dt):
     """Yield the limits that a step-by-step network exceeds."""
-    memories = [part for part in find_realizable(network) if _is_spiking_memory(part)]
+    memories, boxes = find_memories(network), {}
     inside = {obj for memory in memories for obj in memory.all_objects}
     outside = [ens for ens in network.all_ensembles if ens not in inside]
-    boxes = {}
     for part in find_realizable(network):
-        realization = part.realization
-        if part not in memories:
+        if isinstance(part, LSTM):
+            advice = "An LSTM's gates are no neurons; use an LMUCell."
+            yield Limit("layer", "LSTM", "memories and neurons", part, advice)
+            boxes[part.output] = (part, ())
+    for cell in find_cells(network):
+        if "memory_encoders" in cell.paths:
+            yield Limit(
+                "path",
+                "memory_encoders",
+                "none",
+                cell,
+                "The memory's state has passed its synapse, and would pass it again on the "
+                "way back: a CubaLIF has one filter. Make the cell without this path.",
+            )
+    for node in network.all_nodes:
+        if isinstance(node.output, Reverse):
+            yield Limit(
+                "layer",
+                "a sequence from its last step to its first",
+                "what can be computed step by step",
+                node,
+                "The backward layer of a Bidirectional needs the future, and a chip or "
+                "simulator gets one step after the other: use the forward layer alone.",
+            )
+            boxes[node] = (node, ())
+    for memory in memories:
+        realization = memory.realization
+        if not realization.is_spiking:
             yield Limit(
                 "realization",
                 type(realization).__name__,
-                "a LegendreMemory realized as Spiking",
-                part,
+                "Spiking",
+                memory,
                 "Every memory must be realized as Spiking: "
                 "lmu_nengo.realize(network, lmu_nengo.Spiking(...)).",
             )
-            boxes[part.output] = (part, ())
+            boxes[memory.output] = (memory, ())
             continue
         own = ()
         if realization.output == "state":
-            own = (_as_synapse(realization.synapse_for(part)),)
-        boxes[part.output] = (part, own)
-        yield from _neuron_limits(realization.neuron_type, realization, part, dt)
+            own = (_as_synapse(realization.synapse_for(memory)),)
+        boxes[memory.output] = (memory, own)
+        yield from _neuron_limits(realization.neuron_type, realization, memory, dt)
+    memories = [memory for memory in memories if memory.realization.is_spiking]
     for ensemble in outside:
         yield from _neuron_limits(ensemble.neuron_type, ensemble, ensemble, dt)
         if ensemble.noise is not None:
@@ -94,6 +123,11 @@ def _neuron_limits(kind, settings, where, dt):
     """Yield the limits that a neuron type exceeds."""
     if type(kind) not in NEURON_TYPES:
         advice = "Use one of these; lmu_nengo.to_spiking converts rate neurons."
+        if isinstance(kind, nengo.RegularSpiking):
+            advice = (
+                "A CubaLIF fires by its current alone: train with RectifiedLinear or "
+                "LIFRate neurons, LMUCell(..., hidden_type=nengo.RectifiedLinear())."
+            )
         yield Limit("neuron type", type(kind).__name__, NAMES, where, advice)
         return
     tau_rc = getattr(kind, "tau_rc", TAU_RC)
@@ -106,7 +140,8 @@ def _neuron_limits(kind, settings, where, dt):
 
 def _path_limits(network, outside, memories, boxes):
     """Yield the limits that connections exceed."""
-    paths, limits = Paths(network, boxes=boxes), []
+    paths, limits = Paths(network, boxes=boxes, layers=layer_synapses(network)), []
+    hidden = {cell.hidden for cell in find_cells(network)}
     ends = [(ens, paths.into_neurons(ens), ()) for ens in outside]
     for memory in memories:
         own = (_as_synapse(memory.realization.synapse_for(memory)),)
@@ -118,10 +153,11 @@ def _path_limits(network, outside, memories, boxes):
     seen = set()
     for where, found, own in ends:
         for source, passed in found:
-            synapses = passed + own
+            synapses = plain(without_averages(passed) + own if own else passed)
             is_constant = isinstance(source, nengo.Node) and is_constant_node(source)
             fits = len(synapses) == 1 and synapses[0] == nengo.Lowpass(tau)
-            if fits or (is_constant and not own) or (where, synapses) in seen:
+            is_added = not synapses and (is_constant or where in hidden)
+            if fits or is_added or (where, synapses) in seen:
                 continue
             seen.add((where, synapses))
             names = ", then ".join(map(repr, synapses)) or "None"
@@ -139,6 +175,22 @@ def _path_limits(network, outside, memories, boxes):
     yield from [*paths.limits, *limits]
 
 
+def find_cells(network) -> list[LMUCell]:
+    """All cells of a network whose hidden state is computed by neurons."""
+    found = [net for net in (network, *network.all_networks) if isinstance(net, LMUCell)]
+    return [cell for cell in found if isinstance(cell.hidden, nengo.Ensemble)]
+
+
+def layer_synapses(network) -> LayerSynapses:
+    """Find the synapses of cells and memories, which may give way to those of neurons."""
+    cells, memories = find_cells(network), find_memories(network)
+    return LayerSynapses(
+        frozenset(c for cell in cells for k, c in cell.paths.items() if k in FEEDBACK),
+        frozenset(cell.activity for cell in cells),
+        frozenset(c for m in memories for c in m.all_connections if c.synapse is not None),
+    )
+
+
 def find_tau(network) -> float:
     """Time constant in seconds of the neurons' one synapse: the first that is found."""
     memories = [m for m in find_memories(network) if _is_spiking(m)]
@@ -151,10 +203,6 @@ def find_tau(network) -> float:
 
 def _is_spiking(memory):
     return memory.realization.is_spiking
-
-
-def _is_spiking_memory(part):
-    return isinstance(part, LegendreMemory) and _is_spiking(part)
 
 
 def is_constant_node(node):
@@ -205,11 +253,21 @@ def adapt(prepared, dt, seed) -> None:
             f"{before.neuron_type}; its decoders are solved for their rates, and its "
             "recurrence compensates for their lead."
         )
-        if outer_ensembles(copy, memory):
+        if is_read(copy, memory):
             read_late(memory)
             changes.append(
                 f"{describe(memory)}: neurons get its output one step later, because they "
                 "cannot get an input that passes no synapse."
+            )
+    for cell in find_cells(copy):
+        changes.append(
+            f"{describe(cell)}: where its spikes lead to a memory, its own or another, "
+            "they pass the memory's synapse alone, not that of the hidden neurons too."
+        )
+        if "input_kernel" in cell.paths:
+            changes.append(
+                f"{describe(cell)}: its input passes the neurons' synapse on the way to "
+                "its hidden neurons."
             )
     changes.append(
         "Constant inputs and biases pass the neurons' synapse: they take some of its time "
@@ -263,15 +321,12 @@ def fit_line(kind) -> tuple[float, float]:
     return float(offset), float(kind.tau_rc * slope)
 
 
-def outer_ensembles(network, memory):
-    """Ensembles outside of a memory that its output reaches."""
+def is_read(network, memory) -> bool:
+    """Whether a memory's output reaches neurons outside of it."""
     paths = Paths(network, boxes={memory.output: (memory, ())})
     inside = set(memory.all_ensembles)
-    return [
-        ens
-        for ens in network.all_ensembles
-        if ens not in inside and (memory, ()) in paths.into_neurons(ens)
-    ]
+    outside = [ens for ens in network.all_ensembles if ens not in inside]
+    return any((memory, ()) in found for found in map(paths.into_neurons, outside))
 
 
 def read_late(memory):

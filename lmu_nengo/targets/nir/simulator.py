@@ -178,7 +178,8 @@ class NirSimulator:
         self.dt, self.closed = dt, False
         self.n_steps = 0
         self.network = prepared.network
-        self.flat = flatten(self.network, dt)
+        self.inputs = self._check_inputs(prepared, inputs)
+        self.flat = flatten(self.network, dt, set(self.inputs or ()))
         self.graph = self.flat.graph()
         self.counts = np.zeros(len(self.flat.spike), dtype=int)
         readouts = {p: self._paths(p) for p in self.network.all_probes}
@@ -186,7 +187,6 @@ class NirSimulator:
         nodes = [node for node in self.network.all_nodes if node in nodes]
         self.sources = list(dict.fromkeys([*self.flat.inputs, *nodes]))
         self._own_inputs(seed)
-        self.inputs = self._check_inputs(prepared, inputs)
         n = 1
         if self.inputs is not None:
             minibatch_size = check_integer(minibatch_size, "minibatch_size")
@@ -258,12 +258,6 @@ class NirSimulator:
             if not np.all(np.isfinite(x)):
                 raise ValidationError(
                     f"the array for {node} must be finite, it has NaN or infinity.",
-                    attr="inputs",
-                )
-            if copy in self.flat.constants:
-                raise ValidationError(
-                    f"{node} is constant and therefore part of the neurons' biases. To set "
-                    "it by inputs, give it a function or a process as output.",
                     attr="inputs",
                 )
             by_copy[copy] = x
