@@ -234,3 +234,21 @@ def test_blocks_of_any_length_give_states_and_gradient_of_the_steps(block):
         results.append([states, *gradients])
     for a, b in zip(*results, strict=True):
         assert np.abs(a - b).max() < 1e-10 * np.abs(b).max()
+
+
+@pytest.mark.parametrize(
+    "trainable, bias, kernel",
+    [
+        (None, None, None),  # as the network around says
+        (True, True, True),
+        (False, False, False),
+        (["bias"], True, False),
+    ],
+)
+def test_trainable_says_what_is_trained_whatever_is_configured_around(
+    trainable, bias, kernel
+):
+    sizes = dict(memory_d=1, theta=0.1, order=3, hidden_d=2)
+    cell = LMUCell(1, trainable=trainable, **sizes)
+    assert cell.config[cell.hidden].trainable is bias
+    assert cell.config[cell.paths["memory_kernel"]].trainable is kernel
