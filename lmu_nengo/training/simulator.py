@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -415,7 +416,9 @@ class Simulator(_nengo_dl.Simulator):
         else:
             try:
                 objects = [*network.all_ensembles, *network.all_connections]
-                super().freeze_params([obj for obj in objects if self._is_trained(obj)])
+                trained = [obj for obj in objects if self._is_trained(obj)]
+                with kept_shapes(trained):
+                    super().freeze_params(trained)
                 self._write_own(network)
             except (KeyError, NotImplementedError, ValueError) as error:
                 problem = f"{type(error).__name__}: {error}"
@@ -445,8 +448,12 @@ class Simulator(_nengo_dl.Simulator):
         objs : nengo.Network or Ensemble or Connection, or list of them
             What to write to, as for `nengo_dl.Simulator.freeze_params`.
         """
-        super().freeze_params(objs)
         objs = objs if isinstance(objs, (list, tuple)) else [objs]
+        connections = [obj for obj in objs if isinstance(obj, nengo.Connection)]
+        for network in (obj for obj in objs if isinstance(obj, nengo.Network)):
+            connections += network.all_connections
+        with kept_shapes(connections):
+            super().freeze_params(objs)
         for network in (obj for obj in objs if isinstance(obj, nengo.Network)):
             self._write_own(network)
 
@@ -492,6 +499,22 @@ class Simulator(_nengo_dl.Simulator):
                 "sequences, or realize(network, Linear()) for any length.",
                 attr=name,
             )
+
+
+@contextmanager
+def kept_shapes(objects):
+    """Let matrices of one element stay matrices, which NengoDL makes numbers of."""
+    matrices = [
+        obj
+        for obj in objects
+        if isinstance(obj, nengo.Connection)
+        and isinstance(obj.transform, nengo.Dense)
+        and np.shape(obj.transform.init) == (1, 1)
+    ]
+    yield
+    for conn in matrices:
+        if isinstance(conn.transform, nengo.Dense) and np.ndim(conn.transform.init) == 0:
+            conn.transform = np.reshape(conn.transform.init, (1, 1))
 
 
 class KerasModel(tf.keras.Model):

@@ -76,6 +76,24 @@ def test_the_network_is_what_was_trained():
     assert not isinstance(network.ensemble.gain, np.ndarray)
 
 
+def test_a_checkpoint_fits_the_network_that_was_trained(tmp_path):
+    with nengo.Network(seed=0) as network:
+        x, y = nengo.Node([0]), nengo.Node(size_in=1)
+        conn = nengo.Connection(x, y, transform=[[0.5]], synapse=None)
+        probe = nengo.Probe(y)
+    data = dict(x=np.ones((1, 1, 1)), y={probe: np.full((1, 1, 1), 2.0)}, verbose=0)
+    losses = []
+    for epochs in (1, 3):
+        with Simulator(network, minibatch_size=1, seed=0, progress_bar=False) as sim:
+            sim.compile(tf.optimizers.SGD(0.1), loss={probe: "mse"})
+            keeper = Checkpoint(sim, tmp_path / "w.npz", "loss", resume=True, mode="min")
+            data |= dict(epochs=epochs, initial_epoch=keeper.epoch, callbacks=[keeper])
+            losses += sim.fit(**data).history["loss"]
+    assert conn.transform.init.shape == (1, 1)
+    # w - 2 shrinks by a factor of 1 - 2 * 0.1 in each epoch
+    assert losses == pytest.approx([1.5**2 * 0.64**k for k in range(3)], rel=1e-5)
+
+
 def test_it_can_be_declined():
     network = build()
     before = run(network)
