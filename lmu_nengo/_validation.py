@@ -107,7 +107,11 @@ def check_array(value, attr, shape, advice="", obj=None, finite=True):
         wanted += "," if len(shape) == 1 else ""
         kind = "a finite number"
         if shape:
-            kind = "finite numbers" if axes == () else f"finite numbers of shape ({wanted})"
+            kind = (
+                "finite numbers, at least one"
+                if axes == ()
+                else f"finite numbers of shape ({wanted})"
+            )
         kind = kind if finite else kind.replace("finite ", "")
         message = f"must be {kind}, got {show(value)}. {advice}"
         raise ValidationError(message.rstrip(), attr=attr, obj=obj)

@@ -254,10 +254,10 @@ def test_product_with_the_input_of_a_tenth_of_a_second_ago(
     [
         (dict(memory="m"), "must be a LegendreMemory .* got 'm'"),
         (dict(n_neurons=0), "must be an integer of at least 1, got 0"),
-        (dict(points=[]), "must be at least one point, got none"),
+        (dict(points=[]), "must be finite numbers, at least one, got"),
         (dict(points=[0.5, 1.5]), r"must be delay / theta in \[0, 1\], got 1.5"),
-        (dict(channels=[2]), r"must be some of 0 to 1, got \[2\]"),
-        (dict(channels=[]), r"must be some of 0 to 1, got \[\]"),
+        (dict(channels=[2]), r"must be a list of some of 0 to 1, got \[2\]"),
+        (dict(channels=[]), r"must be a list of some of 0 to 1, got \[\]"),
         (dict(components=5), "must be at most the number of values, 4, got 5"),
         (dict(components=0), "must be an integer of at least 1, got 0"),
         (dict(function=3), r"fails for a window of shape .* = \(2, 2\): TypeError"),

@@ -95,7 +95,7 @@ def test_recordings_are_kept_within_limits_and_cannot_be_changed():
         (np.full((10, 1), np.nan), "must be finite"),
         (np.ones(10), r"shape \(10,\)"),
         (np.ones((0, 10, 1)), "got an array of shape"),
-        ([["a"]], "must be finite numbers, got"),
+        ([["a"]], "must be finite numbers, at least one, got"),
         (np.ones((10, 2)), "size 1 for one channel"),
     ],
 )

@@ -119,7 +119,9 @@ def test_what_does_not_fit_is_refused():
             window_view(cell)
         window_view(cell.memory)
         for channels in ([2], [-1], ["a"], []):
-            with pytest.raises(ValidationError, match="channels: must be some of 0 to 1"):
+            with pytest.raises(
+                ValidationError, match="channels: must be a list of some of 0 to 1"
+            ):
                 window_view(memory, channels=channels)
         for limits in ((1, -1), (0, np.inf), 3, ("a", "b"), (1, 2, 3)):
             with pytest.raises(ValidationError, match="two increasing numbers"):
