@@ -1,4 +1,4 @@
-"""scikit-learn estimators made of Legendre memories: features, classifier, regressor."""
+"""Estimators for scikit-learn: features, classifier, regressor from Legendre memories."""
 
 from lmu_nengo.estimators.classifier import LMUClassifier
 from lmu_nengo.estimators.features import LegendreFeatures

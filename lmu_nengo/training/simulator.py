@@ -207,7 +207,7 @@ class Simulator(_nengo_dl.Simulator):
             Inputs and targets, as for `nengo_dl.Simulator.fit`; or, for a node and a
             probe, lists of sequences of shape (n_steps, size). Targets of the last step
             have the shape (n, 1, size).
-        n_steps, stateful
+        n_steps, stateful : optional
             As for `nengo_dl.Simulator.fit`.
         lengths : array_like of int of shape (n,), optional
             Steps of each sequence in arrays of shape (n, n_steps, size), from the first.
@@ -267,7 +267,7 @@ class Simulator(_nengo_dl.Simulator):
 
         Parameters
         ----------
-        x, y, n_steps, stateful, lengths, mask, skip
+        x, y, n_steps, stateful, lengths, mask, skip : optional
             As for ``fit``.
         **kwargs
             As for Keras.
@@ -297,7 +297,7 @@ class Simulator(_nengo_dl.Simulator):
 
         Parameters
         ----------
-        x, n_steps, stateful, lengths, mask
+        x, n_steps, stateful, lengths, mask : optional
             As for ``fit``. There may be any number of sequences of different lengths.
         **kwargs
             As for Keras.
