@@ -84,7 +84,9 @@ def draw(rows, is_mnist, path):
         text = f"{n_memory:,.0f} + {n_hidden:,.0f} neurons"
         if not n_memory:
             text = f"{row[0]['listening']:.0f} ms"
-        axes.annotate(text, (x, y), (-6, 5), textcoords="offset points", size=7, ha="right")
+        axes.annotate(
+            text, (x, y), (0, 14), textcoords="offset points", size=7, ha="center"
+        )
     if is_mnist:
         across = axes.get_yaxis_transform()
         for name, value in PUBLISHED.items():
@@ -94,7 +96,7 @@ def draw(rows, is_mnist, path):
     axes.set(xscale="log", xlabel="spikes a digit, memory and hidden layer")
     axes.set(ylabel="test accuracy (%)")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.08))
-    axes.margins(x=0.08)
+    axes.margins(x=0.15, y=0.08)
     figure.savefig(path, dpi=150)
 
 
