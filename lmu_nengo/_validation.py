@@ -1,5 +1,6 @@
 """Checks of arguments: each message says what is allowed, what was given and what to do."""
 
+import os
 import reprlib
 
 import nengo
@@ -44,6 +45,14 @@ def check_memory(shape, what, attr, advice, obj=None):
 def check_network(network):
     """Return a nengo.Network, or raise ValidationError."""
     return check_instance(network, nengo.Network, "network", "a nengo.Network")
+
+
+def check_path(value, attr="path"):
+    """Return a path that is not empty, or raise ValidationError."""
+    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+        message = f"must be the path of a file or folder, got {show(value)}."
+        raise ValidationError(message, attr=attr)
+    return value
 
 
 def check_seed(value, attr="seed", obj=None):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_array, check_flag, check_integer, show
+from lmu_nengo._validation import check_array, check_flag, check_integer, check_path, show
 from lmu_nengo.io import write_atomically
 from lmu_nengo.io.arrays import DamagedFileError, read_arrays
 
@@ -82,10 +82,8 @@ def load_mnist(path: str | Path | None = None, download: bool = False) -> Digits
     """
     if path is None:
         path = os.environ.get(DATA_VARIABLE) or None
-    elif not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise ValidationError(
-            f"must be the path of a file or folder, got {show(path)}.", attr="path"
-        )
+    else:
+        check_path(path)
     check_flag(download, "download")
     if path is None and not download:
         return None

@@ -11,6 +11,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.solvers import NoSolver
 
+from lmu_nengo._validation import check_network, check_path, show
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.io.recipe import NoRecipe, check_recipe, rebuild
 from lmu_nengo.io.recipe import describe as describe_network
@@ -74,6 +75,8 @@ def save_network(
     >>> network.memory.theta
     0.5
     """
+    check_network(network)
+    check_path(path)
     settings = {} if settings is None else settings
     if not isinstance(settings, dict) or not is_json(settings):
         raise ValidationError(
@@ -150,6 +153,10 @@ def load_network(
         ...
     nengo.exceptions.ValidationError: build: must return the network that was saved in...
     """
+    check_path(path)
+    if not (build is None or callable(build)):
+        message = f"must be a function that builds the network, got {show(build)}."
+        raise ValidationError(message, attr="build")
     header, arrays = read_archive(path, FORMAT)
     if build is None:
         if "recipe" not in header:

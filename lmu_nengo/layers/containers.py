@@ -411,7 +411,7 @@ class EncoderDecoder(Layers):
 
 def check_layers(layers, obj):
     """The layers as a list, or ValidationError if something is not a layer of its own."""
-    if not isinstance(layers, Iterable) or isinstance(layers, type):
+    if not isinstance(layers, Iterable) or isinstance(layers, (type, np.ndarray)):
         raise ValidationError(
             f"must be a list of layers, got {show(layers)}.", "layers", obj
         )
