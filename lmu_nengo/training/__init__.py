@@ -1,8 +1,35 @@
-"""Training with NengoDL; importing this imports TensorFlow. Needs the extra ``dl``."""
+"""
+Training: with NengoDL (extra ``dl``), or with JAX alone (extra ``train``).
 
-from lmu_nengo.training._nengo_dl import nengo_dl  # isort: skip  (chooses Keras)
-from lmu_nengo.training.checkpoint import Checkpoint
-from lmu_nengo.training.losses import FiringRates
-from lmu_nengo.training.simulator import Simulator
+Importing this imports neither. The names that need TensorFlow import it when they are
+first used; they do so with legacy Keras, which NengoDL needs.
+"""
 
-__all__ = ["Checkpoint", "FiringRates", "Simulator", "nengo_dl"]
+import lazy_loader
+
+from lmu_nengo.training.plan.settings import configure_settings
+
+__getattr__, _, _lazy = lazy_loader.attach(
+    __name__,
+    submodules=["jax"],
+    submod_attrs={
+        "_nengo_dl": ["nengo_dl"],
+        "checkpoint": ["Checkpoint"],
+        "jax": ["Trainer"],
+        "losses": ["FiringRates"],
+        "simulator": ["Simulator"],
+    },
+)
+
+__all__ = [
+    "Checkpoint",
+    "FiringRates",
+    "Simulator",
+    "Trainer",
+    "configure_settings",
+    "nengo_dl",
+]
+
+
+def __dir__():
+    return sorted(__all__)

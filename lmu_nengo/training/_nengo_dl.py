@@ -131,7 +131,6 @@ nengo_dl = import_nengo_dl()
 import tensorflow as tf  # noqa: E402  only now
 
 get_setting = nengo_dl.config.get_setting
-has_weights = nengo_dl.compat.conn_has_weights
 neuron_state = nengo_dl.compat.neuron_state
 SimTensorNode = nengo_dl.tensor_node.SimTensorNode
 

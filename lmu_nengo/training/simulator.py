@@ -16,11 +16,12 @@ from lmu_nengo.layers.lmu_cell import STATE_SPACE, LMUCell
 from lmu_nengo.layers.lstm import LSTM
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.training import _nengo_dl
-from lmu_nengo.training.backend.checks import check_finite, check_replicas, check_size
+from lmu_nengo.training.backend.checks import check_replicas
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.backend.operators import Model
-from lmu_nengo.training.backend.plan import make_plan
 from lmu_nengo.training.lengths import is_ragged, make_batch
+from lmu_nengo.training.plan.checks import check_finite, check_size
+from lmu_nengo.training.plan.paths import make_plan
 from lmu_nengo.training.shuffling import fit_in_order
 
 TOO_LONG = 500  # times the data, from which on a window must be a mistake

@@ -1,54 +1,12 @@
-"""What the simulator refuses, and why."""
+"""What the simulator in NengoDL refuses, and why."""
 
-import graphlib
-
-import nengo
-import numpy as np
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.training._nengo_dl import SimTensorNode, neuron_state
-from lmu_nengo.training.backend.sequences import ACTIVATIONS
-from lmu_nengo.training.backend.spikes import INTEGRATING
-
-
-def check_hidden_type(cell):
-    """Raise ValidationError if a cell's ``f`` cannot be computed in one operator."""
-    is_neurons = isinstance(cell.hidden_type, nengo.neurons.NeuronType)
-    if is_neurons and type(cell.hidden_type) not in ACTIVATIONS:
-        names = ", ".join(kind.__name__ for kind in ACTIVATIONS)
-        raise ValidationError(
-            f"must be {names} or a TensorFlow function in a cell that feeds back and is "
-            f"Windowed, got {cell.hidden_type!r}. Train with the rate type and call "
-            "to_spiking afterwards, or realize(network, Linear()).",
-            attr="hidden_type",
-            obj=cell,
-        )
-
-
-def refuse_loop(network, cells):
-    """Raise ValidationError if connections lead back to an object; a cell is one object."""
-    of = {obj: cell for cell in cells for obj in cell.all_objects}
-    inside = {conn for cell in cells for conn in cell.all_connections}
-    after = {}
-    for conn in network.all_connections:
-        pre, post = (getattr(x, "ensemble", x) for x in (conn.pre_obj, conn.post_obj))
-        is_state = pre is post and conn.synapse is not None  # refuse_state names it
-        is_rule = isinstance(post, nengo.connection.LearningRule)
-        if conn not in inside and not is_state and not is_rule:
-            after.setdefault(of.get(post, post), set()).add(of.get(pre, pre))
-    try:
-        graphlib.TopologicalSorter(after).prepare()
-    except graphlib.CycleError as error:
-        loop = " -> ".join(map(str, error.args[1]))
-        raise ValidationError(
-            f"{loop} is a loop. In a network with Windowed memories only an LMUCell may "
-            "feed back (hidden_encoders, memory_encoders, hidden_kernel). Use one, or call "
-            "realize(network, Linear()) to go step by step.",
-            attr="network",
-        ) from None
+from lmu_nengo.training.plan.checks import INTEGRATING
 
 
 def refuse_state(plan):
@@ -90,27 +48,6 @@ def check_carried(operators):
                 "nengo_dl.configure_settings(stateful=True).",
                 attr="stateful",
             )
-
-
-def check_size(name, size, expected):
-    """Raise ValidationError if an input node gets data of another size."""
-    if size != expected:
-        raise ValidationError(
-            f"the data must have {expected} dimensions, as the node has, got {size}. The "
-            "shape of arrays is (batch, steps, size).",
-            attr=name,
-        )
-
-
-def check_finite(name, x):
-    """Raise ValidationError if an array holds NaN or infinity."""
-    if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        raise ValidationError(
-            f"the data must be finite, got {x[first]} at {first} (sequence, step, "
-            "dimension). Remove or replace such values before training.",
-            attr=name,
-        )
 
 
 def check_replicas(batch_size, n_replicas, seed, network):

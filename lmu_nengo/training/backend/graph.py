@@ -4,13 +4,9 @@ import tensorflow as tf
 
 from lmu_nengo.training._nengo_dl import get_setting, nengo_dl, replace_builders
 from lmu_nengo.training.backend.checks import check_carried, refuse_state
-from lmu_nengo.training.backend.operators import (
-    RowsDotBuilder,
-    SimLastStep,
-    SimRandom,
-    SimSequence,
-)
+from lmu_nengo.training.backend.operators import RowsDotBuilder
 from lmu_nengo.training.backend.spikes import use_spikes
+from lmu_nengo.training.plan.operators import SimLastStep, SimRandom, SimSequence
 
 
 class Graph(nengo_dl.tensor_graph.TensorGraph):

@@ -2,18 +2,22 @@
 
 import numpy as np
 import tensorflow as tf
-from nengo.builder import Operator, Signal
-from nengo.builder.network import build_network
-from nengo.builder.processes import build_process
+from nengo.builder import Signal
 
-from lmu_nengo.layers.lmu_cell import STATE_SPACE, LMUCell
-from lmu_nengo.processes.regularization import Dropout, GaussianNoise
-from lmu_nengo.processes.sequence import Sequence
-from lmu_nengo.processes.tensor_function import TensorFunction
-from lmu_nengo.training._nengo_dl import has_weights, nengo_dl
-from lmu_nengo.training.backend.cell_steps import CellSteps
-from lmu_nengo.training.backend.plan import Plan
+from lmu_nengo.training._nengo_dl import nengo_dl
 from lmu_nengo.training.backend.sequences import apply
+from lmu_nengo.training.plan.operators import (
+    BUILD,
+    SimDropout,
+    SimLastStep,
+    SimNoise,
+    SimSequence,
+    SimTensorFunction,
+)
+from lmu_nengo.training.plan.paths import indices
+
+for kind, build in BUILD.items():
+    nengo_dl.builder.NengoBuilder.register(kind)(build)
 
 
 class Model(nengo_dl.builder.NengoModel):
@@ -33,193 +37,6 @@ class Model(nengo_dl.builder.NengoModel):
     def __init__(self, *args, plan, **kwargs):
         super().__init__(*args, **kwargs)
         self.plan = plan
-
-
-class SimNode(Operator):
-    """
-    Sets signals from others by what ``process`` describes.
-
-    Parameters
-    ----------
-    process : nengo.Process or CellSteps
-        What is computed.
-    inputs, outputs : list of nengo.builder.Signal
-        What it reads and sets.
-    """
-
-    def __init__(self, process, inputs, outputs):
-        super().__init__(tag=type(process).__name__)
-        self.process = process
-        self.inputs = inputs
-        self.sets = outputs
-        self.incs = []
-        self.reads = [*inputs]
-        self.updates = []
-
-    outputs = property(lambda self: self.sets)
-
-
-class SimSequence(SimNode):
-    """
-    A `Sequence` or a cell that feeds back, for whole sequences.
-
-    Parameters
-    ----------
-    process : Sequence or CellSteps
-        What is computed.
-    inputs, outputs : list of nengo.builder.Signal
-        What it reads and sets.
-    parameters : dict of {str: nengo.builder.Signal or ndarray}
-        A signal for what is trained.
-    n_steps : int
-        Steps in each sequence.
-    """
-
-    def __init__(self, process, inputs, outputs, parameters, n_steps):
-        super().__init__(process, inputs, outputs)
-        self.parameters = parameters
-        self.n_steps = n_steps
-        self.reads += [x for x in parameters.values() if isinstance(x, Signal)]
-
-
-class SimLastStep(SimNode):
-    """
-    A windowed memory of which only the last step is wanted.
-
-    Parameters
-    ----------
-    process : WindowResponse
-        What is computed.
-    inputs, outputs : list of nengo.builder.Signal
-        What it sets; the inputs are not read.
-    plan : Plan
-        Knows what leads to the memory.
-
-    Attributes
-    ----------
-    graph : WindowedGraph
-        Has the input nodes' sequences; it sets itself.
-    """
-
-    graph = None
-
-    def __init__(self, process, inputs, outputs, plan):
-        super().__init__(process, inputs, outputs)
-        self.plan = plan
-
-
-class SimTensorFunction(SimNode):
-    """A `TensorFunction`."""
-
-
-class SimRandom(SimNode):
-    """
-    Random in training only.
-
-    Attributes
-    ----------
-    graph : Graph or None
-        Gives random keys; it sets itself. ``None`` in `nengo_dl.Simulator`.
-    place : int
-        Place among the model's operators.
-    """
-
-    graph = None
-    place = None
-    step = property(lambda self: self.reads[1])
-
-
-class SimDropout(SimRandom):
-    """Dropout."""
-
-
-class SimNoise(SimRandom):
-    """Gaussian noise."""
-
-
-def plan_of(model) -> Plan:
-    """How a model's network is computed: step by step in `nengo_dl.Simulator`."""
-    return getattr(model, "plan", Plan())
-
-
-@nengo_dl.builder.NengoBuilder.register(Sequence)
-def build_sequence(model, process, sig_in, sig_out, mode):
-    """Add the operator of a process for whole sequences to a NengoDL model."""
-    plan = plan_of(model)
-    if plan.n_steps is None:
-        build_process(model, process, sig_in, sig_out, mode=mode)
-    elif plan.path == "last step":
-        model.add_op(SimLastStep(process, [sig_in], [sig_out], plan))
-    else:
-        parameters = dict(process.parameters)
-        for name in sorted(process.trainable):
-            parameters[name] = add_parameter(model, process, name, parameters[name])
-        inputs = [] if sig_in is None else [sig_in]
-        op = SimSequence(process, inputs, [sig_out], parameters, plan.n_steps)
-        model.add_op(op)
-
-
-@nengo_dl.builder.NengoBuilder.register(LMUCell)
-def build_cell(model, cell, progress=None):
-    """
-    Add a cell to a NengoDL model; in one operator if it feeds back and is Windowed.
-
-    All parts of the cell are built in either case, so that the model knows the signals
-    of its parameters. The operators are left out where the one replaces them.
-    """
-    first = len(model.operators)
-    build_network(model, cell, progress)
-    plan = plan_of(model)
-    if cell not in plan.cells:
-        return
-
-    def signal(obj):
-        return model.sig[obj]["out"]
-
-    ends = [cell.input, cell.output] + ([] if cell.start is None else [cell.start])
-    kept = {signal(end) for end in ends}
-    model.operators[first:] = [
-        op
-        for op in model.operators[first:]
-        if kept.issuperset([*op.sets, *op.incs, *op.updates])
-    ]
-    parameters = cell.weights
-    for name in sorted(cell.trainable):
-        if name in STATE_SPACE:
-            parameters[name] = add_parameter(model, cell, name, parameters[name])
-        elif name in cell.paths:
-            parameters[name] = model.sig[cell.paths[name]]["weights"]
-        else:
-            parameters[name] = model.sig[cell.hidden.neurons]["bias"]
-    inputs = [signal(end) for end in ends if end is not cell.output]
-    read = plan.cells[cell]
-    process = CellSteps.of(cell, tuple(read.values()))
-    outputs = [signal(obj) for obj in read]
-    model.add_op(SimSequence(process, inputs, outputs, parameters, plan.n_steps))
-
-
-def add_parameter(model, owner, name, value):
-    """A signal that is trained."""
-    signal = Signal(value, name=name)
-    signal.trainable, signal.minibatched = True, False
-    model.sig[owner][name] = signal
-    return signal
-
-
-@nengo_dl.builder.NengoBuilder.register(TensorFunction)
-def build_tensor_function(model, process, sig_in, sig_out, mode):
-    """Add the operator of a function of tensors to a NengoDL model."""
-    model.add_op(SimTensorFunction(process, [sig_in], [sig_out]))
-
-
-@nengo_dl.builder.NengoBuilder.register(Dropout)
-@nengo_dl.builder.NengoBuilder.register(GaussianNoise)
-def build_random(model, process, sig_in, sig_out, mode):
-    """Add the operator of a node for dropout or noise to a NengoDL model."""
-    kind = SimDropout if isinstance(process, Dropout) else SimNoise
-    op = kind(process, [sig_in], [sig_out])
-    op.reads.append(model.step)
-    model.add_op(op)
 
 
 @nengo_dl.builder.Builder.register(SimSequence)
@@ -340,7 +157,7 @@ class SimLastStepBuilder(nengo_dl.builder.OpBuilder):
     @staticmethod
     def transform(conn, z, graph, signals):
         """Apply a connection's weights to coefficients of shape (batch, size, order)."""
-        if not has_weights(conn):
+        if not conn.has_weights:
             return z
         sig = graph.model.sig[conn]["weights"]
         if sig in signals:
@@ -363,9 +180,3 @@ class RowsDotBuilder(nengo_dl.op_builders.DotIncBuilder):
         weights, x = signals.gather(self.A_data)[0], signals.gather(self.X_data)[:, 0]
         y = tf.linalg.matmul(x, weights, transpose_b=True)
         signals.scatter(self.Y_data, y[:, None], mode=self.mode)
-
-
-def indices(conn, end):
-    """Indices that a connection takes of its pre or post object."""
-    size = conn.pre_obj.size_out if end == "pre" else conn.post_obj.size_in
-    return np.arange(size)[getattr(conn, f"{end}_slice")]

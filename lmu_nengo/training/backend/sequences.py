@@ -10,9 +10,9 @@ from lmu_nengo.layers.lstm import LSTMSequence
 from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.sequence import Only, Reverse
 from lmu_nengo.signal.discretization import impulse_response
-from lmu_nengo.training.backend.cell_steps import CellSteps
 from lmu_nengo.training.kernels.blocks import cell_blocks
 from lmu_nengo.training.kernels.recurrent import recurrence
+from lmu_nengo.training.plan.cells import CellSteps
 
 BLOCK = 28  # steps; the cost is flat from 14 to 56
 # f of a rate neuron type with gain 1 and bias 0, where a cell feeds it back

@@ -1,12 +1,9 @@
 """Spiking neurons in training: spikes of whole sequences, gradients of the rates."""
 
-import nengo
 import tensorflow as tf
 
 from lmu_nengo.training._nengo_dl import replace_neurons
-
-# their voltage is a sum, so the spikes of all steps can be computed from all rates
-INTEGRATING = (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
+from lmu_nengo.training.plan.checks import INTEGRATING
 
 
 class SpikesBuilder:

@@ -3,15 +3,15 @@
 from dataclasses import dataclass, field
 
 import nengo
+import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.memory.realization import find_realizable
 from lmu_nengo.processes.sequence import Sequence
-from lmu_nengo.training._nengo_dl import get_setting
-from lmu_nengo.training.backend.checks import check_hidden_type, refuse_loop
-from lmu_nengo.training.backend.spikes import INTEGRATING
+from lmu_nengo.training.plan.checks import INTEGRATING, check_hidden_type, refuse_loop
+from lmu_nengo.training.plan.settings import keeps_history
 
 
 @dataclass
@@ -116,7 +116,7 @@ def choose_path(network, plan):
         if type(ensemble.neuron_type) in INTEGRATING:
             return "all steps", f"{ensemble} integrates"
     for probe in network.all_probes:
-        if get_setting(network, "keep_history", True, probe):
+        if keeps_history(network, probe):
             return "all steps", f"{probe} keeps its history"
     for memory in memories:
         obstacle = find_obstacle(memory.input, plan.incoming)
@@ -206,3 +206,9 @@ def read_from_outside(cell, network):
                 refuse(target, "is probed")
             read[target] = held[target]
     return read
+
+
+def indices(conn, end):
+    """Indices that a connection takes of its pre or post object."""
+    size = conn.pre_obj.size_out if end == "pre" else conn.post_obj.size_in
+    return np.arange(size)[getattr(conn, f"{end}_slice")]

@@ -1,0 +1,70 @@
+"""What cannot be trained in a network or on some data, and why."""
+
+import graphlib
+
+import nengo
+import numpy as np
+from nengo.exceptions import ValidationError
+
+# their voltage is a sum, so the spikes of all steps can be computed from all rates
+INTEGRATING = (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
+# rate neurons that a cell may feed back, where one operator computes it
+FED_BACK = (nengo.RectifiedLinear, nengo.Sigmoid, nengo.Tanh, nengo.LIFRate)
+
+
+def check_hidden_type(cell):
+    """Raise ValidationError if a cell's ``f`` cannot be computed in one operator."""
+    is_neurons = isinstance(cell.hidden_type, nengo.neurons.NeuronType)
+    if is_neurons and type(cell.hidden_type) not in FED_BACK:
+        names = ", ".join(kind.__name__ for kind in FED_BACK)
+        raise ValidationError(
+            f"must be {names} or a function of an array in a cell that feeds back and is "
+            f"Windowed, got {cell.hidden_type!r}. Train with the rate type and call "
+            "to_spiking afterwards, or realize(network, Linear()).",
+            attr="hidden_type",
+            obj=cell,
+        )
+
+
+def refuse_loop(network, cells):
+    """Raise ValidationError if connections lead back to an object; a cell is one object."""
+    of = {obj: cell for cell in cells for obj in cell.all_objects}
+    inside = {conn for cell in cells for conn in cell.all_connections}
+    after = {}
+    for conn in network.all_connections:
+        pre, post = (getattr(x, "ensemble", x) for x in (conn.pre_obj, conn.post_obj))
+        is_state = pre is post and conn.synapse is not None  # refuse_state names it
+        is_rule = isinstance(post, nengo.connection.LearningRule)
+        if conn not in inside and not is_state and not is_rule:
+            after.setdefault(of.get(post, post), set()).add(of.get(pre, pre))
+    try:
+        graphlib.TopologicalSorter(after).prepare()
+    except graphlib.CycleError as error:
+        loop = " -> ".join(map(str, error.args[1]))
+        raise ValidationError(
+            f"{loop} is a loop. In a network with Windowed memories only an LMUCell may "
+            "feed back (hidden_encoders, memory_encoders, hidden_kernel). Use one, or call "
+            "realize(network, Linear()) to go step by step.",
+            attr="network",
+        ) from None
+
+
+def check_size(name, size, expected):
+    """Raise ValidationError if an input node gets data of another size."""
+    if size != expected:
+        raise ValidationError(
+            f"the data must have {expected} dimensions, as the node has, got {size}. The "
+            "shape of arrays is (batch, steps, size).",
+            attr=name,
+        )
+
+
+def check_finite(name, x):
+    """Raise ValidationError if an array holds NaN or infinity."""
+    if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        raise ValidationError(
+            f"the data must be finite, got {x[first]} at {first} (sequence, step, "
+            "dimension). Remove or replace such values before training.",
+            attr=name,
+        )
