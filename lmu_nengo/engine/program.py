@@ -1,14 +1,14 @@
 """A network as one pure function of its constants, state and inputs."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from nengo.builder.neurons import SimNeurons
-from nengo.builder.operator import Operator
+from nengo.builder.operator import Copy, Operator
 from nengo.builder.signal import Signal
 from nengo.neurons import RectifiedLinear
 
@@ -53,6 +53,9 @@ class Builder:
         Step in seconds.
     dtype : dtype
         Type of all floating-point numbers.
+    free : iterable of Signal
+        Base signals that are never written, but differ from call to call: they are a part
+        of the state, of which each is one unit.
 
     Attributes
     ----------
@@ -85,9 +88,15 @@ class Builder:
     """
 
     def __init__(
-        self, order: list[Operator], dependents: dict, fed: list, dt: float, dtype
+        self,
+        order: list[Operator],
+        dependents: dict,
+        fed: list,
+        dt: float,
+        dtype,
+        free: Iterable[Signal] = (),
     ):
-        self.dt, self.dtype = dt, dtype
+        self.dt, self.dtype, self.free = dt, dtype, frozenset(free)
         self.step_number = StepNumber()
         self.inputs: list[Any] = [self.step_number]
         self.callbacks: list[Callback] = []
@@ -99,7 +108,10 @@ class Builder:
         self.carried_instead: dict[Signal, tuple[Unit, Callable]] = {}
         self.called = called(order)
         rounds = schedule(order, chained(order, dependents))
-        order, self.places = group(order, rounds, self.called.__contains__)
+        stays = self.called.keys() | {
+            op for op in order if isinstance(op, Copy) and op.src.base in self.free
+        }
+        order, self.places = group(order, rounds, stays.__contains__)
         origins = {op: getattr(op, "origin", op) for op in order}
         self.called = dict.fromkeys(op for op in order if origins[op] in self.called)
         feeds = [Feed(self.places.signal(signal)) for signal in fed]
@@ -113,7 +125,8 @@ class Builder:
                 self._written[signal.base].append(self._extent(signal))
         self._starts, position = {0: 0, 1: 1}, 2  # parameters[0] is 0, parameters[1] is 1
         for base in bases:
-            if Unit(base, 0, base.size) not in self._written[base]:
+            whole = Unit(base, 0, base.size)
+            if base not in self.free and whole not in self._written[base]:
                 self._starts[base] = position
                 position += len(flat_values(base))
         merged = merge(order, rounds, self.is_constant_signal, self.source_of)
@@ -134,7 +147,7 @@ class Builder:
 
     def is_constant(self, unit: Unit) -> bool:
         """Whether a part of a base is never written."""
-        return not any(
+        return unit.base not in self.free and not any(
             other.start < unit.stop and unit.start < other.stop
             for other in self._written[unit.base]
         )
@@ -318,6 +331,8 @@ class Program:
         What the operators are lowered with.
     outputs : list of Signal
         What each step gives.
+    find_lowering : function
+        Gives the function that lowers an operator; by default what is registered.
 
     Attributes
     ----------
@@ -325,10 +340,10 @@ class Program:
         What is carried from one step to the next.
     """
 
-    def __init__(self, builder: Builder, outputs: list):
+    def __init__(self, builder: Builder, outputs: list, find_lowering: Callable = lowering):
         self.builder = builder
         self.outputs = [builder.places.signal(signal) for signal in outputs]
-        self._steps = [lowering(op)(op, builder) for op in builder.operators]
+        self._steps = [find_lowering(op)(op, builder) for op in builder.operators]
         self.state: list[Unit] = []
         jax.eval_shape(self._find_state)
 

@@ -77,7 +77,7 @@ def view(base: Signal, start: int, shape, elemstrides=None) -> Signal:
     return Signal(part, name=base.name, base=base, offset=offset)
 
 
-def group(order: list[Operator], rounds: dict, is_called) -> tuple[list[Operator], Places]:
+def group(order: list[Operator], rounds: dict, stays) -> tuple[list[Operator], Places]:
     """
     Merge equal neurons and synapses, and put what products read and write side by side.
 
@@ -87,8 +87,8 @@ def group(order: list[Operator], rounds: dict, is_called) -> tuple[list[Operator
         Nengo's operators.
     rounds : dict of {Operator: int}
         As `schedule` gives them; those of new operators are added.
-    is_called : function
-        Whether an operator calls Python, and stays as it is.
+    stays : function
+        Whether an operator stays as it is: it calls Python, or reads what must not move.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def group(order: list[Operator], rounds: dict, is_called) -> tuple[list[Operator
     runs = []
     equal = defaultdict(dict)
     for op in order:
-        if not is_called(op) and (key := _kind(op)) is not None:
+        if not stays(op) and (key := _kind(op)) is not None:
             equal[key, rounds[op]][op] = _roles(op)
     for signals in equal.values():
         runs += _arrange(signals, places)
@@ -118,7 +118,7 @@ def group(order: list[Operator], rounds: dict, is_called) -> tuple[list[Operator
             _arrange(signals, places)
     copies = defaultdict(dict)
     for op in order:
-        if _is_copy(op):
+        if _is_copy(op) and not stays(op):
             base = places.signal(op.dst).base
             copies[base, rounds[op]][op] = [op.dst, op.src]
     for signals in copies.values():

@@ -1,0 +1,683 @@
+"""Training of Nengo networks with JAX alone."""
+
+import time
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import nengo
+import numpy as np
+import optax
+from nengo.exceptions import ValidationError
+from numpy.typing import ArrayLike
+
+from lmu_nengo._validation import (
+    check_choice,
+    check_flag,
+    check_integer,
+    check_network,
+    check_positive,
+    check_seed,
+    show,
+)
+from lmu_nengo.engine.devices import BY_FIRST, BY_SECOND, WHOLE, Devices, choose_devices
+from lmu_nengo.training.jax.data import (
+    Data,
+    by_object,
+    check_inputs,
+    check_targets,
+    names_of,
+    order_of,
+)
+from lmu_nengo.training.jax.losses import LOSSES, METRICS, find_function
+from lmu_nengo.training.jax.model import Built
+from lmu_nengo.training.jax.program import Forward
+from lmu_nengo.training.jax.spikes import check_surrogate
+from lmu_nengo.training.jax.steps import Steps, predictor
+from lmu_nengo.training.jax.writing import write
+from lmu_nengo.training.lengths import is_ragged, make_batch
+from lmu_nengo.training.plan.paths import make_plan
+
+OPTIMIZERS = {
+    "adam": lambda: optax.adam(0.001),
+    "sgd": lambda: optax.sgd(0.01),
+    "rmsprop": lambda: optax.rmsprop(0.001),
+}
+CHUNK_BYTES = 2**26  # of the batches that one call trains on
+CHUNK_BATCHES = 64
+AHEAD = 500  # sequences of which they are computed together
+MOST_BYTES = 2**31  # of the coefficients that are computed ahead of training
+
+
+class History:
+    """
+    What training reports.
+
+    Attributes
+    ----------
+    history : dict of {str: list of float}
+        The losses and metrics of each epoch.
+    epoch : list of int
+        The epochs.
+    """
+
+    def __init__(self):
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+
+    def add(self, epoch: int, logs: Mapping) -> None:
+        """Add an epoch."""
+        self.epoch.append(epoch)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+
+
+class Trainer:
+    """
+    Train a Nengo network with JAX, without TensorFlow or NengoDL.
+
+    It has the words of `nengo_dl.Simulator`, trains the same parameters, and computes the
+    same. Inputs are arrays of shape (batch, steps, size) by node, targets by probe. It
+    chooses how to treat time and prints its choice, unless ``progress_bar=False``:
+
+    - ``"last step"``: if a memory is `lmu_nengo.Windowed`, no probe keeps its history
+      (``configure_settings(keep_history=False)``) and only linear connections lead to the
+      memories. The memory is applied to the data once, before training;
+    - ``"all steps"``: with a windowed memory otherwise, time is folded into the batch;
+    - ``"step by step"``: without a windowed memory, through time, synapses and spikes.
+
+    Parameters
+    ----------
+    network : nengo.Network
+        The network; training changes it, unless ``write_back`` is False.
+    dt : float
+        Simulation step in seconds.
+    seed : int, optional
+        Seed of the order of the data, dropout and noise. The same seed gives the same
+        result, bit for bit.
+    minibatch_size : int
+        Sequences in a batch.
+    surrogate : str or function
+        How gradients get through spikes. ``"rates"``: training computes the rates of
+        spiking neurons, as NengoDL does. ``"triangle"``, ``"fast_sigmoid"``, ``"arctan"``,
+        ``"straight_through"``, or a function of the voltage beyond the threshold: neurons
+        spike in training, step by step, and this stands for the derivative of a spike.
+    spikes_in_training : bool
+        With ``surrogate="rates"``, whether spiking neurons fire on the forward pass of
+        training, while the backward pass uses their rates.
+    write_back : bool
+        Whether ``fit`` writes the trained parameters into the network when it ends.
+    progress_bar : bool
+        Whether the path and the epochs are printed.
+    devices : list of jax.Device, optional
+        A batch is divided among them; by default all of JAX's, or as many as a batch can
+        be divided by.
+
+    Attributes
+    ----------
+    path : {"step by step", "all steps", "last step"}
+        How time is treated.
+    path_reason : str
+        Why.
+    parameters : list of array
+        What is trained, in the order of ``places``.
+    places : list of tuple of (object, str)
+        Objects and names of what is trained, such as ``(connection, "weights")``.
+
+    Raises
+    ------
+    ValidationError
+        If an argument is out of range, or the network cannot be trained in this way.
+
+    See Also
+    --------
+    Simulator : The same with NengoDL.
+
+    Examples
+    --------
+    A memory learns to give back its input of 20 steps before:
+
+    >>> import nengo
+    >>> import numpy as np
+    >>> import lmu_nengo
+    >>> from lmu_nengo.training import Trainer
+    >>> with nengo.Network(seed=0) as model:
+    ...     u = nengo.Node([0])
+    ...     memory = lmu_nengo.LegendreMemory(theta=0.02, order=6)
+    ...     connection = nengo.Connection(u, memory.input, synapse=None)
+    ...     delayed = nengo.Node(size_in=1)
+    ...     readout = nengo.Connection(
+    ...         memory.output, delayed, transform=np.zeros((1, 6)), synapse=None
+    ...     )
+    ...     probe = nengo.Probe(delayed)
+    >>> signal = nengo.processes.WhiteSignal(1.0, high=20, rms=0.5, y0=0, seed=0)
+    >>> x = signal.run(1.0).reshape(1, 1000, 1)
+    >>> y = np.roll(x, 20, axis=1)
+    >>> lmu_nengo.realize(model, lmu_nengo.Windowed(n_steps=1000))
+    >>> trainer = Trainer(model, seed=0, progress_bar=False)
+    >>> trainer.compile("sgd", loss={probe: "mse"})
+    >>> before = trainer.evaluate(x, {probe: y})["loss"]
+    >>> history = trainer.fit(x, {probe: y}, epochs=20)
+    >>> history.history["loss"][-1] < before
+    True
+    >>> lmu_nengo.realize(model, lmu_nengo.Linear())  # now it runs anywhere
+    """
+
+    def __init__(
+        self,
+        network: nengo.Network,
+        dt: float = 0.001,
+        seed: int | None = None,
+        minibatch_size: int = 1,
+        surrogate: str | Callable = "rates",
+        spikes_in_training: bool = False,
+        write_back: bool = True,
+        progress_bar: bool = True,
+        devices: list | None = None,
+    ):
+        check_network(network)
+        self.dt = check_positive(dt, "dt", obj=type(self))
+        self.minibatch_size = check_integer(
+            minibatch_size, "minibatch_size", obj=type(self)
+        )
+        check_seed(seed, obj=type(self))
+        for attr, flag in (
+            ("spikes_in_training", spikes_in_training),
+            ("write_back", write_back),
+            ("progress_bar", progress_bar),
+        ):
+            check_flag(flag, attr, obj=type(self))
+        self.network, self.write_back, self.progress_bar = network, write_back, progress_bar
+        drawn = int(np.random.default_rng().integers(2**31))
+        self.seed = drawn if seed is None else int(seed)
+        self.plan = make_plan(network)
+        self.built = Built(network, self.dt, self.plan)
+        options = dict(
+            spikes_in_training=spikes_in_training,
+            surrogate=check_surrogate(surrogate, type(self)),
+        )
+        if options["surrogate"] is not None and self.plan.n_steps is not None:
+            raise ValidationError(
+                "must be 'rates' with Windowed memories, as gradients through spikes go "
+                f"step by step, got {surrogate!r}. Call realize(network, Linear()) or "
+                "realize(network, Spiking()) first.",
+                attr="surrogate",
+                obj=type(self),
+            )
+        self._forward = {
+            is_training: Forward(self.built, is_training, **options)
+            for is_training in (True, False)
+        }
+        self.places = list(self.built.trained)
+        self.devices = Devices(choose_devices(devices, self.minibatch_size, True))
+        self.parameters = [
+            self.devices.put(np.asarray(signal.initial_value, np.float32))
+            for signal in self.built.trained.values()
+        ]
+        self._inputs = names_of(self._forward[True].nodes, "node")
+        self._probes = names_of(list(self.built.model.probes), "probe")
+        self.iterations = 0
+        self.stop_training = False
+        self.optimizer_state: Any = None
+        self._steps: Steps | None = None
+        self._predict = predictor(self._forward[False])
+        self._features = jax.jit(self._forward[True].features)
+        self._own: dict = {}
+        if progress_bar:
+            print(f"Training path: {self.path} ({self.path_reason}).")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """Nothing is kept open."""
+
+    @property
+    def path(self) -> str:
+        """How time is treated."""
+        return self.plan.path
+
+    @property
+    def path_reason(self) -> str:
+        """Why time is treated in this way."""
+        return self.plan.reason
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(int(np.prod(x.shape)) for x in self.parameters)
+
+    def compile(
+        self,
+        optimizer: str | optax.GradientTransformation = "adam",
+        loss: Mapping | str | Callable = "mse",
+        metrics: Mapping | str | None = None,
+        loss_weights: Mapping | None = None,
+    ) -> None:
+        """
+        Choose optimizer, losses and metrics.
+
+        Parameters
+        ----------
+        optimizer : str or optax.GradientTransformation
+            ``"adam"``, ``"sgd"``, ``"rmsprop"`` with the learning rates of Keras, or any
+            of optax, with or without a schedule.
+        loss : dict of {nengo.Probe: str or function}
+            ``"mse"``, ``"mae"``, ``"sparse_categorical_crossentropy"``,
+            ``"categorical_crossentropy"`` (both of outputs before the softmax), or a
+            function ``loss(y_true, y_pred)`` of JAX arrays of shape (batch, steps, size)
+            that returns a number or an array of shape (batch, steps). One loss is that of
+            the first probe.
+        metrics : dict of {nengo.Probe: str or function or list of these}, optional
+            The same, and ``"accuracy"``.
+        loss_weights : dict of {nengo.Probe: float}, optional
+            Factors of the losses, by default 1.
+
+        Raises
+        ------
+        ValidationError
+            If a name is not known.
+        """
+        kind = type(self)
+        if isinstance(optimizer, str):
+            check_choice(optimizer, tuple(OPTIMIZERS), "optimizer", kind)
+            optimizer = OPTIMIZERS[optimizer]()
+        if not isinstance(optimizer, optax.GradientTransformation):
+            names = ", ".join(map(repr, OPTIMIZERS))
+            raise ValidationError(
+                f"must be one of {names} or an optimizer of optax, got {show(optimizer)}.",
+                attr="optimizer",
+                obj=kind,
+            )
+        numbers = {probe: i for i, probe in enumerate(self._probes)}
+        factors = by_object(loss_weights, self._probes, "loss_weights", kind)
+        losses = {
+            numbers[probe]: (
+                find_function(value, LOSSES, "loss", kind)[1],
+                check_positive(factors.get(probe, 1), "loss_weights", unit="", obj=kind),
+            )
+            for probe, value in by_object(loss, self._probes, "loss", kind).items()
+        }
+        found = []
+        for probe, values in by_object(metrics, self._probes, "metrics", kind).items():
+            for value in values if isinstance(values, list | tuple) else [values]:
+                name, function = find_function(value, METRICS, "metrics", kind)
+                found.append((numbers[probe], f"{self._probes[probe]}_{name}", function))
+        names = dict(enumerate(self._probes.values()))
+        self._steps = Steps(self._forward, losses, found, names, optimizer)
+        self.optimizer_state = jax.jit(optimizer.init)(self.parameters)
+        self.iterations = 0
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        epochs: int = 1,
+        initial_epoch: int = 0,
+        validation_data: tuple | None = None,
+        callbacks: Iterable = (),
+        shuffle: bool = True,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        skip: int = 0,
+        sample_weight: Mapping | ArrayLike | None = None,
+        class_weight: Mapping | None = None,
+    ) -> History:
+        """
+        Train; the network then has the trained parameters, unless it was declined.
+
+        Each epoch trains on whole batches, in an order that follows from the seed and the
+        number of the epoch; what is left after the last whole batch is left out.
+
+        Parameters
+        ----------
+        x : array or list or dict of {nengo.Node: array or list}
+            Inputs of shape (n, n_steps, size), or lists of sequences of shape (n_steps,
+            size), which are padded at the front and count as long as they are.
+        y : dict of {nengo.Probe: array or list}
+            Targets, of shape (n, n_steps, size), or (n, 1, size) for probes that keep no
+            history. Classes have the size 1.
+        epochs : int
+            Number of the epoch to end with.
+        initial_epoch : int
+            Epochs that have been trained before.
+        validation_data : tuple of (x, y), optional
+            Evaluated after each epoch.
+        callbacks : iterable of function
+            Called as ``callback(epoch, logs)`` after each epoch; if one returns True,
+            training ends. See `Checkpoint` and `EarlyStopping`.
+        shuffle : bool
+            Whether the order of the data changes from epoch to epoch.
+        lengths : array_like of int of shape (n,), optional
+            Steps of each sequence in arrays of shape (n, n_steps, size), from the first.
+        mask : array_like of bool of shape (n, n_steps), optional
+            Instead of ``lengths``: which steps belong to the sequence.
+        skip : int
+            Steps at the start of each sequence that are left out of the losses of probes
+            with targets for each step.
+        sample_weight : array or dict of {nengo.Probe: array}, optional
+            What each sequence counts, of shape (n,), or each step, (n, n_steps).
+        class_weight : dict, optional
+            What each class counts, {class: weight}; for several probes with classes as
+            targets {probe: {class: weight}}.
+
+        Returns
+        -------
+        history : History
+            The losses and metrics of each epoch, in ``history.history``.
+
+        Raises
+        ------
+        ValidationError
+            If the data do not fit, or ``compile`` has not been called.
+        """
+        self._need_compiled()
+        epochs = check_integer(epochs, "epochs", obj=type(self))
+        initial_epoch = check_integer(initial_epoch, "initial_epoch", low=0, obj=type(self))
+        given = dict(lengths=lengths, mask=mask, skip=skip or None)
+        data = self._data(x, y, sample_weight, class_weight, **given)
+        validation = None
+        if validation_data is not None:
+            if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
+                raise ValidationError(
+                    "must be a tuple of inputs and targets (x, y), got "
+                    f"{show(validation_data)}.",
+                    attr="validation_data",
+                    obj=type(self),
+                )
+            validation = self._data(*validation_data, skip=skip or None)
+            validation = self._ahead(validation)
+        batch = self.minibatch_size
+        if data.n < batch:
+            raise ValidationError(
+                f"must have at least {batch} sequences, a batch, got {data.n}. Use a "
+                "smaller minibatch_size.",
+                attr="x",
+                obj=type(self),
+            )
+        data = self._ahead(data)
+        callbacks, history = list(callbacks), History()
+        self.stop_training = False
+        for callback in callbacks:
+            if hasattr(callback, "on_train_begin"):
+                callback.on_train_begin(self, initial_epoch)
+        try:
+            for epoch in range(initial_epoch, epochs):
+                start = time.perf_counter()
+                logs = self._train_epoch(data, order_of(data.n, self.seed, epoch, shuffle))
+                if validation is not None:
+                    found = self._evaluate(validation)
+                    logs.update({f"val_{name}": value for name, value in found.items()})
+                history.add(epoch, logs)
+                if self.progress_bar:
+                    seconds = time.perf_counter() - start
+                    values = ", ".join(f"{k} {v:.4g}" for k, v in logs.items())
+                    print(f"Epoch {epoch + 1}/{epochs}, {seconds:.1f} s: {values}")
+                if any([callback(epoch, logs) is True for callback in callbacks]):
+                    break
+        finally:  # what was trained until then is kept
+            self.write()
+        return history
+
+    def evaluate(
+        self,
+        x: Any,
+        y: Any = None,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        skip: int = 0,
+    ) -> dict[str, float]:
+        """
+        Compute losses and metrics.
+
+        Parameters
+        ----------
+        x, y, lengths, mask, skip : optional
+            As for ``fit``.
+
+        Returns
+        -------
+        values : dict of {str: float}
+            By name.
+        """
+        self._need_compiled()
+        given = dict(lengths=lengths, mask=mask, skip=skip or None)
+        return self._evaluate(self._data(x, y, **given))
+
+    def predict(
+        self, x: Any, lengths: ArrayLike | None = None, mask: ArrayLike | None = None
+    ) -> dict[nengo.Probe, Any]:
+        """
+        Compute what the probes show.
+
+        Parameters
+        ----------
+        x, lengths, mask : optional
+            As for ``fit``. There may be any number of sequences.
+
+        Returns
+        -------
+        values : dict of {nengo.Probe: ndarray or list of ndarray}
+            Arrays of shape (n, n_steps, size), or (n, 1, size) for probes that keep no
+            history. For sequences of different lengths a list of arrays of shape (n_steps,
+            size) instead of the former.
+        """
+        data = self._data(x, None, lengths=lengths, mask=mask)
+        found = [
+            self._predict(*self._arguments(data, rows, is_training=False))
+            for rows in data.parts(self.minibatch_size)
+        ]
+        probes = self.built.model.probes
+        values = {
+            probe: np.concatenate([self.devices.get(part[i]) for part in found])
+            for i, probe in enumerate(probes)
+        }
+        if data.lengths is None:
+            return values
+        keeps = self._forward[False].keeps
+        return {
+            probe: [y[-n:] for y, n in zip(values[probe], data.lengths, strict=True)]
+            if keep
+            else values[probe]
+            for probe, keep in zip(probes, keeps, strict=True)
+        }
+
+    def gradients(self, x: Any, y: Any) -> dict[tuple, np.ndarray]:
+        """
+        Compute the gradients of the loss of one batch, as in training.
+
+        Parameters
+        ----------
+        x, y : optional
+            As for ``fit``.
+
+        Returns
+        -------
+        gradients : dict of {tuple of (object, str): ndarray}
+            By the places of what is trained.
+        """
+        self._need_compiled()
+        data = self._data(x, y)
+        args = self._arguments(data, slice(0, data.n), is_training=True)
+        found = self._steps.gradients(*args)
+        return dict(zip(self.places, map(self.devices.get, found), strict=True))
+
+    def freeze_params(self, objs: Any = None) -> None:
+        """
+        Write the present parameters into the network.
+
+        ``fit`` does so, unless ``write_back`` is False.
+
+        Parameters
+        ----------
+        objs : nengo.Network or Ensemble or Connection, or list of them, optional
+            What to write to; by default everything that is trained.
+        """
+        write(self, objs)
+
+    def write(self) -> None:
+        """Write what is trained into the network, unless ``write_back`` is False."""
+        if not self.write_back:
+            return
+        if not all(bool(jnp.isfinite(x).all()) for x in self.parameters):
+            warnings.warn(
+                "the trained parameters were not written into the network (they are not "
+                "finite). What is run or saved next is what was there before.",
+                stacklevel=3,
+            )
+            return
+        write(self)
+
+    def _need_compiled(self):
+        if self._steps is None:
+            raise ValidationError(
+                "must be chosen before: call compile(optimizer, loss=...).",
+                attr="optimizer",
+                obj=type(self),
+            )
+
+    def _data(self, x, y, sample_weight=None, class_weight=None, **options):
+        """Data checked, padded and weighted."""
+        kind = type(self)
+        if is_ragged(x):
+            x = {next(iter(self._inputs)): x}
+        if is_ragged(y):
+            y = {next(iter(self._probes)): y}
+        x = by_object(x, self._inputs, "x", kind)
+        y = by_object(y, self._probes, "y", kind)
+        weights, lengths = {}, None
+        ragged = any(map(is_ragged, (*x.values(), *y.values())))
+        if ragged or class_weight or any(v is not None for v in options.values()):
+            x, y, weights, lengths = self._padded(x, y, class_weight, options)
+        x = check_inputs(x, self._inputs, self.plan.n_steps, kind)
+        n, n_steps = next(iter(x.values())).shape[:2]
+        keeps = self._forward[True].keeps
+        shapes = {
+            probe: (n_steps if keep else 1, probe.size_in)
+            for probe, keep in zip(self._probes, keeps, strict=True)
+        }
+        y = check_targets(y, self._probes, shapes, n, kind)
+        given = by_object(sample_weight, self._probes, "sample_weight", kind)
+        for probe, values in given.items():
+            steps, values = shapes[probe][0], np.asarray(values, np.float32)
+            if values.shape not in ((n,), (n, steps)):
+                raise ValidationError(
+                    f"must have the shape ({n},) or ({n}, {steps}), got {values.shape}.",
+                    attr="sample_weight",
+                    obj=kind,
+                )
+            values = np.broadcast_to(values.reshape(n, -1), (n, steps))
+            weights[probe] = values * weights.get(probe, 1)
+        numbers = {node: i for i, node in enumerate(self._inputs)}
+        numbers |= {probe: i for i, probe in enumerate(self._probes)}
+        arrays = {
+            group: {numbers[obj]: values for obj, values in found.items()}
+            for group, found in (("x", x), ("y", y), ("weights", weights))
+        }
+        return Data(arrays, n, n_steps, lengths)
+
+    def _padded(self, x, y, class_weight, options):
+        """Sequences of different lengths as arrays, with weights."""
+        if class_weight:
+            if not all(isinstance(own, Mapping) for own in class_weight.values()):
+                if len(y) != 1:
+                    raise ValidationError(
+                        "must be {probe: {class: weight}} if several probes have targets.",
+                        attr="class_weight",
+                        obj=type(self),
+                    )
+                class_weight = {next(iter(y)): class_weight}
+            found = by_object(class_weight, self._probes, "class_weight", type(self))
+            class_weight = {self._probes[probe]: v for probe, v in found.items()}
+        batch = make_batch(
+            {self._inputs[node]: values for node, values in x.items()},
+            {self._probes[probe]: values for probe, values in y.items()} or None,
+            class_weight=class_weight,
+            n_steps=self.plan.n_steps,
+            **options,
+        )
+        nodes = {name: node for node, name in self._inputs.items()}
+        x = {nodes[name]: values for name, values in batch.x.items()}
+        probes = {name: probe for probe, name in self._probes.items()}
+        y = {probes[name]: values for name, values in (batch.y or {}).items()}
+        weights = {
+            probes[name]: values.astype(np.float32)
+            for name, values in (batch.weights or {}).items()
+        }
+        differ = (
+            len(set(batch.lengths)) > 1
+            or batch.lengths[0] < np.shape(next(iter(batch.x.values())))[1]
+        )
+        return x, y, weights, batch.lengths if differ else None
+
+    def _ahead(self, data):
+        """Data whose coefficients in memories are computed, if they are not too many."""
+        forward = self._forward[True]
+        sizes = [int(np.prod(source.shape)) for source in forward.projected]
+        if self.path != "last step" or 4 * data.n * sum(sizes) > MOST_BYTES:
+            return data
+        parts = [
+            jax.tree.map(np.asarray, self._features(data.take(rows)["x"]))
+            for rows in data.parts(max(self.minibatch_size, AHEAD))
+        ]
+        features = {i: np.concatenate([part[i] for part in parts]) for i in parts[0]}
+        arrays = {"features": features, **data.arrays}
+        del arrays["x"]
+        return Data(arrays, data.n, data.n_steps, data.lengths)
+
+    def _arguments(self, data, rows, is_training):
+        """What a compiled function gets for some sequences."""
+        n = rows.stop - rows.start
+        spec = WHOLE if n % self.devices.count else BY_FIRST
+        batch = jax.tree.map(lambda a: self.devices.put(a, spec), data.take(rows))
+        own = self._own_values(n, data.n_steps, is_training)
+        constants = self._forward[is_training].constants
+        return self.parameters, constants, batch, own, self._key
+
+    def _own_values(self, n, n_steps, is_training):
+        """What nodes show that get no data, for a batch of so many sequences."""
+        key = n, n_steps, is_training
+        if key not in self._own:
+            values = self._forward[is_training].own_values(n_steps, n, self.seed)
+            self._own[key] = jax.tree.map(self.devices.put, values)
+        return self._own[key]
+
+    @property
+    def _key(self):
+        return jax.random.key_data(jax.random.key(self.seed, impl="rbg"))
+
+    def _train_epoch(self, data, order):
+        """Train on all whole batches; return what is logged."""
+        batch = self.minibatch_size
+        n_batches = len(order) // batch
+        order = order[: n_batches * batch].reshape(n_batches, batch)
+        n_bytes = sum(a[:1].nbytes for a in jax.tree.leaves(data.arrays)) * batch
+        capacity = int(np.clip(CHUNK_BYTES // n_bytes, 1, min(n_batches, CHUNK_BATCHES)))
+        own = self._own_values(batch, data.n_steps, True)
+        constants, key, total = self._forward[True].constants, self._key, 0
+        for start in range(0, n_batches, capacity):
+            rows = order[start : start + capacity]
+            n = len(rows)
+            if n < capacity:  # what is added is not trained on
+                rows = np.concatenate([rows, np.repeat(rows[:1], capacity - n, axis=0)])
+            batches = jax.tree.map(
+                lambda a: self.devices.put(a, BY_SECOND), data.take(rows)
+            )
+            args = constants, batches, own, key, np.int32(n)
+            self.parameters, self.optimizer_state, _, logs = self._steps.train(
+                self.parameters, self.optimizer_state, np.int32(self.iterations), *args
+            )
+            self.iterations += n
+            total = total + logs
+        means = (self.devices.get(total) / n_batches).tolist()
+        return dict(zip(self._steps.logs, means, strict=True))
+
+    def _evaluate(self, data):
+        """Losses and metrics of all data: means over batches, by their size."""
+        total = 0
+        for rows in data.parts(self.minibatch_size):
+            logs = self._steps.evaluate(*self._arguments(data, rows, is_training=False))
+            total = total + self.devices.get(logs) * (rows.stop - rows.start)
+        return dict(zip(self._steps.logs, (total / data.n).tolist(), strict=True))
