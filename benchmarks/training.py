@@ -52,11 +52,11 @@ def build(kind, steps):
     import nengo
 
     import lmu_nengo
-    from lmu_nengo.training import nengo_dl
+    from lmu_nengo.training import configure_settings
 
     drawn = lmu_nengo.layers.initializers.Glorot()
     with nengo.Network(seed=0) as network:
-        nengo_dl.configure_settings(keep_history=kind == "all steps", trainable=None)
+        configure_settings(keep_history=kind == "all steps")
         pixel = nengo.Node([0])
         options = {"hidden_type": nengo.RectifiedLinear()}
         if kind == "recurrent":

@@ -187,6 +187,7 @@ class WindowResponse(Sequence):
         super().__init__(memory_d + (state_d if start else 0), state_d)
         self.discrete = (Ad, Bd)
         self.memory_d = memory_d
+        self.start = start
         self.n_steps = n_steps
         self.state_d = state_d
 

@@ -10,7 +10,8 @@ except ImportError as error:
         f"{install_hint('train')}"
     ) from error
 
+from lmu_nengo.training.jax.checkpoint import Checkpoint, EarlyStopping
 from lmu_nengo.training.jax.losses import FiringRates
 from lmu_nengo.training.jax.trainer import History, Trainer
 
-__all__ = ["FiringRates", "History", "Trainer"]
+__all__ = ["Checkpoint", "EarlyStopping", "FiringRates", "History", "Trainer"]

@@ -1,5 +1,7 @@
 """How operators are computed in training: for rows of sequences and steps at once."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,9 @@ from nengo.builder.operator import DotInc
 from nengo.exceptions import ValidationError
 
 from lmu_nengo.engine.registry import lowering
-from lmu_nengo.training.jax.sequences import apply
+from lmu_nengo.engine.values import Value, unit_of
+from lmu_nengo.memory.exact import WindowResponse
+from lmu_nengo.training.jax.sequences import BLOCK, apply, read_all_steps
 from lmu_nengo.training.jax.spikes import (
     fire,
     has_rates,
@@ -51,6 +55,50 @@ class Given:
 
     def reset(self, rngs) -> None:
         """Nothing is kept."""
+
+
+class Memory(Value):
+    """
+    A memory in all steps, which is computed when it is read.
+
+    Parameters
+    ----------
+    process : WindowResponse
+        The memory.
+    u : array
+        Its input.
+    compute : function
+        Gives the memory of its input.
+    n_steps : int
+        Steps of a sequence.
+    """
+
+    def __init__(self, process, u, compute: Callable, n_steps: int):
+        super().__init__()
+        self.process, self.u, self.compute, self.n_steps = process, u, compute, n_steps
+
+    def flat(self):
+        """The memory."""
+        if self._flat is None:
+            (self._flat,) = self.compute(self.u)
+        return self._flat
+
+    def is_worthwhile(self, size: int) -> bool:
+        """Whether it is cheaper to compute ``size`` products without the memory."""
+        order = len(self.process.discrete[0])
+        both = min(BLOCK, self.n_steps) + order
+        return size * both < both * order + order * size
+
+    def times(self, weights):
+        """Weights times the memory, which is not computed itself."""
+
+        def function(u, weights):
+            u = u.reshape(-1, self.n_steps, u.shape[-1])
+            y = read_all_steps(u, *self.process.discrete, weights)
+            return [y.reshape(-1, len(weights))]
+
+        call = for_rows(function, [len(weights)], weights.dtype)
+        return call(self.u, weights)[0]
 
 
 class Lowering:
@@ -107,7 +155,11 @@ class Lowering:
             return lowering(op)(op, builder)
 
         def step(values):
-            values.inc(op.Y, jnp.einsum("i,oi->o", values.read(op.X), values.read(op.A)))
+            weights, x = values.read(op.A), values.read_value(op.X)
+            if isinstance(x, Memory) and x.is_worthwhile(len(weights)):
+                values.inc(op.Y, x.times(weights))
+            else:
+                values.inc(op.Y, jnp.einsum("i,oi->o", x.flat(), weights))
 
         return step
 
@@ -129,6 +181,10 @@ class Lowering:
         def step(values):
             inputs = [values.read(signal).ravel() for signal in op.reads[:n_inputs]]
             x = jnp.concatenate(inputs) if inputs else jnp.zeros(0, builder.dtype)
+            if isinstance(op.process, WindowResponse) and not op.process.start:
+                memory = Memory(op.process, x, call, op.n_steps)
+                values.set_unit(unit_of(op.outputs[0]), memory)
+                return
             trained = [values.read(signal) for signal in op.reads[n_inputs:]]
             for signal, y in zip(op.outputs, call(x, *trained), strict=True):
                 values.set(signal, y.reshape(signal.shape))

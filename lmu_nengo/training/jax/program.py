@@ -129,7 +129,7 @@ class Forward:
             elif source in self.projected:
                 process, node = self.projected[source]
                 if node in x:
-                    response = jnp.asarray(process.response, jnp.float32)
+                    response = oldest_first(process)
                     # the precision matters: the response is long
                     found[i] = jnp.einsum(
                         "btd,to->bdo", x[node], response, precision="highest"
@@ -192,9 +192,8 @@ class Forward:
             if source in self.projected:
                 process, node = self.projected[source]
                 values = own[self.builder.inputs.index(self._source_of[node])]
-                return jnp.einsum("...td,to->...do", values, process.response), (
-                    0 if values.ndim == 3 else None
-                )
+                m = jnp.einsum("...td,to->...do", values, oldest_first(process))
+                return m, 0 if values.ndim == 3 else None
             values = own[i]
             return (values[:, -1], 0) if source.is_batched else (values[-1], None)
 
@@ -285,6 +284,11 @@ class Forward:
             jnp.moveaxis(next(kept), 0, 1) if keep else next(last)[:, None]
             for keep in self.keeps
         ]
+
+
+def oldest_first(process):
+    """Impulse response of a memory in the order of a sequence, the last step last."""
+    return jnp.asarray(process.response[::-1], jnp.float32)
 
 
 def scan(step, carry, inputs, n_bytes):

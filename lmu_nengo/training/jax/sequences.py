@@ -173,22 +173,77 @@ def all_steps(u, Ad, Bd):
         powers.append(Ad @ powers[-1])
     across = np.transpose(powers, (2, 0, 1))  # from the state before a block to step k
 
+    u, before = blocks_of(u, Ad, Bd, block)
+    m = u @ inside.reshape(block, -1).astype(dtype)
+    m += before @ across.reshape(order, -1).astype(dtype)
+    m = m.reshape(batch, memory_d, n_blocks * block, order)[:, :, :n_steps]
+    return m.transpose(0, 2, 1, 3)
+
+
+def read_all_steps(u, Ad, Bd, weights):
+    """
+    Products with the memory after every step, without the memory.
+
+    As in `all_steps`, but what is multiplied with the input of a block and with the state
+    before it are the weights times the memory's own matrices. That is less work if there
+    are about as many products as coefficients, or fewer.
+
+    Parameters
+    ----------
+    u : array of shape (batch, n_steps, memory_d)
+        Input of the memory.
+    Ad, Bd : ndarray of shapes (order, order) and (order, 1)
+        Discrete state space of one channel.
+    weights : array of shape (size, memory_d * order)
+        What the memory is multiplied with.
+
+    Returns
+    -------
+    y : array of shape (batch, n_steps, size)
+        The products.
+    """
+    batch, n_steps, memory_d = u.shape
+    order, dtype = len(Ad), u.dtype
+    block = min(BLOCK, n_steps)
+    n_blocks, size = -(-n_steps // block), len(weights)
+    powers = [Ad]
+    for _ in range(block - 1):
+        powers.append(Ad @ powers[-1])
+    weights = weights.reshape(size, memory_d, order)
+    across = np.stack(powers).astype(dtype)  # Ad^(k+1)
+    after = jnp.einsum("scp,kpo->coks", weights, across)
+    response = impulse_response(Ad, Bd, block).astype(dtype)
+    of_input = jnp.einsum("scp,kp->cks", weights, response)
+    of_input = jnp.pad(of_input, [(0, 0), (block, 0), (0, 0)])
+    # from step j of a block to step k: what it is after k - j steps, or zero
+    steps = np.arange(block)
+    inside = of_input[:, block + steps[None, :] - steps[:, None]]
+    both = jnp.concatenate([inside, after], axis=1)  # (channel, step or state, step, size)
+    u, before = blocks_of(u, Ad, Bd, block)
+    x = jnp.concatenate([u, before], axis=1)
+    if memory_d > 1:  # the channels side by side
+        x = x.reshape(batch, memory_d, n_blocks, -1).transpose(0, 2, 1, 3)
+    y = x.reshape(batch * n_blocks, -1) @ both.reshape(-1, block * size)
+    return y.reshape(batch, n_blocks * block, size)[:, :n_steps]
+
+
+def blocks_of(u, Ad, Bd, block):
+    """The input in blocks, and the state before each: (batch * channels * blocks, ...)."""
+    batch, n_steps, memory_d = u.shape
+    order, dtype = len(Ad), u.dtype
+    n_blocks = -(-n_steps // block)
     u = jnp.pad(u, [(0, 0), (0, n_blocks * block - n_steps), (0, 0)])
     u = u.transpose(0, 2, 1).reshape(-1, block)
-    ends = u @ inside[:, -1].astype(dtype)
-    ends = ends.reshape(batch * memory_d, n_blocks, order).transpose(1, 0, 2)
-    step = powers[-1].T.astype(dtype)
+    response = impulse_response(Ad, Bd, block)[::-1].astype(dtype)
+    ends = (u @ response).reshape(batch * memory_d, n_blocks, order).transpose(1, 0, 2)
+    step = np.linalg.matrix_power(Ad, block).T.astype(dtype)
 
     def advance(m, end):
         return m @ step + end, m
 
     zero = jnp.zeros((batch * memory_d, order), dtype)
     _, before = jax.lax.scan(advance, zero, ends)
-    before = before.transpose(1, 0, 2).reshape(-1, order)
-    m = u @ inside.reshape(block, -1).astype(dtype)
-    m += before @ across.reshape(order, -1).astype(dtype)
-    m = m.reshape(batch, memory_d, n_blocks * block, order)[:, :, :n_steps]
-    return m.transpose(0, 2, 1, 3)
+    return u, before.transpose(1, 0, 2).reshape(-1, order)
 
 
 def state_matrices(process, p):

@@ -219,7 +219,6 @@ class Trainer:
         self._inputs = names_of(self._forward[True].nodes, "node")
         self._probes = names_of(list(self.built.model.probes), "probe")
         self.iterations = 0
-        self.stop_training = False
         self.optimizer_state: Any = None
         self._steps: Steps | None = None
         self._predict = predictor(self._forward[False])
@@ -306,6 +305,14 @@ class Trainer:
                 name, function = find_function(value, METRICS, "metrics", kind)
                 found.append((numbers[probe], f"{self._probes[probe]}_{name}", function))
         names = dict(enumerate(self._probes.values()))
+        functions = [(i, f) for i, (f, _) in losses.items()]
+        functions += [(i, f) for i, _, f in found]
+        needing = {i for i, f in functions if getattr(f, "needs_targets", True)}
+        self._needing_targets = {
+            probe: name
+            for i, (probe, name) in enumerate(self._probes.items())
+            if i in needing
+        }
         self._steps = Steps(self._forward, losses, found, names, optimizer)
         self.optimizer_state = jax.jit(optimizer.init)(self.parameters)
         self.iterations = 0
@@ -373,7 +380,7 @@ class Trainer:
         ValidationError
             If the data do not fit, or ``compile`` has not been called.
         """
-        self._need_compiled()
+        self.need_compiled()
         epochs = check_integer(epochs, "epochs", obj=type(self))
         initial_epoch = check_integer(initial_epoch, "initial_epoch", low=0, obj=type(self))
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
@@ -399,7 +406,6 @@ class Trainer:
             )
         data = self._ahead(data)
         callbacks, history = list(callbacks), History()
-        self.stop_training = False
         for callback in callbacks:
             if hasattr(callback, "on_train_begin"):
                 callback.on_train_begin(self, initial_epoch)
@@ -442,7 +448,7 @@ class Trainer:
         values : dict of {str: float}
             By name.
         """
-        self._need_compiled()
+        self.need_compiled()
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
         return self._evaluate(self._data(x, y, **given))
 
@@ -464,7 +470,8 @@ class Trainer:
             history. For sequences of different lengths a list of arrays of shape (n_steps,
             size) instead of the former.
         """
-        data = self._data(x, None, lengths=lengths, mask=mask)
+        given = dict(lengths=lengths, mask=mask)
+        data = self._data(x, None, need_targets=False, **given)
         found = [
             self._predict(*self._arguments(data, rows, is_training=False))
             for rows in data.parts(self.minibatch_size)
@@ -498,7 +505,7 @@ class Trainer:
         gradients : dict of {tuple of (object, str): ndarray}
             By the places of what is trained.
         """
-        self._need_compiled()
+        self.need_compiled()
         data = self._data(x, y)
         args = self._arguments(data, slice(0, data.n), is_training=True)
         found = self._steps.gradients(*args)
@@ -530,7 +537,8 @@ class Trainer:
             return
         write(self)
 
-    def _need_compiled(self):
+    def need_compiled(self) -> None:
+        """Raise ValidationError unless ``compile`` has been called."""
         if self._steps is None:
             raise ValidationError(
                 "must be chosen before: call compile(optimizer, loss=...).",
@@ -538,7 +546,15 @@ class Trainer:
                 obj=type(self),
             )
 
-    def _data(self, x, y, sample_weight=None, class_weight=None, **options):
+    def _data(
+        self,
+        x,
+        y,
+        sample_weight=None,
+        class_weight=None,
+        need_targets=True,
+        **options,
+    ):
         """Data checked, padded and weighted."""
         kind = type(self)
         if is_ragged(x):
@@ -559,6 +575,15 @@ class Trainer:
             for probe, keep in zip(self._probes, keeps, strict=True)
         }
         y = check_targets(y, self._probes, shapes, n, kind)
+        if need_targets:
+            missing = [name for p, name in self._needing_targets.items() if p not in y]
+            if missing:
+                raise ValidationError(
+                    f"must hold targets for {', '.join(missing)}, which has a loss or a "
+                    "metric.",
+                    attr="y",
+                    obj=kind,
+                )
         given = by_object(sample_weight, self._probes, "sample_weight", kind)
         for probe, values in given.items():
             steps, values = shapes[probe][0], np.asarray(values, np.float32)
