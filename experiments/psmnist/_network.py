@@ -11,6 +11,7 @@ import lmu_nengo
 from experiments._lib.command_line import console
 from experiments._lib.parallel import use_all_cores
 from lmu_nengo import targets
+from lmu_nengo.training import configure_settings
 
 DT = 0.001
 
@@ -67,8 +68,6 @@ def build(n_steps, hidden, regularization, seed, scale, bias=False):
     classifier : Classifier
         The network and those of its objects that are needed later.
     """
-    from lmu_nengo.training import nengo_dl
-
     rng = np.random.RandomState(seed)
 
     def glorot(n_out, n_in):
@@ -77,7 +76,7 @@ def build(n_steps, hidden, regularization, seed, scale, bias=False):
 
     connect, order = nengo.Connection, len(scale)
     with nengo.Network(seed=seed, label="psmnist") as network:
-        nengo_dl.configure_settings(keep_history=False, trainable=None)
+        configure_settings(keep_history=False)
         pixel = nengo.Node([0], label="pixel")
         one = nengo.Node([1], label="one") if bias else None
         memory = lmu_nengo.LegendreMemory(n_steps * DT, order, dt=DT, label="memory")
@@ -175,8 +174,9 @@ def predict(
         Steps for which each pixel is shown.
     description : str
         Text beside the progress bar.
-    engine : {"dl", "jax"}
-        NengoDL, which also runs windowed memories, or the compiled engine.
+    engine : {"dl", "jax", "trainer"}
+        NengoDL, which also runs windowed memories, the compiled engine, or
+        `lmu_nengo.training.Trainer`, for windowed memories.
     unroll : int
         Steps that NengoDL unrolls.
 
@@ -187,6 +187,8 @@ def predict(
     """
     if engine == "dl":
         running = in_nengo_dl(network, pixel, probes, batch, unroll)
+    elif engine == "trainer":
+        running = in_trainer(network, pixel, batch)
     else:
         running = in_engine(network, pixel, probes, batch, x.shape[1] * hold)
     values = {probe: [] for probe in probes}
@@ -209,6 +211,15 @@ def in_nengo_dl(network, pixel, probes, batch, unroll):
         network, minibatch_size=batch, unroll_simulation=unroll, progress_bar=False
     ) as sim:
         yield lambda shown: sim.predict({pixel: shown}, verbose=0)
+
+
+@contextmanager
+def in_trainer(network, pixel, batch):
+    """Do the same for windowed memories without NengoDL."""
+    from lmu_nengo.training import Trainer
+
+    trainer = Trainer(network, minibatch_size=batch, progress_bar=False)
+    yield lambda shown: trainer.predict({pixel: shown})
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.command_line import console
-from experiments.psmnist import _network
+from experiments.psmnist import _network, _trainer
 from experiments.psmnist._distortion import distort
 from lmu_nengo.processes import Dropout
 
@@ -122,6 +122,7 @@ def train(
     seed,
     checkpoint,
     seconds=np.inf,
+    engine="dl",
     **resume,
 ):
     """
@@ -147,6 +148,8 @@ def train(
         File that is written after every epoch.
     seconds : float
         Time after which no further epoch is started.
+    engine : {"dl", "jax"}
+        Train with NengoDL or with JAX.
     **resume
         ``resume`` and ``settings`` of `lmu_nengo.training.Checkpoint`.
 
@@ -157,9 +160,11 @@ def train(
     parameters : int
         Number of trained parameters.
     """
+    if engine == "jax":
+        how = order, validation, seed, checkpoint, seconds
+        return _trainer.train(classifier, preset, images, y, *how, **resume)
+    from lmu_nengo.training import Checkpoint, Simulator, nengo_dl  # noqa: F401, I001
     import tensorflow as tf
-
-    from lmu_nengo.training import Checkpoint, Simulator
 
     network, output = classifier.network, classifier.output
     batch, epochs = preset.batch, preset.epochs

@@ -217,13 +217,15 @@ def main(
             seed=seed,
             checkpoint=out / "psmnist-checkpoint.npz",
             seconds=seconds,
+            engine=engine,
             resume=resume,
             settings=settings,
         )
     figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
+    windowed = "trainer" if engine == "jax" else "dl"
     values = predict(
-        network, pixel, [output], x_test, setting.batch, description="windowed"
+        network, pixel, [output], x_test, setting.batch, 1, "windowed", windowed
     )
     figures["accuracy_windowed"] = accuracy(values[output], y_test)
     n_windowed = len(x_test)

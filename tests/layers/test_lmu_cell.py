@@ -9,9 +9,9 @@ import lmu_nengo
 from lmu_nengo import Linear, LMUCell, Windowed, targets
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.training import Simulator, nengo_dl
-from lmu_nengo.training.plan.cells import CellSteps
 from lmu_nengo.training.backend.sequences import apply
 from lmu_nengo.training.kernels.blocks import cell_blocks
+from lmu_nengo.training.plan.cells import CellSteps
 
 tf = pytest.importorskip("tensorflow")
 

@@ -28,6 +28,8 @@ class Steps:
         The names of the probes.
     optimizer : optax.GradientTransformation
         The optimizer.
+    change_inputs : function, optional
+        As for `Trainer.compile`.
 
     Attributes
     ----------
@@ -44,9 +46,10 @@ class Steps:
         metrics: list[tuple[int, str, Callable]],
         names: dict[int, str],
         optimizer: optax.GradientTransformation,
+        change_inputs: Callable | None = None,
     ):
         self.forward, self.losses, self.metrics = forward, losses, metrics
-        self.optimizer = optimizer
+        self.optimizer, self.change_inputs = optimizer, change_inputs
         self.logs = ["loss"]
         if len(losses) > 1:
             self.logs += [f"{names[i]}_loss" for i in losses]
@@ -98,6 +101,8 @@ class Steps:
             batch = jax.tree.map(lambda a: a[i], batches)
             now = jax.random.fold_in(jax.random.wrap_key_data(key, impl="rbg"), iteration)
             now = jax.random.key_data(now)
+            if self.change_inputs is not None:
+                batch = self._changed(parameters, batch, own, now)
             (_, logs), gradients = differentiate(parameters, constants, batch, own, now)
             updates, state = self.optimizer.update(gradients, state, parameters)
             parameters = optax.apply_updates(parameters, updates)
@@ -105,6 +110,17 @@ class Steps:
 
         total = jnp.zeros(len(self.logs), jnp.float32)
         return jax.lax.fori_loop(0, n, body, (parameters, state, iteration, total))
+
+    def _changed(self, parameters, batch, own, key):
+        """A batch with other inputs."""
+        group = "features" if "features" in batch else "x"
+        constants = self.forward[False].constants
+
+        def loss(inputs):
+            now = {**batch, group: inputs}
+            return self.loss(False, parameters, constants, now, own, key)[0]
+
+        return {**batch, group: self.change_inputs(batch[group], loss)}
 
 
 def predictor(forward: Forward) -> Callable:

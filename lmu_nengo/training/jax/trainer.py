@@ -41,9 +41,8 @@ from lmu_nengo.training.lengths import is_ragged, make_batch
 from lmu_nengo.training.plan.paths import make_plan
 
 OPTIMIZERS = {
-    "adam": lambda: optax.adam(0.001),
+    "adam": lambda: optax.adam(0.001, eps=1e-7),
     "sgd": lambda: optax.sgd(0.01),
-    "rmsprop": lambda: optax.rmsprop(0.001),
 }
 CHUNK_BYTES = 2**26  # of the batches that one call trains on
 CHUNK_BATCHES = 64
@@ -254,6 +253,7 @@ class Trainer:
         loss: Mapping | str | Callable = "mse",
         metrics: Mapping | str | None = None,
         loss_weights: Mapping | None = None,
+        change_inputs: Callable | None = None,
     ) -> None:
         """
         Choose optimizer, losses and metrics.
@@ -261,8 +261,8 @@ class Trainer:
         Parameters
         ----------
         optimizer : str or optax.GradientTransformation
-            ``"adam"``, ``"sgd"``, ``"rmsprop"`` with the learning rates of Keras, or any
-            of optax, with or without a schedule.
+            ``"adam"`` or ``"sgd"`` with the settings of Keras, or any of optax, with or
+            without a schedule.
         loss : dict of {nengo.Probe: str or function}
             ``"mse"``, ``"mae"``, ``"sparse_categorical_crossentropy"``,
             ``"categorical_crossentropy"`` (both of outputs before the softmax), or a
@@ -273,6 +273,12 @@ class Trainer:
             The same, and ``"accuracy"``.
         loss_weights : dict of {nengo.Probe: float}, optional
             Factors of the losses, by default 1.
+        change_inputs : function, optional
+            Changes the inputs of a batch before each step of training:
+            ``change_inputs(inputs, loss)`` gets arrays by number, and the loss of the batch
+            outside of training as a function of them, and returns such arrays. They are
+            those of ``features(x)``: with ``"last step"``, the last values and the
+            coefficients of the memories.
 
         Raises
         ------
@@ -313,7 +319,7 @@ class Trainer:
             for i, (probe, name) in enumerate(self._probes.items())
             if i in needing
         }
-        self._steps = Steps(self._forward, losses, found, names, optimizer)
+        self._steps = Steps(self._forward, losses, found, names, optimizer, change_inputs)
         self.optimizer_state = jax.jit(optimizer.init)(self.parameters)
         self.iterations = 0
 
@@ -510,6 +516,25 @@ class Trainer:
         args = self._arguments(data, slice(0, data.n), is_training=True)
         found = self._steps.gradients(*args)
         return dict(zip(self.places, map(self.devices.get, found), strict=True))
+
+    def features(self, x: Any) -> dict[int, np.ndarray]:
+        """
+        Compute of inputs what does not depend on what is trained.
+
+        Parameters
+        ----------
+        x : optional
+            As for ``fit``.
+
+        Returns
+        -------
+        features : dict of {int: ndarray of shape (n, ...)}
+            With ``"last step"``, the last values of each input node, of shape (n, size),
+            and its coefficients in each memory that it reaches, of shape (n, size, order).
+            Otherwise the inputs themselves.
+        """
+        data = self._data(x, None, need_targets=False)
+        return jax.tree.map(np.asarray, self._features(data.arrays["x"]))
 
     def freeze_params(self, objs: Any = None) -> None:
         """
