@@ -17,6 +17,7 @@ NIR = [
 ]
 TESTS = {
     "jax": ["tests/targets/test_jax.py", "tests/engine"],
+    "train": ["tests/training/jax"],
     "ocl": ["tests/targets/test_targets.py"],
     "loihi": ["tests/targets/loihi/test_loihi.py"],
     "norse": NIR,

@@ -5,8 +5,8 @@ import time
 import numpy as np
 from rich.progress import Progress
 
-import lmu_nengo.training  # noqa: F401  selects Keras; first
 from experiments._lib.command_line import console
+from lmu_nengo.training import nengo_dl  # noqa: F401  selects Keras; first
 
 # isort: split
 import tensorflow as tf

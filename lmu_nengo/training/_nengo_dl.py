@@ -69,8 +69,8 @@ def import_both():
         raise ImportError(
             f"NengoDL needs legacy Keras, but tf.keras is Keras {tf.keras.__version__}. "
             f"Install it with: pip install 'tf-keras~={minor}.0'. If it is installed, "
-            "something used tf.keras before lmu_nengo.training was imported: import "
-            "lmu_nengo.training first."
+            "something used tf.keras before lmu_nengo.training.Simulator or nengo_dl were "
+            "imported from lmu_nengo.training: import them first."
         )
     with stand_in(keras), warnings.catch_warnings():
         # it was: see the pins in pyproject.toml

@@ -75,7 +75,8 @@ def test_tests_mirror_the_packages():
     packages = {path.relative_to(LIBRARY) for path in PACKAGES}
     folders = {path.parent.relative_to(ROOT / "tests") for path in CORE_TESTS}
     # the parts of training are tested through the simulator
-    untested = {Path("training/backend"), Path("training/kernels")}
+    parts = "backend", "kernels", "plan", "jax/network"
+    untested = {Path("training") / part for part in parts}
     assert folders == packages - untested
 
 
@@ -120,7 +121,13 @@ OPTIONAL = {
 
 
 @pytest.mark.parametrize(
-    "module, extra", [("lmu_nengo", set()), ("lmu_nengo.engine", {"jax"})]
+    "module, extra",
+    [
+        ("lmu_nengo", set()),
+        ("lmu_nengo.engine", {"jax"}),
+        ("lmu_nengo.training", set()),
+        ("lmu_nengo.training.jax", {"jax"}),
+    ],
 )
 def test_a_package_is_imported_without_what_needs_another_extra(module, extra):
     imported = imported_with(module)

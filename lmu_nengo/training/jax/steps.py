@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from lmu_nengo.training.jax.losses import mean
-from lmu_nengo.training.jax.program import Forward
+from lmu_nengo.training.jax.network.program import Forward
 
 
 class Steps:

@@ -32,9 +32,9 @@ from lmu_nengo.training.jax.data import (
     order_of,
 )
 from lmu_nengo.training.jax.losses import LOSSES, METRICS, find_function
-from lmu_nengo.training.jax.model import Built
-from lmu_nengo.training.jax.program import Forward
-from lmu_nengo.training.jax.spikes import check_surrogate
+from lmu_nengo.training.jax.network.model import Built
+from lmu_nengo.training.jax.network.program import Forward
+from lmu_nengo.training.jax.network.spikes import check_surrogate
 from lmu_nengo.training.jax.steps import Steps, predictor
 from lmu_nengo.training.jax.writing import write
 from lmu_nengo.training.lengths import is_ragged, make_batch

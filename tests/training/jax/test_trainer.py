@@ -134,7 +134,7 @@ def changed(forward, op, rows):
     import jax
 
     from lmu_nengo.engine.values import Values
-    from lmu_nengo.training.jax.lowering import Lowering
+    from lmu_nengo.training.jax.network.lowering import Lowering
 
     lower = Lowering(forward.model, [], True, False, None)
     step = lower(op)(op, forward.builder)

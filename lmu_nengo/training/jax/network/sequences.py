@@ -12,7 +12,7 @@ from lmu_nengo.layers.lstm import LSTMSequence
 from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.sequence import Only, Reverse
 from lmu_nengo.signal.discretization import impulse_response
-from lmu_nengo.training.jax.blocks import cell_blocks, recurrence
+from lmu_nengo.training.jax.network.blocks import cell_blocks, recurrence
 from lmu_nengo.training.plan.cells import CellSteps
 
 BLOCK = 28  # steps; the cost is flat from 14 to 56

@@ -10,7 +10,7 @@ import numpy as np
 from lmu_nengo.engine.inputs import random_generator
 from lmu_nengo.engine.program import Builder, Program
 from lmu_nengo.engine.values import Unit, unit_of
-from lmu_nengo.training.jax.lowering import Given, Lowering
+from lmu_nengo.training.jax.network.lowering import Given, Lowering
 from lmu_nengo.training.plan.settings import keeps_history
 
 LARGEST_KEPT = 2**30  # bytes that the steps of a batch may leave for the backward pass

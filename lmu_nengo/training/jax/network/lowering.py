@@ -14,8 +14,8 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.engine.registry import lowering
 from lmu_nengo.engine.values import Value, unit_of
 from lmu_nengo.memory.exact import WindowResponse
-from lmu_nengo.training.jax.sequences import BLOCK, apply, read_all_steps
-from lmu_nengo.training.jax.spikes import (
+from lmu_nengo.training.jax.network.sequences import BLOCK, apply, read_all_steps
+from lmu_nengo.training.jax.network.spikes import (
     fire,
     has_rates,
     is_spiking,

@@ -1,0 +1,1 @@
+"""A network as a function of what is trained, in JAX."""
