@@ -115,7 +115,7 @@ def test_missing_legacy_keras_is_named_with_its_install_line():
 
 @pytest.mark.slow
 def test_keras_3_already_in_use_is_told_apart():
-    code = "import tensorflow as tf; tf.keras.Model; from lmu_nengo.training import Simulator"
-    result = run(code)
+    use = "import tensorflow as tf; tf.keras.Model; "
+    result = run(use + "from lmu_nengo.training import Simulator")
     assert result.returncode != 0
     assert "import them first" in result.stderr
