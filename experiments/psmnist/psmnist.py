@@ -3,6 +3,7 @@
 One network is built once: a memory whose window spans the whole digit, hidden layers of
 rectified linear neurons and a read-out. It is trained with a windowed memory, then run
 step by step, then run with spiking hidden neurons that are inhibited until the last pixel.
+`--engine` also says what trains it: JAX alone, or NengoDL.
 
 `--model` trains another network on the same digits instead, with at most as many
 parameters: Keras' LSTM, GRU or simple recurrent layer, or a linear read-out of all

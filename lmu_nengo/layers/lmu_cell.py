@@ -52,8 +52,9 @@ class LMUCell(RealizableNetwork):
     bias : array or Distribution, optional
         ``b`` of shape (hidden_d,); zeros by default, ``None`` leaves it out.
     hidden_type : NeuronType or callable, optional
-        ``f``: a Nengo neuron type, or a function of a TensorFlow tensor such as
-        ``tf.nn.gelu``. By default tanh, ``nengo.Tanh(tau_ref=1)``.
+        ``f``: a Nengo neuron type, or a function of a tensor such as ``tf.nn.gelu``, or
+        ``jax.nn.gelu`` for `lmu_nengo.training.Trainer`. By default tanh,
+        ``nengo.Tanh(tau_ref=1)``.
     trainable : iterable of str or bool, optional
         Which of the above are trained, by name, and no others, whatever the network
         around configures; besides them ``"theta"``, ``"A"`` and ``"B"``. True means all
@@ -184,7 +185,7 @@ class LMUCell(RealizableNetwork):
         hidden_type = nengo.Tanh(tau_ref=1) if hidden_type is None else hidden_type
         if not (isinstance(hidden_type, nengo.neurons.NeuronType) or callable(hidden_type)):
             raise ValidationError(
-                "must be a Nengo neuron type or a function of a TensorFlow tensor, got "
+                "must be a Nengo neuron type or a function of a tensor, got "
                 f"{hidden_type!r}.",
                 attr="hidden_type",
                 obj=type(self),

@@ -14,7 +14,7 @@ class Sequence(nengo.Process):
     """
     The base of processes that are computed for all time steps of a sequence at once.
 
-    `lmu_nengo.training.Simulator` applies such a process to whole sequences, if the network
+    `lmu_nengo.training` applies such a process to whole sequences, if the network
     has a `Windowed` memory, and trains its parameters. All other simulators call its
     ``make_step``, which subclasses implement where the process can run step by step.
 
@@ -35,8 +35,9 @@ class Sequence(nengo.Process):
 
     Notes
     -----
-    A subclass needs a TensorFlow function, registered with
-    ``lmu_nengo.training.backend.sequences.apply``.
+    A subclass needs a function of TensorFlow, registered with
+    ``lmu_nengo.training.backend.sequences.apply``, or one of JAX, registered with
+    ``lmu_nengo.training.jax.network.sequences.apply``.
 
     Examples
     --------
@@ -79,7 +80,7 @@ class Sequence(nengo.Process):
         """Refuse to run one step at a time; subclasses that can do so override this."""
         raise ValidationError(
             "a network realized as Windowed computes all time steps at once and cannot run "
-            "step by step. Run it in lmu_nengo.training.Simulator, or call "
+            "step by step. Run it in lmu_nengo.training.Trainer or Simulator, or call "
             "lmu_nengo.realize(network, lmu_nengo.Linear()) first.",
             attr="realization",
         )

@@ -1,24 +1,26 @@
-"""A function of TensorFlow tensors as a Nengo process."""
+"""A function of tensors, of TensorFlow or JAX, as a Nengo process."""
 
 from collections.abc import Callable
 
 import nengo
+import numpy as np
 
 from lmu_nengo._validation import check_integer
 
 
 class TensorFunction(nengo.Process):
     """
-    Applies a function of a TensorFlow tensor to its input, element by element.
+    Applies a function of a tensor to its input, element by element.
 
-    NengoDL trains through it; other simulators call TensorFlow at every step, which is
+    `lmu_nengo.training` trains through it: `Simulator` through functions of TensorFlow,
+    `Trainer` through functions of JAX. Other simulators call it at every step, which is
     slow.
 
     Parameters
     ----------
     function : callable
-        Maps a tensor of shape (rows, size) to one of the same shape, such as
-        ``tf.nn.gelu``.
+        Maps a tensor of shape (rows, size), or in `Trainer` (size,), to one of the same
+        shape, such as ``tf.nn.gelu`` or ``jax.nn.gelu``.
     size : int
         Number of values.
 
@@ -46,6 +48,4 @@ class TensorFunction(nengo.Process):
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Call the function."""
-        import tensorflow as tf
-
-        return lambda t, x: self.function(tf.constant(x[None])).numpy()[0]
+        return lambda t, x: np.asarray(self.function(x[None]))[0]

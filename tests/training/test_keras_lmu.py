@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from benchmarks import keras_lmu_peer
 from lmu_nengo import Linear, LMUCell, Stream, Windowed, from_keras_lmu, realize
-from lmu_nengo.training import Simulator, nengo_dl
+from lmu_nengo.training import Simulator, Trainer, nengo_dl
 
 tf = pytest.importorskip("tensorflow")
 
@@ -111,6 +111,25 @@ def test_outputs_and_gradients_in_nengo_dl_equal_those_of_keras_lmu(case, way):
         gradient = before - cell.weights[name]
         scale = np.abs(theirs[name]).max()
         assert scale > 0.1
+        assert np.abs(gradient - theirs[name]).max() < 1e-4 * scale, name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["step by step", "windowed"])
+def test_outputs_and_gradients_of_the_trainer_equal_those_of_keras_lmu(case, way):
+    kind, weights, theirs = case
+    network, _, cell, probe = build(kind, weights)
+    realize(network, Windowed(STEPS) if way == "windowed" else Linear())
+    trainer = Trainer(network, minibatch_size=BATCH, progress_bar=False, seed=0)
+    output = trainer.predict(X)[probe]
+    trainer.compile("sgd", loss={probe: lambda y_true, y_pred: (y_true * y_pred).sum()})
+    found = trainer.gradients(X, {probe: DIRECTION})
+    gradients = {name: found[conn, "weights"] for name, conn in cell.paths.items()}
+    gradients["bias"] = found[cell.hidden.neurons, "bias"]
+    assert np.abs(output - theirs["output"]).max() < 1e-5
+    for name in weights:
+        gradient = gradients[name].reshape(theirs[name].shape)
+        scale = np.abs(theirs[name]).max()
         assert np.abs(gradient - theirs[name]).max() < 1e-4 * scale, name
 
 

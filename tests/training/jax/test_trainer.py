@@ -274,3 +274,26 @@ def test_loss_must_be_chosen_first():
     realize(network, Windowed(N_STEPS))
     with pytest.raises(ValidationError, match=r"call compile\(optimizer, loss=...\)"):
         Trainer(network, **quiet).fit(X, Y[:, -1:])
+
+
+def test_a_function_of_jax_arrays_may_be_the_hidden_type():
+    import jax
+
+    from lmu_nengo import LMUCell
+
+    with nengo.Network(seed=0) as network:
+        source = nengo.Node(np.zeros(3))
+        cell = LMUCell(
+            3, memory_d=1, theta=0.02, order=4, hidden_d=5, hidden_type=jax.nn.gelu
+        )
+        nengo.Connection(source, cell.input, synapse=None)
+        network.output = nengo.Probe(cell.output)
+    realize(network, Windowed(N_STEPS))
+    trainer = trained(network)
+    trainer.fit(X, np.ones((BATCH, N_STEPS, 5)), epochs=2)
+    windowed = trainer.predict(X)[network.output][0]
+    realize(network, Linear())
+    source.output = nengo.processes.PresentInput(X[0], 0.001)
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run_steps(N_STEPS)
+    assert np.abs(windowed - sim.data[network.output]).max() < 1e-5
