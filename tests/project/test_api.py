@@ -12,10 +12,11 @@ import lmu_nengo
 
 DOCS = Path(__file__).parents[2] / "docs"
 LIBRARY = Path(lmu_nengo.__file__).parent
+PRIVATE = "backend", "kernels", "network", "operators", "plan", "products"
 PACKAGES = [
     ".".join(path.parent.relative_to(LIBRARY.parent).parts)
     for path in sorted(LIBRARY.rglob("*/__init__.py"))
-    if path.parent.name not in ("backend", "kernels", "operators", "products")
+    if path.parent.name not in PRIVATE
 ]
 TOP_LEVEL = [name for name in PACKAGES if name.count(".") == 1]
 

@@ -60,6 +60,14 @@ class History:
         The losses and metrics of each epoch.
     epoch : list of int
         The epochs.
+
+    Examples
+    --------
+    >>> from lmu_nengo.training.jax import History
+    >>> history = History()
+    >>> history.add(0, {"loss": 0.5})
+    >>> history.history
+    {'loss': [0.5]}
     """
 
     def __init__(self):
@@ -67,7 +75,16 @@ class History:
         self.epoch: list[int] = []
 
     def add(self, epoch: int, logs: Mapping) -> None:
-        """Add an epoch."""
+        """
+        Add an epoch.
+
+        Parameters
+        ----------
+        epoch : int
+            Its number.
+        logs : dict of {str: float}
+            Its losses and metrics.
+        """
         self.epoch.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("optax")
-pytest.importorskip("nengo_dl")
+pytest.importorskip("tensorflow")
 
 from lmu_nengo import Linear, Windowed, realize
 from lmu_nengo.training import Simulator, Trainer
