@@ -9,6 +9,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo._validation import show
 from lmu_nengo.layers.lmu_cell import STATE_SPACE
 from lmu_nengo.processes.sequence import Sequence
+from lmu_nengo.training.jax.network.model import is_decoded
 
 
 def write(trainer: Any, objs: Any = None) -> None:
@@ -85,29 +86,16 @@ def _write_ensemble(ensemble, built, values):
 
 def _write_connection(conn, weights):
     """Weights, as decoders if the connection starts from an ensemble."""
-    is_decoded = isinstance(conn.pre_obj, nengo.Ensemble) and not isinstance(
-        conn.pre_obj.neuron_type, nengo.Direct
-    )
-    if is_decoded:
-        full = conn.solver.weights
-        size = conn.size_out if full else len(weights)
-        conn.transform = nengo.transforms.NoTransform(size) if False else None
-        conn.function = lambda x, size=size: np.zeros(size)
-        conn.solver = nengo.solvers.NoSolver(weights.T, weights=full)
-    elif isinstance(conn.transform, nengo.Convolution | nengo.ConvolutionTranspose):
+    kind = type(conn.transform)
+    if is_decoded(conn):
+        size = len(weights)
+        conn.solver = nengo.solvers.NoSolver(weights.T)
+        conn.function = lambda x, size=size: np.zeros(size)  # only its size matters
+        conn.transform = None
+    elif kind in (nengo.Convolution, nengo.ConvolutionTranspose):
         conn.transform = _with_init(conn.transform, weights)
-    else:
-        conn.transform = nengo.Dense(_dense_shape(conn), init=_like(conn, weights))
-
-
-def _dense_shape(conn):
-    return conn.size_out, conn.size_mid
-
-
-def _like(conn, weights):
-    """Weights in the form of the connection's own: a number, a vector or a matrix."""
-    shape = np.shape(getattr(conn.transform, "init", weights))
-    return weights.reshape(shape) if np.size(weights) == int(np.prod(shape)) else weights
+    else:  # a number, a vector or a matrix, as before
+        conn.transform = weights.reshape(conn.transform.init_shape)
 
 
 def _with_init(transform, weights):

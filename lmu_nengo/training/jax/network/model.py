@@ -116,12 +116,26 @@ class Built:
             elif isinstance(obj, nengo.ensemble.Neurons):
                 add(obj, "bias")
             elif obj.has_weights:
+                if is_decoded(obj) and obj.solver.weights:
+                    raise ValidationError(
+                        f"{obj} has full weights, which cannot be trained. Use a solver "
+                        "with weights=False, connect the neurons, or configure "
+                        "trainable=False for it.",
+                        attr="solver",
+                        obj=obj,
+                    )
                 add(obj, "weights")
         for owner in (*plan.nodes, *plan.cells):
             for name, signal in sig[owner].items():
                 if getattr(signal, "trainable", False):
                     add(owner, name)
         return found
+
+
+def is_decoded(conn) -> bool:
+    """Whether the weights of a connection are decoders."""
+    pre = conn.pre_obj
+    return isinstance(pre, nengo.Ensemble) and not isinstance(pre.neuron_type, nengo.Direct)
 
 
 def refuse_state(order):
