@@ -4,7 +4,10 @@ import pytest
 
 pytest.importorskip("optax")
 
-from lmu_nengo import LegendreMemory, Spiking, engine, realize
+import optax
+
+from lmu_nengo import Band, LegendreMemory, Spiking, delay_decoders, engine, realize
+from lmu_nengo.signal import nrmse
 from lmu_nengo.training import Trainer
 from lmu_nengo.training.jax import FiringRates
 
@@ -134,3 +137,69 @@ def test_firing_rates_are_regularized_without_targets():
     assert logs["loss"][0] == pytest.approx(
         logs["neurons_loss"][0] + logs["output_loss"][0]
     )
+
+
+DELAY, FILTER, N_LONG, N_UPDATES = 100, 0.02, 600, 320
+
+
+def products(n, seed):
+    """Signals, and their product with what they were 0.1 s before, filtered."""
+    x = np.array(
+        [
+            nengo.processes.WhiteSignal(2.0, high=4, rms=0.5, y0=0, seed=i).run_steps(
+                N_LONG
+            )
+            for i in range(seed, seed + n)
+        ]
+    )
+    late = np.pad(x, [(0, 0), (DELAY, 0), (0, 0)])[:, :N_LONG]
+    steps_first = np.moveaxis(x * late, 1, 0)
+    y = nengo.Lowpass(FILTER).filt(steps_first, axis=0, y0=0, dt=0.001)
+    return x, np.moveaxis(y, 0, 1)
+
+
+def product_network(seed):
+    """A memory, and 200 spiking neurons that read the product from it."""
+    spiking = nengo.SpikingRectifiedLinear(amplitude=0.01)
+    rates = nengo.dists.Uniform(100, 200)
+    with nengo.Network(seed=seed) as network:
+        u = nengo.Node([0])
+        memory = LegendreMemory(0.1, 6)
+        pair, output = nengo.Node(size_in=2), nengo.Node(size_in=1)
+        hidden = nengo.Ensemble(200, 2, neuron_type=spiking, max_rates=rates, radius=1.5)
+        transform = delay_decoders(6, [0, 1.0])
+        nengo.Connection(u, memory.input, synapse=None)
+        nengo.Connection(memory.output, pair, transform=transform, synapse=None)
+        nengo.Connection(pair, hidden, synapse=0.005)
+        nengo.Connection(hidden, output, function=np.prod, synapse=FILTER)
+        network.output = nengo.Probe(output)
+    return network
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_training_through_the_spikes_of_a_memory_beats_conversion(seed):
+    """A memory of 500 neurons: the same training, of rates and an exact memory, or not."""
+    (x, y), (x_test, y_test) = products(128, 10_000 * seed), products(32, 5_000_000 + seed)
+    spiking = Spiking(
+        500,
+        neuron_type=nengo.SpikingRectifiedLinear(),
+        synapse=0.05,
+        expected_input=Band(4, 0.5),
+    )
+    errors = {}
+    for surrogate in ("rates", "straight_through"):
+        network = product_network(seed)
+        if surrogate != "rates":
+            realize(network, spiking)
+        options = {"seed": 0, "progress_bar": False, "minibatch_size": 16}
+        trainer = Trainer(network, surrogate=surrogate, **options)
+        rate = optax.cosine_decay_schedule(0.001, N_UPDATES)
+        optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+        trainer.compile(optimizer, loss={network.output: "mse"})
+        trainer.fit(x, {network.output: y}, epochs=N_UPDATES // 8, skip=150)
+        realize(network, spiking)
+        shown = Trainer(network, **options).predict(x_test)[network.output]
+        errors[surrogate] = nrmse(shown[:, 150:].ravel(), y_test[:, 150:].ravel())
+    print(f"seed {seed}: {errors}")
+    assert errors["straight_through"] < 0.95 * errors["rates"] < 0.2
