@@ -3,10 +3,10 @@
 One machine, one run, the same number of threads, and the same networks as in
 `training.py`: digits of 784 steps, order 256, 212 hidden units, batches of 100, Adam. Both
 take turns, each in a process of its own that is idle while the other is timed; medians over
-the rounds and ratios are printed. NengoDL's time is the median over the batches of a round,
-with XLA; that of `Trainer` the median over the epochs of a round. Neither includes tracing,
-compilation and what is done once in each call of `fit`: with "last step", `Trainer` applies
-the memory to the digits there. That is timed by itself.
+the rounds and ratios are printed. A round is one call of `fit`; its time is the median over
+its epochs but the first, which has in it what is done once in each call: with "last step",
+`Trainer` applies the memory to the digits there. NengoDL runs with XLA. `--cpu` counts the
+time of the processor instead, which other jobs on the machine change less.
 
 Then, in fresh processes that take turns, the seconds from the command to the end of the
 first batch of a small network.
@@ -21,10 +21,10 @@ import time
 
 import click
 import numpy as np
-from training import BATCH, N_BATCHES, STEPS, Runner, build, start_ours
+from training import BATCH, N_BATCHES, OPTIONS, STEPS, Runner, build
 
 KINDS = "last step", "all steps", "recurrent"
-EPOCHS = {"last step": 4, "all steps": 2, "recurrent": 2}
+EPOCHS = {"last step": 4, "all steps": 3, "recurrent": 3}
 SMALL = """
 import nengo, numpy as np, lmu_nengo
 {imports}
@@ -57,36 +57,61 @@ FIRST_BATCH = {
 }
 
 
-def worker(kind, n_batches):
-    """Train with JAX; for each line of input print milliseconds per digit."""
-    from lmu_nengo.training import Trainer
-
+def worker(kind, name, use_cpu):
+    """Train; for each line of input print milliseconds per digit."""
+    clock = time.process_time if use_cpu else time.perf_counter
     network, probe = build(kind, STEPS)
+    n_batches, epochs = N_BATCHES[kind][0], EPOCHS[kind]
     rng = np.random.RandomState(0)
     x = rng.rand(n_batches * BATCH, STEPS, 1).astype(np.float32)
     y = rng.randint(10, size=(len(x), STEPS if kind == "all steps" else 1, 1))
+    fit = {"Trainer": with_trainer, "NengoDL": with_nengo_dl}[name]
+    fit = fit(network, probe, x, {probe: y}, n_batches)
+    fit(1, lambda: None)
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        ends = []
+        fit(epochs, lambda ends=ends: ends.append(clock()))
+        print(1000 * float(np.median(np.diff(ends))) / len(x), flush=True)
+
+
+def with_trainer(network, probe, x, y, n_batches):
+    """A function that trains for some epochs with `Trainer`."""
+    from lmu_nengo.training import Trainer
+
     trainer = Trainer(network, minibatch_size=BATCH, progress_bar=False, seed=0)
     trainer.compile("adam", loss={probe: "sparse_categorical_crossentropy"})
-    trainer.fit(x, {probe: y})
-    once = []
-    print(f"ready, {trainer.path}", flush=True)
-    for _ in sys.stdin:
-        ends = [time.perf_counter()]
-        callback = [lambda *_, ends=ends: ends.append(time.perf_counter())]
-        trainer.fit(x, {probe: y}, epochs=EPOCHS[kind], callbacks=callback)
-        first, *others = np.diff(ends)
-        epoch = float(np.median(others))
-        print(1000 * epoch / len(x), flush=True)
-        once.append(1000 * (first - epoch) / len(x))
-    print(f"{statistics.median(once):.3g}", flush=True)
+    return lambda n, tick: trainer.fit(x, y, epochs=n, callbacks=[lambda *_: tick()])
 
 
-def start_trainer(kind, threads):
-    """Start the `Runner` of `Trainer`."""
-    job = json.dumps([kind, N_BATCHES[kind][0]])
+def with_nengo_dl(network, probe, x, y, n_batches):
+    """The same with NengoDL."""
+    from lmu_nengo.training import Simulator
+
+    import tensorflow as tf  # isort: skip
+
+    def loss(y_true, y_pred):
+        return tf.keras.losses.sparse_categorical_crossentropy(
+            y_true, y_pred, from_logits=True
+        )
+
+    sim = Simulator(network, minibatch_size=BATCH, progress_bar=False, seed=0)
+    options = OPTIONS if n_batches % 50 == 0 else {"jit_compile": True}
+    sim.compile("adam", loss={probe: loss}, **options)
+
+    def fit(n, tick):
+        callback = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: tick())
+        sim.fit(x, y, epochs=n, verbose=0, callbacks=[callback])
+
+    return fit
+
+
+def start(kind, name, threads, use_cpu):
+    """Start a `Runner`."""
     flags = os.environ.get("XLA_FLAGS", "")
     if threads == 1:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false"
+    job = json.dumps([kind, name, use_cpu])
     try:
         return Runner([sys.executable, __file__, "--worker", job], threads)
     finally:
@@ -120,22 +145,23 @@ def report(what, ours, theirs, unit):
 @click.option("--kinds", default=",".join(KINDS), show_default=True, help="What to time.")
 @click.option("--rounds", default=5, show_default=True, help="Number of rounds.")
 @click.option("--threads", default=os.cpu_count(), show_default=True, help="Threads.")
-@click.option("--start/--no-start", default=True, help="Also time the start.")
+@click.option("--cpu", is_flag=True, help="Count the time of the processor.")
+@click.option("--first/--no-first", default=True, help="Also time the first batch.")
 @click.option("--worker", "job", hidden=True)
-def main(kinds, rounds, threads, start, job):
+def main(kinds, rounds, threads, cpu, first, job):
     """Take turns; print times and ratios."""
     if job:
         worker(*json.loads(job))
         return
     for kind in kinds.split(","):
-        both = start_trainer(kind, threads), start_ours(kind, threads)
+        both = [start(kind, name, threads, cpu) for name in ("Trainer", "NengoDL")]
         for _ in range(rounds):
             for runner in both:
                 runner.round()
         report(f"{kind}, per digit", *(runner.times for runner in both), "ms")
-        once, _ = (runner.close() for runner in both)
-        print(f"{kind}, per digit and call of fit: Trainer {once} ms", flush=True)
-    if start:
+        for runner in both:
+            runner.close()
+    if first:
         times = {name: [] for name in FIRST_BATCH}
         for _ in range(rounds):
             for name in times:

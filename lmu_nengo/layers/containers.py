@@ -86,7 +86,7 @@ class Stack(Layers):
 
     Notes
     -----
-    A hybrid is a stack of LMU and LSTM layers. `lmu_nengo.training.Simulator` chooses
+    A hybrid is a stack of LMU and LSTM layers. `lmu_nengo.training.Trainer` chooses
     for each layer whether all steps are computed at once.
 
     Examples
@@ -260,7 +260,7 @@ class Bidirectional(Layers):
 
     Notes
     -----
-    Realize its memories as ``Windowed`` and run it in `lmu_nengo.training.Simulator`.
+    Realize its memories as ``Windowed`` and run it in `lmu_nengo.training.Trainer`.
 
     Examples
     --------

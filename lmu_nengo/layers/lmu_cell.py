@@ -104,7 +104,7 @@ class LMUCell(RealizableNetwork):
     -----
     With ``Windowed`` all steps are computed at once where nothing feeds back; where
     ``e_h``, ``e_m`` or ``W_h`` do, or ``theta``, ``A`` or ``B`` are trained, one operator
-    iterates over the steps. ``lmu_nengo.training.Simulator.path_reason`` says which. The
+    iterates over the steps. ``lmu_nengo.training.Trainer.path_reason`` says which. The
     bias ``b`` is not in the paper's equations.
 
     References

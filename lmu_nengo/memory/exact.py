@@ -100,10 +100,10 @@ def per_channel(*matrices, n_channels):
 @dataclass(frozen=True)
 class Windowed(Realization):
     """
-    Exact and for all time steps at once, for training in NengoDL.
+    Exact and for all time steps at once, for training.
 
-    `lmu_nengo.training.Simulator` runs it; all other simulators refuse it. Realize the
-    network with `Linear` to run it elsewhere.
+    `lmu_nengo.training.Trainer` and `Simulator` run it; other simulators refuse it.
+    Realize the network with `Linear` to run it elsewhere.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ class Realization:
     Attributes
     ----------
     is_windowed : bool
-        Whether all time steps are computed at once, by `lmu_nengo.training.Simulator`.
+        Whether all time steps are computed at once, by `lmu_nengo.training`.
     is_spiking : bool
         Whether the memory consists of neurons. Such a realization also has the attributes
         ``n_neurons``, ``neuron_type``, ``synapse`` and ``output`` of `Spiking`, and its

@@ -120,7 +120,7 @@ class Reverse(Sequence):
         raise ValidationError(
             "a Bidirectional network needs the whole sequence before its first output, "
             "so it cannot be streamed. Run it with Windowed memories in "
-            "lmu_nengo.training.Simulator, or use the forward network only.",
+            "lmu_nengo.training.Trainer or Simulator, or use the forward network only.",
             attr="realization",
         )
 

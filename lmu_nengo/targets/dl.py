@@ -27,10 +27,12 @@ class Simulator(TargetSimulator):
     """
 
     target = "dl"
-    requires = ("lmu_nengo.training",)
+    requires = ("lmu_nengo.training._nengo_dl",)
 
     def build(self, prepared, dt, seed, **options):
         """Make `lmu_nengo.training.Simulator`."""
-        training = need("lmu_nengo.training", "dl")
+        need(*self.requires, "dl")
+        from lmu_nengo import training
+
         options = {"progress_bar": False, **options}
         return training.Simulator(prepared.network, dt=dt, seed=seed, **options)

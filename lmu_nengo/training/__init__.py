@@ -5,21 +5,28 @@ Importing this imports neither. The names that need TensorFlow import it when th
 first used; they do so with legacy Keras, which NengoDL needs.
 """
 
+import importlib
+
 import lazy_loader
 
 from lmu_nengo.training.plan.settings import configure_settings
 
-__getattr__, _, _lazy = lazy_loader.attach(
-    __name__,
-    submodules=["jax"],
-    submod_attrs={
-        "_nengo_dl": ["nengo_dl"],
-        "checkpoint": ["Checkpoint"],
-        "jax": ["Trainer"],
-        "losses": ["FiringRates"],
-        "simulator": ["Simulator"],
-    },
+WITH_NENGO_DL = {
+    "_nengo_dl": ["nengo_dl"],
+    "checkpoint": ["Checkpoint"],
+    "losses": ["FiringRates"],
+    "simulator": ["Simulator"],
+}
+_load, _, _ = lazy_loader.attach(
+    __name__, submodules=["jax"], submod_attrs={"jax": ["Trainer"], **WITH_NENGO_DL}
 )
+
+
+def __getattr__(name):
+    if [name] in WITH_NENGO_DL.values():
+        importlib.import_module(f"{__name__}._nengo_dl")  # chooses Keras; first
+    return _load(name)
+
 
 __all__ = [
     "Checkpoint",
