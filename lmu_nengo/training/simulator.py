@@ -12,19 +12,20 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo.layers.lmu_cell import STATE_SPACE, LMUCell
-from lmu_nengo.layers.lstm import LSTM
-from lmu_nengo.memory.network import find_memories
+from lmu_nengo.layers.lmu_cell import STATE_SPACE
 from lmu_nengo.training import _nengo_dl
 from lmu_nengo.training.backend.checks import check_replicas
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.backend.operators import Model
 from lmu_nengo.training.lengths import is_ragged, make_batch
-from lmu_nengo.training.plan.checks import check_finite, check_size
+from lmu_nengo.training.plan.checks import (
+    check_finite,
+    check_size,
+    warn_of_theta,
+    warn_of_zeros,
+)
 from lmu_nengo.training.plan.paths import make_plan
 from lmu_nengo.training.shuffling import fit_in_order
-
-TOO_LONG = 500  # times the data, from which on a window must be a mistake
 
 
 class Simulator(_nengo_dl.Simulator):
@@ -356,7 +357,7 @@ class Simulator(_nengo_dl.Simulator):
             **options,
         )
         if len(set(batch.lengths)) > 1:
-            self._warn_of_zeros()
+            warn_of_zeros(self.model.toplevel)
         return batch
 
     def _set_weights(self, kwargs, batch):
@@ -374,33 +375,8 @@ class Simulator(_nengo_dl.Simulator):
         """Warn of windows that were counted in steps, but taken for seconds."""
         values = next(iter(x.values()), None) if isinstance(x, dict) else x
         n_steps = np.shape(values)[1] if np.ndim(values) == 3 else self.plan.n_steps
-        for memory in find_memories(self.model.toplevel) if n_steps else ():
-            if memory.theta >= TOO_LONG * n_steps * memory.dt:
-                warnings.warn(
-                    f"theta of {memory} is {memory.theta:g} s, which are "
-                    f"{memory.theta / memory.dt:,.0f} steps, but the sequences have "
-                    f"{n_steps}. theta is in seconds: a window of {memory.theta:g} steps "
-                    f"is theta={memory.theta * memory.dt:g}.",
-                    stacklevel=3,
-                )
-
-    def _warn_of_zeros(self):
-        """Warn of layers that do not stay as they are while they get zeros."""
-        network, found = self.model.toplevel, []
-        for net in [network, *network.all_networks]:
-            is_cell = isinstance(net, LMUCell) and (
-                "hidden_encoders" in net.paths or "hidden_kernel" in net.paths
-            )
-            if is_cell or isinstance(net, LSTM):
-                found.append(str(net))
-        found += [str(ens) for ens in network.all_ensembles if ens.neuron_type.spiking]
-        if found:
-            warnings.warn(
-                "the zeros before short sequences do not leave everything as it is: "
-                f"{', '.join(found)} will be in another state when the sequence begins "
-                "than at the start. Memories stay zero where nothing feeds back.",
-                stacklevel=4,
-            )
+        if n_steps:
+            warn_of_theta(self.model.toplevel, n_steps)
 
     def load_params(self, *args, **kwargs) -> None:
         """Load parameters as `nengo_dl.Simulator` does, into the network as well."""

@@ -38,6 +38,7 @@ from lmu_nengo.training.jax.network.spikes import check_surrogate
 from lmu_nengo.training.jax.steps import Steps, predictor
 from lmu_nengo.training.jax.writing import write
 from lmu_nengo.training.lengths import is_ragged, make_batch
+from lmu_nengo.training.plan.checks import warn_of_theta, warn_of_zeros
 from lmu_nengo.training.plan.paths import make_plan
 
 OPTIMIZERS = {
@@ -408,6 +409,7 @@ class Trainer:
         initial_epoch = check_integer(initial_epoch, "initial_epoch", low=0, obj=type(self))
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
         data = self._data(x, y, sample_weight, class_weight, **given)
+        warn_of_theta(self.network, data.n_steps)
         validation = None
         if validation_data is not None:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
@@ -673,10 +675,10 @@ class Trainer:
             probes[name]: values.astype(np.float32)
             for name, values in (batch.weights or {}).items()
         }
-        differ = (
-            len(set(batch.lengths)) > 1
-            or batch.lengths[0] < np.shape(next(iter(batch.x.values())))[1]
-        )
+        if len(set(batch.lengths)) > 1:
+            warn_of_zeros(self.network)
+        n_steps = next(iter(batch.x.values())).shape[1]
+        differ = (batch.lengths != n_steps).any()
         return x, y, weights, batch.lengths if differ else None
 
     def _ahead(self, data):

@@ -1,11 +1,17 @@
 """What cannot be trained in a network or on some data, and why."""
 
 import graphlib
+import warnings
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo.layers.lmu_cell import LMUCell
+from lmu_nengo.layers.lstm import LSTM
+from lmu_nengo.memory.network import find_memories
+
+TOO_LONG = 500  # times the data, from which on a window must be a mistake
 # their voltage is a sum, so the spikes of all steps can be computed from all rates
 INTEGRATING = (nengo.SpikingRectifiedLinear, nengo.RegularSpiking)
 # rate neurons that a cell may feed back, where one operator computes it
@@ -67,4 +73,36 @@ def check_finite(name, x):
             f"the data must be finite, got {x[first]} at {first} (sequence, step, "
             "dimension). Remove or replace such values before training.",
             attr=name,
+        )
+
+
+def warn_of_theta(network, n_steps):
+    """Warn of windows that were counted in steps, but taken for seconds."""
+    for memory in find_memories(network):
+        if memory.theta >= TOO_LONG * n_steps * memory.dt:
+            warnings.warn(
+                f"theta of {memory} is {memory.theta:g} s, which are "
+                f"{memory.theta / memory.dt:,.0f} steps, but the sequences have "
+                f"{n_steps}. theta is in seconds: a window of {memory.theta:g} steps "
+                f"is theta={memory.theta * memory.dt:g}.",
+                stacklevel=4,
+            )
+
+
+def warn_of_zeros(network):
+    """Warn of layers that do not stay as they are while they get zeros."""
+    found = []
+    for net in [network, *network.all_networks]:
+        is_cell = isinstance(net, LMUCell) and (
+            "hidden_encoders" in net.paths or "hidden_kernel" in net.paths
+        )
+        if is_cell or isinstance(net, LSTM):
+            found.append(str(net))
+    found += [str(ens) for ens in network.all_ensembles if ens.neuron_type.spiking]
+    if found:
+        warnings.warn(
+            "the zeros before short sequences do not leave everything as it is: "
+            f"{', '.join(found)} will be in another state when the sequence begins "
+            "than at the start. Memories stay zero where nothing feeds back.",
+            stacklevel=5,
         )
