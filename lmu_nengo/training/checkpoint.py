@@ -3,13 +3,15 @@
 import json
 import math
 import os
+import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_choice
+from lmu_nengo._validation import check_choice, show
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.training.simulator import Simulator
 
@@ -42,7 +44,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         Whether to resume from the file. If there is none, training starts anew.
     settings : dict, optional
         What else the training depends on (data, batch size and so on), for JSON. A file
-        that was written with other settings is refused.
+        that was written with other settings is refused, naming them.
     mode : {"max", "min"}
         Whether the largest or the smallest value is the best; ``"min"`` for a loss.
 
@@ -52,6 +54,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
         Epochs done so far; give it to ``fit`` as ``initial_epoch``.
     history : dict of {str: list of float}
         One value for each epoch done.
+    seconds : float
+        What these epochs took, in all runs together.
 
     Raises
     ------
@@ -109,6 +113,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.best = {"max": max, "min": min}[mode]
         self.settings = json.loads(json.dumps(settings))
         self.epoch = 0
+        self.seconds = 0.0
+        self._started = None
         self.history = {}
         self.best_weights = None
         if resume and (self.path.is_file() or self.previous.is_file()):
@@ -156,14 +162,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
 
     def _load(self):
         header, saved = self._read()
-        if header["settings"] != self.settings:
-            raise ValidationError(
-                f"{self.path} was written with the settings {header['settings']}, but they "
-                f"are {self.settings} now. Use the same settings, or start without "
-                "resuming.",
-                attr="settings",
-                obj=type(self),
-            )
+        check_settings(self.path, header["settings"], self.settings, type(self))
         variables = self._variables
         values = {group: numbered(saved, group) for group in variables}
         for group, parts in variables.items():
@@ -182,6 +181,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.sim.tensor_graph.seed = header["seed"]
         self.best_weights = numbered(saved, "best") or None
         self.epoch = header["epoch"]
+        self.seconds = header.get("seconds", 0.0)
         self.history = header["history"]
 
     def save(self) -> None:
@@ -192,6 +192,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         """
         header = {
             "epoch": self.epoch,
+            "seconds": self.seconds,
             "settings": self.settings,
             "seed": int(self.sim.seed),
             "history": self.history,
@@ -249,6 +250,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
                 attr="initial_epoch",
                 obj=type(self),
             )
+        self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         """Add an epoch to the file."""
@@ -264,6 +266,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         if self.history[self.monitor][-1] == self._best_value():
             self.best_weights = [v.numpy() for v in self.sim.keras_model.weights]
         self.epoch = epoch + 1
+        self.seconds += time.perf_counter() - self._started
         self.save()
 
 
@@ -271,3 +274,54 @@ def numbered(saved, group):
     """Arrays ``group/0``, ``group/1``... of a file, as a list."""
     names = [name for name in saved if name.startswith(f"{group}/")]
     return [saved[f"{group}/{i}"] for i in range(len(names))]
+
+
+def check_settings(path: str | Path, saved: Any, now: Any, obj: Any = None) -> None:
+    """
+    Raise ValidationError if a file was written with other settings, naming them.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    saved, now : dict or None
+        Settings of the file and of this run, as JSON gives them.
+    obj : object, optional
+        Object to be named in the error.
+
+    Raises
+    ------
+    ValidationError
+        If they differ.
+
+    Examples
+    --------
+    >>> from lmu_nengo.training.checkpoint import check_settings
+    >>> check_settings("a.npz", {"epochs": 4, "seed": 0}, {"epochs": 8, "seed": 0})
+    Traceback (most recent call last):
+        ...
+    nengo.exceptions.ValidationError: settings: a.npz was written with epochs 4, not 8. \
+Use the same settings, or start without resuming.
+    """
+    saved, now = flat(saved or {}), flat(now or {})
+    others = [
+        f"{name} {show(saved.get(name))}, not {show(now.get(name))}"
+        for name in sorted(saved.keys() | now.keys())
+        if saved.get(name) != now.get(name)
+    ]
+    if others:
+        raise ValidationError(
+            f"{path} was written with {'; '.join(others)}. Use the same settings, or start "
+            "without resuming.",
+            attr="settings",
+            obj=obj,
+        )
+
+
+def flat(settings, name="settings"):
+    """Settings in dictionaries of dictionaries, by names such as ``preset.rate``."""
+    if not isinstance(settings, dict):
+        return {name: settings}
+    start = "" if name == "settings" else f"{name}."
+    parts = [flat(value, f"{start}{key}") for key, value in settings.items()]
+    return {key: value for part in parts for key, value in part.items()}
