@@ -132,6 +132,11 @@ class Checkpoint(tf.keras.callbacks.Callback):
         return {"weights": model.weights, "optimizer": model.optimizer.variables}
 
     @property
+    def _trains_theta(self):
+        """Whether a logarithm of theta is among the weights."""
+        return any("theta" in cell.trainable for cell in self.sim.plan.cells)
+
+    @property
     def _writes(self):
         """Whether this process is the one that writes the file."""
         return self.sim.keras_model.distribute_strategy.extended.should_checkpoint
@@ -163,6 +168,13 @@ class Checkpoint(tf.keras.callbacks.Callback):
     def _load(self):
         header, saved = self._read()
         check_settings(self.path, header["settings"], self.settings, type(self))
+        if header.get("log_theta", False) != self._trains_theta:
+            raise ValidationError(
+                f"{self.path} is from another network, or from an earlier version, which "
+                "trained theta itself instead of its logarithm. Start without resuming.",
+                attr="path",
+                obj=type(self),
+            )
         variables = self._variables
         values = {group: numbered(saved, group) for group in variables}
         for group, parts in variables.items():
@@ -195,6 +207,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
             "seconds": self.seconds,
             "settings": self.settings,
             "seed": int(self.sim.seed),
+            "log_theta": self._trains_theta,
             "history": self.history,
         }
         arrays = {}
