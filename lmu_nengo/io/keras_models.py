@@ -15,6 +15,7 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_positive
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.exact import Linear
@@ -134,7 +135,8 @@ def from_keras_lmu(
         raise ValidationError(
             f"must contain a layer of keras-lmu, got {kinds}.", attr="source"
         )
-    with nengo.Network(label="from keras-lmu", seed=0, add_to_container=False) as network:
+    network = nengo.Network(label="from keras-lmu", seed=0, add_to_container=False)
+    with plain_config(), network:
         first = next(layer for layer in layers if layer.own)
         size = first.own["kernel"].shape[0] - hidden_rows(first)
         below = network.input = nengo.Node(np.zeros(size), label="input")
