@@ -217,10 +217,12 @@ def read_header(
         reason += f"; not listed: {more}" * bool(more)
         raise DamagedFileError(path, reason)
     for key, kinds in ({} if keys is None else keys).items():
-        value = header.get(key, Ellipsis)  # JSON has no such value
-        if not isinstance(value, kinds) or (value is True and kinds is int):
-            got = "nothing" if value is Ellipsis else show(value)
-            reason = f"{key!r} in its header must be {kinds}, got {got}"
+        value = header.get(key)
+        is_number = not (isinstance(value, bool) and kinds is int)
+        if key not in header or not (isinstance(value, kinds) and is_number):
+            got = show(value) if key in header else "nothing"
+            allowed = getattr(kinds, "__name__", str(kinds))
+            reason = f"{key!r} in its header must be {allowed}, got {got}"
             raise DamagedFileError(path, reason)
     return header, shapes
 

@@ -376,7 +376,24 @@ def read(source, config) -> list[KerasLayer]:
                 "first.",
                 attr="source",
             )
+        if layer.kind in (*MEMORIES, "Dense"):
+            check_names(layer)
     return layers
+
+
+def check_names(layer):
+    """Raise ValidationError unless a layer has the weights that its settings say."""
+    names, of_hidden = weights_of(layer.kind, layer.config)
+    found = [*layer.own, *(f"hidden {name}" for name in layer.hidden)]
+    needed = [*names, *(f"hidden {name}" for name in of_hidden)]
+    if sorted(found) != sorted(needed):
+        missing = [name for name in needed if name not in found]
+        more = [name for name in found if name not in needed]
+        raise ValidationError(
+            f"{layer} must have the weights {', '.join(needed)}; missing: "
+            f"{', '.join(missing) or 'none'}; too many: {', '.join(more) or 'none'}.",
+            attr="source",
+        )
 
 
 def read_layer(layer) -> KerasLayer:
@@ -518,20 +535,16 @@ def in_order(reader, layers) -> list[KerasLayer]:
         own = [array for path, array in arrays if "hidden_cell" not in path]
         hidden = [array for path, array in arrays if "hidden_cell" in path]
         names, of_hidden = weights_of(kind, settings)
-        found.append(
-            KerasLayer(
-                kind,
-                settings,
-                dict(zip(names, own, strict=False)),
-                dict(zip(of_hidden, hidden, strict=False)),
-            )
-        )
         is_known = kind in (*MEMORIES, "Dense") and arrays
         if is_known and (len(own), len(hidden)) != (len(names), len(of_hidden)):
             reader.refuse(
-                f"{found[-1]} must have the weights {names} and, in its hidden cell, "
-                f"{of_hidden}; got {len(own)} and {len(hidden)}"
+                f"layer {settings.get('name')!r} must have the weights {names} and, in its "
+                f"hidden cell, {of_hidden}; got {len(own)} and {len(hidden)}"
             )
+        named = (
+            dict(zip(*pairs, strict=False)) for pairs in ((names, own), (of_hidden, hidden))
+        )
+        found.append(KerasLayer(kind, settings, *named))
     return found
 
 

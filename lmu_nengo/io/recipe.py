@@ -6,7 +6,7 @@ Nothing in a file is executed: only the classes in `KINDS` are made, by their co
 import dataclasses
 import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import nengo
@@ -138,6 +138,35 @@ def rebuild(
             raise ValueError(f"the name {name!r:.40} is taken")
         setattr(network, name, found[place])
     return network
+
+
+def referred(recipe: Any) -> Iterator[str]:
+    """
+    Names of the arrays that a recipe refers to.
+
+    Parameters
+    ----------
+    recipe : object
+        A recipe, or any other value of JSON.
+
+    Yields
+    ------
+    name : str
+        Name of an array.
+
+    Examples
+    --------
+    >>> from lmu_nengo.io.recipe import referred
+    >>> list(referred({"args": {"gain": {"array": "array0"}}}))
+    ['array0']
+    """
+    left = [recipe]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict) and isinstance(value.get("array"), str):
+            yield value["array"]
+        elif isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
 
 
 def places_of(network, name="network"):

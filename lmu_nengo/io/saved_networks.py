@@ -15,7 +15,7 @@ from nengo.solvers import NoSolver
 from lmu_nengo._validation import check_network, check_path, show
 from lmu_nengo.io.archive import check_finite, read_expected, read_header, write_archive
 from lmu_nengo.io.arrays import DamagedFileError, read_arrays
-from lmu_nengo.io.recipe import NoRecipe, check_recipe, rebuild
+from lmu_nengo.io.recipe import NoRecipe, check_recipe, rebuild, referred
 from lmu_nengo.io.recipe import describe as describe_network
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.realization import RealizableNetwork
@@ -171,8 +171,8 @@ def load_network(
             attr="build",
         )
     check_structure(path, header["structure"], structure(network))
-    own = [name for name in shapes if name.startswith(RECIPE)]
-    needed = {name: shapes[name] for name in own}
+    own = [f"{RECIPE}{key}" for key in referred(header.get("recipe"))]
+    needed = {name: shapes.get(name, ()) for name in own}
     for name, part in parts(network):
         needed |= shapes_of(path, name, part, shapes)
     arrays = real(path, read_expected(path, needed))
