@@ -12,6 +12,7 @@ from experiments._lib.results import checksum
 from lmu_nengo.io.archive import read_archive, write_archive
 
 FORMAT = "lmu_nengo experiment"
+KEYS = {"settings": dict, "done": int, "spent": float, "best": float, "history": dict}
 LAYERS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 
 
@@ -171,7 +172,7 @@ def train(
     kept = [v.numpy() for v in model.trainable_variables]
     done, spent, best, history = 0, 0.0, -np.inf, {}
     if resume and checkpoint.is_file():
-        header, arrays = read_archive(checkpoint, FORMAT)
+        header, arrays = read_archive(checkpoint, FORMAT, KEYS)
         check_settings(checkpoint, header["settings"], settings)
         for i, variable in enumerate(variables):
             variable.assign(arrays[f"variable{i}"])
@@ -227,7 +228,7 @@ def train(
             header = {
                 "settings": settings,
                 "done": done,
-                "spent": spent,
+                "spent": float(spent),
                 "best": best,
                 "history": history,
             }

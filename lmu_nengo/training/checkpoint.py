@@ -8,14 +8,17 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, show
+from lmu_nengo.io import DamagedFileError
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.training.simulator import Simulator
 
 FORMAT = "lmu_nengo checkpoint"
+KEYS = {"epoch": int, "settings": object, "seed": int, "history": dict}
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
@@ -144,12 +147,12 @@ class Checkpoint(tf.keras.callbacks.Callback):
     def _read(self):
         """Content of the newest file, or else of the previous one."""
         if not self.path.is_file():
-            return read_archive(self.previous, FORMAT)
+            return read_archive(self.previous, FORMAT, KEYS)
         try:
-            return read_archive(self.path, FORMAT)
+            return read_archive(self.path, FORMAT, KEYS)
         except ValidationError as error:
             try:
-                saved = read_archive(self.previous, FORMAT)
+                saved = read_archive(self.previous, FORMAT, KEYS)
             except ValidationError as other:
                 raise ValidationError(
                     f"{error} The file of the previous epoch cannot be used either: "
@@ -176,6 +179,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
                 obj=type(self),
             )
         variables = self._variables
+        check_names(self.path, saved, header)
         values = {group: numbered(saved, group) for group in variables}
         for group, parts in variables.items():
             shapes = [tuple(v.shape) for v in parts]
@@ -187,14 +191,21 @@ class Checkpoint(tf.keras.callbacks.Callback):
                     attr="path",
                     obj=type(self),
                 )
+        best = numbered(saved, "best")
+        for group, present in (*values.items(), ("best", best)):
+            for i, value in enumerate(present):
+                variable = variables[group if group in variables else "weights"][i]
+                check_array_of(self.path, f"{group}/{i}", value, variable)
         for group, parts in variables.items():
             for variable, value in zip(parts, values[group], strict=True):
                 variable.assign(value)
         self.sim.tensor_graph.seed = header["seed"]
-        self.best_weights = numbered(saved, "best") or None
+        self.best_weights = best or None
         self.epoch = header["epoch"]
-        self.seconds = header.get("seconds", 0.0)
+        self.seconds = float(header.get("seconds", 0.0))
         self.history = header["history"]
+        if not best and self._best_value() is not None:
+            raise DamagedFileError(self.path, "best/0 is missing")
 
     def save(self) -> None:
         """
@@ -338,3 +349,36 @@ def flat(settings, name="settings"):
     start = "" if name == "settings" else f"{name}."
     parts = [flat(value, f"{start}{key}") for key, value in settings.items()]
     return {key: value for part in parts for key, value in part.items()}
+
+
+def check_names(path, saved, header):
+    """Raise DamagedFileError unless arrays are numbered, and a file is consistent."""
+    groups = {"weights": 0, "optimizer": 0, "best": 0}
+    for name in saved:
+        group, _, number = name.partition("/")
+        if group not in groups or number != str(groups[group]):
+            raise DamagedFileError(path, f"{name} does not belong there")
+        groups[group] += 1
+    if groups["best"] not in (0, groups["weights"]):
+        reason = f"best/{groups['best']} is missing or does not belong there"
+        raise DamagedFileError(path, reason)
+    seconds = header.get("seconds", 0.0)
+    if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
+        raise DamagedFileError(path, f"seconds are {show(seconds)}")
+    n_epochs = header["epoch"]
+    for name, values in header["history"].items():
+        numbers = isinstance(values, list) and all(isinstance(v, float) for v in values)
+        if not numbers or len(values) != n_epochs:
+            reason = f"{name!r} of its history must be {n_epochs} numbers"
+            raise DamagedFileError(path, f"{reason}, got {show(values)}")
+    if n_epochs < 0 or not 0 <= header["seed"] < 2**32:
+        reason = f"epoch {show(n_epochs)} with seed {show(header['seed'])}"
+        raise DamagedFileError(path, reason)
+
+
+def check_array_of(path, name, value, variable):
+    """Raise DamagedFileError unless an array is like a variable."""
+    wanted = tuple(variable.shape), np.dtype(variable.dtype.as_numpy_dtype)
+    if (value.shape, value.dtype) != wanted:
+        reason = f"{name} must be of shape {wanted[0]} and type {wanted[1]}, got "
+        raise DamagedFileError(path, reason + show(value))
