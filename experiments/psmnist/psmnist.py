@@ -9,8 +9,6 @@ parameters: Keras' LSTM, GRU or simple recurrent layer, or a linear read-out of 
 pixels. `--minutes` gives every network the same time.
 """
 
-import time
-
 import click
 import nengo
 import numpy as np
@@ -205,9 +203,8 @@ def main(
         )
     classifier = build(n_steps, setting, seed)
     network, pixel, output = classifier.network, classifier.pixel, classifier.output
-    started = time.perf_counter()
     with plain_errors():
-        history, parameters = train(
+        trained = train(
             classifier,
             setting,
             x[used],
@@ -218,9 +215,9 @@ def main(
             checkpoint=out / "psmnist-checkpoint.npz",
             seconds=seconds,
             resume=resume,
-            settings=settings,
         )
-    figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
+    history = trained.history
+    figures = {"parameters": trained.parameters, "train_seconds": trained.seconds}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
     values = predict(
         network, pixel, [output], x_test, setting.batch, description="windowed"
@@ -248,7 +245,7 @@ def main(
 
     settings.update(
         engine=engine,
-        epochs=setting.epochs,
+        epochs=len(history["loss"]),  # time may have ended before the others
         streamed=len(x_test),
         spikes=spikes,
         throughout=throughout,

@@ -4,6 +4,7 @@ import graphlib
 
 import nengo
 import numpy as np
+import tensorflow as tf
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
@@ -102,15 +103,78 @@ def check_size(name, size, expected):
         )
 
 
-def check_finite(name, x):
-    """Raise ValidationError if an array holds NaN or infinity."""
-    if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+def check_numbers(name, x, dtype):
+    """Raise ValidationError if data are not real, finite and within the precision."""
+    kind = np.dtype(getattr(x.dtype, "as_numpy_dtype", x.dtype))
+    if kind.kind not in "biuf":
         raise ValidationError(
-            f"the data must be finite, got {x[first]} at {first} (sequence, step, "
-            "dimension). Remove or replace such values before training.",
+            f"the data must be real numbers, got an array of type {kind}. Pass real and "
+            "imaginary part as two dimensions.",
             attr=name,
         )
+    if not isinstance(x, np.ndarray):
+        return
+    largest = np.finfo(dtype).max
+    # comparisons with a NaN are false
+    inside = np.abs(x) <= largest if kind.itemsize > 4 else np.isfinite(x)
+    if not np.all(inside):
+        first = tuple(int(i) for i in np.argwhere(~inside)[0])
+        raise ValidationError(
+            f"the data must be finite, of magnitudes up to {largest:.3g} in {dtype}, got "
+            f"{x[first]} at {first} (sequence, step, dimension). Remove or replace such "
+            "values before training.",
+            attr=name,
+        )
+
+
+def check_target(name, shape, n_steps, size, loss):
+    """
+    Raise ValidationError if a loss of Keras would broadcast targets.
+
+    Other losses may take targets of any shape.
+
+    Parameters
+    ----------
+    name : str
+        Name of the probe.
+    shape : tuple of int
+        Shape of the targets.
+    n_steps, size : int
+        Steps and dimensions that the probe shows.
+    loss : object
+        The probe's loss, as for Keras.
+    """
+    if isinstance(loss, str):
+        loss = tf.keras.losses.get(loss)
+    kind = loss if hasattr(loss, "__name__") else type(loss)
+    if kind.__module__.partition(".")[0] not in ("keras", "tf_keras"):
+        return
+    takes_classes = "sparse" in kind.__name__.lower()
+    wanted = (n_steps, 1 if takes_classes else size)
+    if tuple(shape[1:]) != wanted:
+        what = "a class for each step shown" if takes_classes else "a value for each output"
+        raise ValidationError(
+            f"targets must have the shape ({shape[0]}, {wanted[0]}, {wanted[1]}), {what}, "
+            f"for {kind.__name__}, got {tuple(shape)}. For one target at the end of a "
+            "sequence, use nengo_dl.configure_settings(keep_history=False).",
+            attr=name,
+        )
+
+
+def refuse_reversed(network):
+    """Raise ValidationError for slices like ``[::-1]``, which NengoDL takes for ``[:]``."""
+    ends = [(c, c.pre_obj.size_out, c.pre_slice) for c in network.all_connections]
+    ends += [(c, c.post_obj.size_in, c.post_slice) for c in network.all_connections]
+    ends += [(p, p.obj.size_out, p.slice) for p in network.all_probes]
+    for part, size, taken in ends:
+        if not isinstance(taken, slice) or size < 2:
+            continue
+        if np.array_equal(np.arange(size)[taken], np.arange(size)[::-1]):
+            raise ValidationError(
+                f"{part} takes a reversed slice, [::-1], which NengoDL reads as [:]. Use "
+                f"a list of indices, [{size - 1}, ..., 0].",
+                attr="network",
+            )
 
 
 def check_replicas(batch_size, n_replicas, seed, network):

@@ -15,6 +15,8 @@ from lmu_nengo.training.backend.cell_steps import CellSteps
 from lmu_nengo.training.backend.plan import Plan
 from lmu_nengo.training.backend.sequences import apply
 
+LOG_THETA = "log_theta"  # the parameter that is trained
+
 
 class Model(nengo_dl.builder.NengoModel):
     """
@@ -185,7 +187,10 @@ def build_cell(model, cell, progress=None):
     ]
     parameters = cell.weights
     for name in sorted(cell.trainable):
-        if name in STATE_SPACE:
+        if name == "theta":  # stays positive
+            log_theta = np.log(parameters.pop(name))
+            parameters[LOG_THETA] = add_parameter(model, cell, LOG_THETA, log_theta)
+        elif name in STATE_SPACE:
             parameters[name] = add_parameter(model, cell, name, parameters[name])
         elif name in cell.paths:
             parameters[name] = model.sig[cell.paths[name]]["weights"]
