@@ -50,6 +50,13 @@ def nengo(session, suite):
 
 
 @nox.session
+def fuzz(session):
+    """Let every reader read damaged and forged files: `nox -s fuzz -- 1000000`."""
+    session.install("-e", ".[dl,nir,experiments]")
+    session.run("python", "-m", "tests.project.fuzz", *(session.posargs or ["20000"]))
+
+
+@nox.session
 def package(session):
     """Build wheel and sdist, check them, and run the first example with the wheel alone."""
     dist = Path(session.create_tmp(), "dist").resolve()

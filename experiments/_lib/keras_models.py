@@ -5,12 +5,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-from nengo.exceptions import ValidationError
 from rich.progress import Progress
 
 from experiments._lib.command_line import console
-from lmu_nengo.io import write_atomically
+from experiments._lib.results import checksum
+from lmu_nengo.io.archive import read_archive, write_archive
 
+FORMAT = "lmu_nengo experiment"
+KEYS = {"settings": dict, "done": int, "spent": float, "best": float, "history": dict}
 LAYERS = {"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}
 
 
@@ -112,10 +114,10 @@ def train(
     epochs, batch : int
         Maximum number of passes over the data; sequences in a batch.
     checkpoint : pathlib.Path
-        Folder that is written after every epoch.
+        File, ending in ``.npz``, that is written after every epoch.
     seconds : float
-        Maximum time of training, including validation; training stops even within an
-        epoch.
+        Maximum time of training, including validation and earlier runs; training stops
+        even within an epoch.
     monitor : str
         The epoch with the best value of this metric is kept.
     mode : {"min", "max"}
@@ -145,41 +147,42 @@ def train(
     """
     import tensorflow as tf
 
-    best = tf.Variable(-np.inf, dtype=tf.float64)
-    done = tf.Variable(0, dtype=tf.int64)
-    spent = tf.Variable(0.0, dtype=tf.float64)
-    kept = [tf.Variable(v) for v in model.trainable_variables]
-    model.optimizer.build(model.trainable_variables)
-    saved = tf.train.Checkpoint(
-        model=model, optimizer=model.optimizer, best=best, done=done, spent=spent, kept=kept
-    )
-    manager = tf.train.CheckpointManager(saved, str(checkpoint), max_to_keep=1)
-    written, history = Path(checkpoint) / "history.json", {}
-    how = {
-        "weights": [v.shape.as_list() for v in model.trainable_variables],
-        "sequences": list(np.shape(data[0])),
+    from lmu_nengo.training.checkpoint import check_settings
+
+    checkpoint = Path(checkpoint)
+    optimizer = model.optimizer
+    optimizer.build(model.trainable_variables)
+    plan = plan_of(optimizer)
+    if rate is not None:
+        plan["learning_rate"] = rate(0.0)
+    settings = {
+        "network": [v.shape.as_list() for v in model.trainable_variables],
+        "optimizer": plan,
+        "scheduled": rate is not None,
+        "data": checksum(*data, *validation),
+        "epochs": epochs,
+        "seconds": seconds if np.isfinite(seconds) else None,
         "batch": batch,
         "seed": seed,
         "monitor": monitor,
+        "enough": enough,
     }
-    if resume and manager.latest_checkpoint and written.is_file():
-        begun = json.loads(written.read_text(encoding="utf-8"))
-        if begun["how"] != how:
-            raise ValidationError(
-                f"{checkpoint} belongs to another run: it was written with "
-                f"{begun['how']}, this run has {how}. Use the same options, or start "
-                "without --resume.",
-                attr="checkpoint",
-            )
-        saved.restore(manager.latest_checkpoint).assert_consumed()
-        # the last save may have been interrupted after the history was written
-        n_done = int(done.numpy())
-        history = {name: values[:n_done] for name, values in begun["history"].items()}
-    before = float(spent.numpy())
-    started = clock()
+    settings = json.loads(json.dumps(settings))
+    variables = [*model.variables, *optimizer.variables]
+    kept = [v.numpy() for v in model.trainable_variables]
+    done, spent, best, history = 0, 0.0, -np.inf, {}
+    if resume and checkpoint.is_file():
+        header, arrays = read_archive(checkpoint, FORMAT, KEYS)
+        check_settings(checkpoint, header["settings"], settings)
+        for i, variable in enumerate(variables):
+            variable.assign(arrays[f"variable{i}"])
+        kept = [arrays[f"kept{i}"] for i in range(len(kept))]
+        done, spent, best = header["done"], header["spent"], header["best"]
+        history = header["history"]
+    started = clock() - spent
 
     def elapsed():
-        return before + clock() - started
+        return clock() - started
 
     def is_over():
         if not history:
@@ -195,12 +198,12 @@ def train(
             model.stop_training = True
 
     def share():
-        return max(int(done.numpy()) / epochs, elapsed() / seconds)
+        return max(done / epochs, elapsed() / seconds)
 
     timer = tf.keras.callbacks.LambdaCallback(on_train_batch_end=stop_in_time)
     with Progress(console=console) as progress:
         task = progress.add_task(description, total=1, completed=share())
-        for epoch in range(int(done.numpy()), epochs):
+        for epoch in range(done, epochs):
             if is_over():
                 break
             if rate is not None:
@@ -219,17 +222,26 @@ def train(
                 history.setdefault(name, []).append(float(values[-1]))
             history.setdefault("seconds", []).append(elapsed())
             value = history[monitor][-1] * (1 if mode == "max" else -1)
-            if value > float(best.numpy()):
-                best.assign(value)
-                for mine, theirs in zip(kept, model.trainable_variables, strict=True):
-                    mine.assign(theirs)
-            done.assign(epoch + 1)
-            spent.assign(elapsed())
-            written.parent.mkdir(parents=True, exist_ok=True)
-            content = json.dumps({"how": how, "history": history})
-            write_atomically(written, content.encode())
-            manager.save()
+            if value > best:
+                best, kept = value, [v.numpy() for v in model.trainable_variables]
+            done, spent = epoch + 1, elapsed()
+            header = {
+                "settings": settings,
+                "done": done,
+                "spent": float(spent),
+                "best": best,
+                "history": history,
+            }
+            arrays = {f"variable{i}": v.numpy() for i, v in enumerate(variables)}
+            arrays |= {f"kept{i}": v for i, v in enumerate(kept)}
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            write_archive(checkpoint, FORMAT, header, arrays)
             progress.update(task, completed=share())
     for mine, theirs in zip(kept, model.trainable_variables, strict=True):
         theirs.assign(mine)
     return history
+
+
+def plan_of(optimizer):
+    """Settings of an optimizer, as JSON gives them."""
+    return json.loads(json.dumps(optimizer.get_config(), default=str))

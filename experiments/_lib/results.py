@@ -4,7 +4,10 @@ import importlib.metadata
 import json
 import platform
 import time
+import zlib
 
+import numpy as np
+from nengo.exceptions import ValidationError
 from rich.table import Table
 
 from experiments._lib.command_line import console
@@ -74,3 +77,97 @@ def report(experiment, seed, quick, figures, reference, out, settings=None, show
         result["settings"] = settings
     write_atomically(path, (json.dumps(result, indent=2) + "\n").encode())
     return path
+
+
+def checksum(*arrays):
+    """
+    Return a number that other data would not have, as a setting of a checkpoint.
+
+    Parameters
+    ----------
+    *arrays : ndarray
+        The data.
+
+    Returns
+    -------
+    checksum : int
+        CRC-32 of shapes and values.
+    """
+    crc = 0
+    for array in arrays:
+        array = np.ascontiguousarray(array)
+        crc = zlib.crc32(array, zlib.crc32(repr((array.shape, array.dtype)).encode(), crc))
+    return crc
+
+
+def read_json(path):
+    """
+    Read a JSON object that an experiment wrote.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    content : dict
+        What it contains.
+
+    Raises
+    ------
+    ValidationError
+        If it cannot be read or is not a JSON object.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        content = error
+    if not isinstance(content, dict):
+        raise ValidationError(
+            f"{path} is damaged. Delete it, or start without --resume.", attr="path"
+        )
+    return content
+
+
+def load_part(path, asked, resume):
+    """
+    Read the result of a part of an experiment, if it is there.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        JSON file that `save_part` wrote.
+    asked : dict or list
+        How it is to be measured, for JSON.
+    resume : bool
+        Whether results that are there count.
+
+    Returns
+    -------
+    result : dict or None
+        What was measured; None if it was not measured like this.
+
+    Raises
+    ------
+    ValidationError
+        If the file is damaged.
+    """
+    if not (resume and path.is_file()):
+        return None
+    result = read_json(path)
+    return result if result.get("asked") == json.loads(json.dumps(asked)) else None
+
+
+def save_part(path, result):
+    """
+    Write the result of a part of an experiment, atomically.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The JSON file.
+    result : dict
+        What was measured; how, as ``"asked"``.
+    """
+    write_atomically(path, json.dumps(result).encode())

@@ -6,7 +6,6 @@ The full versions take hours; `--quick` runs the small ones. `--resume` skips wh
 has its JSON file in `--out`.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from experiments._lib.command_line import console, plain_errors, shared_options
+from experiments._lib.results import read_json
 
 AT_A_TIME = 2
 NOT_RUN = ("all", "sweep", "own_data")  # the last in an environment of its own
@@ -93,7 +93,7 @@ def main(resume, quick, seed, out):
         path = out / f"{name}.json"
         if name in failed or not path.is_file():
             continue
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = read_json(path)
         for figure, published in result["reference"].items():
             value = result["figures"].get(figure)
             if value is not None:
@@ -108,5 +108,5 @@ def is_done(path, seed, quick):
     """Whether a JSON file was written by a run with these options."""
     if not path.is_file():
         return False
-    result = json.loads(path.read_text(encoding="utf-8"))
-    return (result["seed"], result["quick"]) == (seed, quick)
+    result = read_json(path)
+    return (result.get("seed"), result.get("quick")) == (seed, quick)

@@ -7,6 +7,7 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.keras_models import recurrent_model, train
+from experiments._lib.results import checksum
 from experiments._lib.timed_training import COMPILE, MAX_EPOCHS, cosine, fit_for
 from lmu_nengo.layers.initializers import Glorot
 from lmu_nengo.training import Checkpoint, Simulator, nengo_dl  # first: it selects Keras
@@ -114,7 +115,15 @@ def train_lmu(kind, data, validation, x_test, seconds, seed, folder, resume):
             loss={probe: weighted_mse},
             jit_compile=seconds > COMPILE,
         )
-        settings = {"kind": kind, "seconds": seconds, "seed": seed, "shape": x.shape}
+        settings = {
+            "kind": kind,
+            "size": SIZES[kind],
+            "seconds": seconds,
+            "rate": RATES[kind],
+            "batch": BATCH,
+            "seed": seed,
+            "data": checksum(*data, *validation),
+        }
         keeper = Checkpoint(
             sim, folder / "checkpoint.npz", "val_loss", resume, settings, mode="min"
         )
@@ -144,7 +153,7 @@ def train_keras(kind, data, validation, x_test, seconds, seed, folder, resume):
         validation,
         MAX_EPOCHS,
         BATCH,
-        folder / "checkpoint",
+        folder / "checkpoint.npz",
         seconds=seconds,
         resume=resume,
         seed=seed,

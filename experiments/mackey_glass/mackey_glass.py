@@ -17,8 +17,6 @@ predicted 15 steps back; and without a bias the hidden state started as tanh(0),
 gradient passes. The published figures are from the authors' correction.
 """
 
-import json
-
 import click
 import numpy as np
 
@@ -29,7 +27,7 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import report
+from experiments._lib.results import load_part, report, save_part
 from lmu_nengo.datasets import mackey_glass
 
 AHEAD = 15
@@ -104,12 +102,11 @@ def run(kind, seed, n_steps, seconds, resume, folder):
         ``curve``: seconds, and the NRMSE of the validation pieces. Also ``shown``, the
         last 300 predicted values of the first test series.
     """
-    how = {"kind": kind, "seed": seed, "n_steps": n_steps, "seconds": seconds}
+    asked = {"kind": kind, "seed": seed, "n_steps": n_steps, "seconds": seconds}
     written = folder / "result.json"
-    if resume and written.is_file():
-        result = json.loads(written.read_text(encoding="utf-8"))
-        if result["how"] == how:
-            return result
+    result = load_part(written, asked, resume)
+    if result is not None:
+        return result
     from experiments.mackey_glass._models import BATCH, train_keras, train_lmu
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +118,7 @@ def run(kind, seed, n_steps, seconds, resume, folder):
     scale = np.mean(validation[1][validation[1][..., 1] > 0][:, 0] ** 2)
     curve = 100 * np.sqrt(np.array(history["val_loss"]) / scale)
     result = {
-        "how": how,
+        "asked": asked,
         "nrmse": 100 * lmu_nengo.signal.nrmse(prediction, y),
         "late": 100 * lmu_nengo.signal.nrmse(prediction[:, WARM:], y[:, WARM:]),
         "validation": float(curve.min()),
@@ -131,7 +128,7 @@ def run(kind, seed, n_steps, seconds, resume, folder):
         "curve": [history["seconds"], curve.tolist()],
         "shown": prediction[0, -300:, 0].tolist(),
     }
-    written.write_text(json.dumps(result), encoding="utf-8")
+    save_part(written, result)
     return result
 
 

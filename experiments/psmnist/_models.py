@@ -88,7 +88,7 @@ def run(kind, digits, split, order, n_parameters, limits, settings, resume, out)
             (x[held_out], digits.y_train[held_out]),
             epochs,
             BATCH,
-            out / f"{name}-checkpoint",
+            out / f"{name}-checkpoint.npz",
             seconds=seconds,
             monitor="val_accuracy",
             mode="max",
@@ -108,6 +108,7 @@ def run(kind, digits, split, order, n_parameters, limits, settings, resume, out)
     reference = {}
     if digits.name == "MNIST" and settings["permutation_seed"] is not None:
         reference = {k: v for k, v in [("accuracy_windowed", REFERENCE.get(kind))] if v}
-    settings = settings | {"model": kind, "epochs": epochs, "seconds": seconds}
+    epochs_done = len(history["seconds"])  # time may have ended before the others
+    settings = settings | {"model": kind, "epochs": epochs_done, "seconds": seconds}
     path = report(name, seed, settings["quick"], figures, reference, out, settings)
     console.print(f"Wrote {path}.")

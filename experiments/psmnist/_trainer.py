@@ -1,12 +1,11 @@
 """How the rate networks of the psMNIST experiments are trained without NengoDL."""
 
-import time
-
 import numpy as np
 
 import lmu_nengo
 from experiments._lib.command_line import console
 from experiments._lib.parallel import use_all_cores
+from experiments._lib.results import checksum
 from experiments.psmnist._distortion import distort
 
 
@@ -20,7 +19,7 @@ def train(
     seed,
     checkpoint,
     seconds=np.inf,
-    **resume,
+    resume=False,
 ):
     """Do the same as `experiments.psmnist._training.train` with JAX."""
     import jax
@@ -40,16 +39,20 @@ def train(
         metrics={output: "accuracy"},
         change_inputs=pusher(classifier.memory, preset.push) if preset.push else None,
     )
-    keeper = Checkpoint(trainer, checkpoint, "val_output_accuracy", **resume)
+    settings = {
+        **preset._asdict(),
+        "seed": seed,
+        "data": checksum(images, y, order, *validation),
+    }
+    keeper = Checkpoint(trainer, checkpoint, "val_output_accuracy", resume, settings)
     held_out = validation[0][:, order, None], validation[1][:, None, None]
-    started = time.perf_counter()
 
     def report(epoch, logs):
         right = 100 * logs["val_output_accuracy"]
         console.print(
             f"Epoch {epoch + 1}/{preset.epochs}: validation accuracy {right:.2f} %"
         )
-        return time.perf_counter() - started > seconds
+        return keeper.seconds > seconds
 
     def fit(shown, labels, epochs):
         trainer.fit(
@@ -64,13 +67,13 @@ def train(
     if keeper.epoch < preset.epochs and not preset.distorted:
         fit(images, y, preset.epochs)
     while preset.distorted and keeper.epoch < preset.epochs:
-        if time.perf_counter() - started > seconds:
+        if keeper.seconds > seconds:
             break
         rng = np.random.default_rng([seed, keeper.epoch])
         fit(distort(images, rng), y, keeper.epoch + 1)
     keeper.restore_best()
     trainer.freeze_params(network)
-    return keeper.history, trainer.n_parameters
+    return keeper.history, trainer.n_parameters, keeper.seconds
 
 
 def pusher(memory, distance):

@@ -1,12 +1,12 @@
 """Rate networks of the psMNIST experiments: their sizes, and how they are trained."""
 
-import time
 from typing import NamedTuple
 
 import numpy as np
 
 import lmu_nengo
 from experiments._lib.command_line import console
+from experiments._lib.results import checksum
 from experiments.psmnist import _network, _trainer
 from experiments.psmnist._distortion import distort
 from lmu_nengo.processes import Dropout
@@ -97,6 +97,25 @@ SMALL_DIGITS = Preset(
 )
 
 
+class Trained(NamedTuple):
+    """
+    How a training went.
+
+    Attributes
+    ----------
+    history : dict of {str: list of float}
+        Loss and accuracy by epoch.
+    parameters : int
+        Number of trained parameters.
+    seconds : float
+        Time that the epochs took, in all runs together.
+    """
+
+    history: dict
+    parameters: int
+    seconds: float
+
+
 def build(n_steps, preset, seed):
     """Build the network of a preset, with dropout, for digits of ``n_steps`` pixels."""
     sizes = (preset.order, *preset.hidden)
@@ -122,8 +141,8 @@ def train(
     seed,
     checkpoint,
     seconds=np.inf,
+    resume=False,
     engine="dl",
-    **resume,
 ):
     """
     Train with a windowed memory, and freeze the best epoch into the network.
@@ -147,22 +166,21 @@ def train(
     checkpoint : Path
         File that is written after every epoch.
     seconds : float
-        Time after which no further epoch is started.
+        Time after which no further epoch is started, earlier runs included.
+    resume : bool
+        Whether to resume from the checkpoint, which must have been written by such a
+        training.
     engine : {"dl", "jax"}
         Train with NengoDL or with JAX.
-    **resume
-        ``resume`` and ``settings`` of `lmu_nengo.training.Checkpoint`.
 
     Returns
     -------
-    history : dict of {str: list of float}
-        Loss and accuracy by epoch.
-    parameters : int
-        Number of trained parameters.
+    trained : Trained
+        How it went.
     """
     if engine == "jax":
-        how = order, validation, seed, checkpoint, seconds
-        return _trainer.train(classifier, preset, images, y, *how, **resume)
+        how = order, validation, seed, checkpoint, seconds, resume
+        return Trained(*_trainer.train(classifier, preset, images, y, *how))
     from lmu_nengo.training import Checkpoint, Simulator, nengo_dl  # noqa: F401, I001
     import tensorflow as tf
 
@@ -181,11 +199,15 @@ def train(
             jit_compile=True,
             steps_per_execution=5,  # divides the number of batches of most sets
         )
-        keeper = Checkpoint(sim, checkpoint, "val_output_accuracy", **resume)
+        settings = {
+            **preset._asdict(),
+            "seed": seed,
+            "data": checksum(images, y, order, *validation),
+        }
+        keeper = Checkpoint(sim, checkpoint, "val_output_accuracy", resume, settings)
         held_out = validation[0][:, order, None], _network.as_targets(output, validation[1])
-        started = time.perf_counter()
         for epoch in range(keeper.epoch, epochs):
-            if time.perf_counter() - started > seconds:
+            if keeper.seconds > seconds:
                 break
             rng = np.random.default_rng([seed, epoch])
             used = rng.permutation(len(images))[:n_used]
@@ -205,7 +227,7 @@ def train(
         keeper.restore_best()
         parameters = _network.count_trained(sim)
         sim.freeze_params(network)
-    return keeper.history, parameters
+    return Trained(keeper.history, parameters, keeper.seconds)
 
 
 def push_inputs(model, name, loss, distance):

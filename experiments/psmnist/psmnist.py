@@ -10,8 +10,6 @@ parameters: Keras' LSTM, GRU or simple recurrent layer, or a linear read-out of 
 pixels. `--minutes` gives every network the same time.
 """
 
-import time
-
 import click
 import nengo
 import numpy as np
@@ -206,9 +204,8 @@ def main(
         )
     classifier = build(n_steps, setting, seed)
     network, pixel, output = classifier.network, classifier.pixel, classifier.output
-    started = time.perf_counter()
     with plain_errors():
-        history, parameters = train(
+        trained = train(
             classifier,
             setting,
             x[used],
@@ -220,9 +217,9 @@ def main(
             seconds=seconds,
             engine=engine,
             resume=resume,
-            settings=settings,
         )
-    figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
+    history = trained.history
+    figures = {"parameters": trained.parameters, "train_seconds": trained.seconds}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
     windowed = "trainer" if engine == "jax" else "dl"
     values = predict(
@@ -251,7 +248,7 @@ def main(
 
     settings.update(
         engine=engine,
-        epochs=setting.epochs,
+        epochs=len(history["loss"]),  # time may have ended before the others
         streamed=len(x_test),
         spikes=spikes,
         throughout=throughout,

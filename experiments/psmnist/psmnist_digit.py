@@ -8,8 +8,6 @@ the pixels and the first test digit of each class. The copy in networks/ was mad
 `--data PATH --seed 0`.
 """
 
-import time
-
 import click
 import numpy as np
 
@@ -107,9 +105,8 @@ def main(data, download, resume, quick, seed, out):
     out.mkdir(parents=True, exist_ok=True)
     classifier = build(x.shape[1], preset, seed)
     settings = {"data": digits.name, "quick": quick, "seed": seed, **preset._asdict()}
-    started = time.perf_counter()
     with plain_errors():
-        history, parameters = train(
+        trained = train(
             classifier,
             preset,
             with_parts(x[used], order, np.random.default_rng(seed)),
@@ -119,9 +116,9 @@ def main(data, download, resume, quick, seed, out):
             seed=seed,
             checkpoint=out / "psmnist_digit-checkpoint.npz",
             resume=resume,
-            settings=settings,
         )
-    figures = {"parameters": parameters, "train_seconds": time.perf_counter() - started}
+    history = trained.history
+    figures = {"parameters": trained.parameters, "train_seconds": trained.seconds}
     figures["accuracy_validation"] = 100 * max(history["val_output_accuracy"])
     whole = digits.x_test[:, order, None]
     half = whole.shape[1] // 2

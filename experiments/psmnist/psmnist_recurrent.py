@@ -5,7 +5,6 @@ the paper the feedback starts from zero. At first the cell is trained without fe
 time steps at once; only the last digits go through the recurrence step by step.
 """
 
-import time
 from typing import NamedTuple
 
 import click
@@ -19,7 +18,8 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import report
+from experiments._lib.keras_models import plan_of
+from experiments._lib.results import checksum, report
 from experiments.psmnist import _network
 from experiments.psmnist._data import data_options, load_digits, split
 from experiments.psmnist._network import DT
@@ -131,8 +131,8 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
         Digits in a batch.
     seed : int
         Seed of shuffling.
-    keep : dict
-        ``path``, ``resume`` and ``settings`` for `lmu_nengo.training.Checkpoint`.
+    keep : tuple of (pathlib.Path, bool, dict)
+        Checkpoint, whether to resume from it, and settings that it has besides.
 
     Returns
     -------
@@ -140,6 +140,8 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
         How the steps are computed, and why.
     parameters : int
         Number of trained parameters.
+    seconds : float
+        Time that the epochs took, in all runs together.
     """
     from lmu_nengo.training import Checkpoint, Simulator, nengo_dl
 
@@ -157,7 +159,16 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
             jit_compile=last_step,
             steps_per_execution=20 if last_step else 1,
         )
-        keeper = Checkpoint(sim, monitor="val_output_accuracy", **keep)
+        path, resume, others = keep
+        settings = {
+            **others,
+            "epochs": epochs,
+            "batch": batch,
+            "optimizer": plan_of(optimizer),
+            "seed": seed,
+            "data": checksum(*data, *validation),
+        }
+        keeper = Checkpoint(sim, path, "val_output_accuracy", resume, settings)
         sim.fit(
             {parts.pixel: x},
             _network.as_targets(output, y),
@@ -172,7 +183,7 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
         keeper.restore_best()
         parameters = _network.count_trained(sim)
         sim.freeze_params(network)
-        return f"{sim.path}: {sim.path_reason}", parameters
+        return f"{sim.path}: {sim.path_reason}", parameters, keeper.seconds
 
 
 def test_accuracy(parts, x, y, batch):
@@ -231,14 +242,14 @@ def main(
         "permutation_seed": permutation_seed,
         "quick": quick,
         "seed": seed,
+        "epochs": epochs,
         "recurrent_digits": n_recurrent,
     }
-    started = time.perf_counter()
     figures = {}
     with plain_errors():
         first = build(x.shape[1], order, hidden_d, seed, feedback=False)
         n_batches = epochs * (len(used) // batch)
-        train(
+        *_, seconds = train(
             first,
             (x[used], y[used]),
             validation,
@@ -246,11 +257,7 @@ def main(
             epochs=epochs,
             batch=batch,
             seed=seed,
-            keep={
-                "path": out / "psmnist-recurrent-first.npz",
-                "resume": resume,
-                "settings": settings,
-            },
+            keep=(out / "psmnist-recurrent-first.npz", resume, {}),
         )
         figures["accuracy_before_feedback"] = test_accuracy(first, x_test, y_test, batch)
         whole = build(x.shape[1], order, hidden_d, seed, feedback=True)
@@ -258,7 +265,7 @@ def main(
             new.transform = old.transform
         whole.cell.weights = {**whole.cell.weights, **first.cell.weights}
         some = used[:n_recurrent]
-        path, parameters = train(
+        path, parameters, more = train(
             whole,
             (x[some], y[some]),
             (validation[0][:2000], validation[1][:2000]),
@@ -266,11 +273,7 @@ def main(
             epochs=1,
             batch=batch,
             seed=seed + 1,
-            keep={
-                "path": out / "psmnist-recurrent.npz",
-                "resume": resume,
-                "settings": settings,
-            },
+            keep=(out / "psmnist-recurrent.npz", resume, {"before": epochs}),
         )
     console.print(f"With feedback, {path}.")
     figures |= {
@@ -278,7 +281,7 @@ def main(
         "parameters": parameters,
         "steps_all_at_once": epochs * len(used) * x.shape[1],
         "steps_recurrent": len(some) * x.shape[1],
-        "train_seconds": time.perf_counter() - started,
+        "train_seconds": seconds + more,
     }
     reference = REFERENCE if is_mnist else {}
     path = report("psmnist_recurrent", seed, quick, figures, reference, out, settings)

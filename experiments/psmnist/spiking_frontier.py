@@ -13,7 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from experiments._lib.command_line import console, resume_option, shared_options
-from experiments._lib.results import report
+from experiments._lib.results import read_json, report
 from experiments.psmnist._data import data_options, load_digits
 from experiments.psmnist._frontier import Preset, evaluate
 from lmu_nengo.io import write_atomically
@@ -162,7 +162,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     rows = {name: [] for name in presets if name in networks or not networks}
     path = out / "spiking_frontier_rows.json"
-    done = json.loads(path.read_bytes()) if resume and path.exists() else {}
+    done = read_json(path) if resume and path.exists() else {}
     for name, row in rows.items():
         for permutation_seed in permutation_seeds:
             how = presets[name]._asdict(), digits.name, len(digits.x_test), validate

@@ -1,6 +1,5 @@
 """The task of `why`: remember a symbol despite distractors, then name it."""
 
-import json
 import time
 import warnings
 from typing import NamedTuple
@@ -10,6 +9,7 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.keras_models import recurrent_model, train
+from experiments._lib.results import load_part, save_part
 
 N_SYMBOLS, N_DISTRACTORS, N_UNITS = 8, 4, 64
 SIZE = N_SYMBOLS + N_DISTRACTORS
@@ -242,10 +242,9 @@ def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, 
     """
     done = folder / "result.json"
     asked = [kind, delay, n_tests, seconds, seed]
-    if resume and done.is_file():
-        result = json.loads(done.read_text(encoding="utf-8"))
-        if result["asked"] == asked:
-            return result
+    result = load_part(done, asked, resume)
+    if result is not None:
+        return result
     data, validation, tests = make_sets(delay, n_tests, seed)
     model = make_network(kind, seed)
     history = train(
@@ -254,7 +253,7 @@ def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, 
         validation,
         EPOCHS,
         BATCH,
-        folder / "checkpoint",
+        folder / "checkpoint.npz",
         seconds=seconds,
         clock=time.process_time,
         enough=1.0,
@@ -280,5 +279,5 @@ def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, 
     }
     if result["accuracy"] >= LEARNED and longest > delay:
         result["at_longest"] = test(make_sets(longest, n_tests, seed)[2])
-    done.write_text(json.dumps(result), encoding="utf-8")
+    save_part(done, result)
     return result

@@ -18,7 +18,6 @@ lowest validation loss is tested. "validation" is that loss, over all steps, whi
 was published for the LSTM. "zero" is the error of an output of zero.
 """
 
-import json
 import time
 
 import click
@@ -35,7 +34,7 @@ from experiments._lib.command_line import (
     shared_options,
 )
 from experiments._lib.keras_models import LAYERS, recurrent_model, train, units_for
-from experiments._lib.results import report
+from experiments._lib.results import load_part, report, save_part
 
 ORDER, HIGH, LENGTH, N_DELAYS = 100, 10.0, 2.5, 5
 N_SEQUENCES, N_VALIDATION = 100, 20  # for testing, and as many for training
@@ -182,10 +181,9 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
     """
     done = folder / "result.json"
     asked = {"kind": kind, "steps": n_steps, "limit": seconds, "seed": seed}
-    if resume and done.is_file():
-        result = json.loads(done.read_text(encoding="utf-8"))
-        if result["asked"] == asked:
-            return result
+    result = load_part(done, asked, resume)
+    if result is not None:
+        return result
     x, y = make_data(n_steps, seed)
     n_used = N_SEQUENCES - N_VALIDATION
     used, held_out = slice(n_used), slice(n_used, N_SEQUENCES)
@@ -198,7 +196,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
         (x[held_out], y[held_out]),
         EPOCHS,
         BATCH,
-        folder / "checkpoint",
+        folder / "checkpoint.npz",
         seconds=seconds,
         clock=time.process_time,
         resume=resume,
@@ -217,7 +215,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
         "seconds": round(history["seconds"][-1]),
         "parameters": model.count_params(),
     }
-    done.write_text(json.dumps(result), encoding="utf-8")
+    save_part(done, result)
     return result
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.keras_models import train
+from experiments._lib.results import checksum
 from experiments._lib.timed_training import COMPILE, cosine, fit_for
 from lmu_nengo.training import Checkpoint, Simulator  # first: it selects Keras
 
@@ -136,7 +137,15 @@ def train_lmu(task, sets, limits, seed, folder, resume):
         sim.compile(
             tf.optimizers.Adam(), loss={probe: "mse"}, jit_compile=seconds > COMPILE
         )
-        settings = {"task": task, "limits": list(limits), "seed": seed}
+        settings = {
+            "task": task,
+            "epochs": epochs,
+            "seconds": seconds,
+            "rate": RATES["lmu"],
+            "batch": BATCH,
+            "seed": seed,
+            "data": checksum(*sets[0], *sets[1]),
+        }
         keeper = Checkpoint(
             sim, folder / "checkpoint.npz", "val_loss", resume, settings, mode="min"
         )
@@ -217,7 +226,7 @@ def train_lstm(task, sets, limits, seed, folder, resume, n_parameters):
         sets[1],
         epochs,
         BATCH,
-        folder / "checkpoint",
+        folder / "checkpoint.npz",
         seconds=seconds,
         resume=resume,
         seed=seed,

@@ -18,8 +18,6 @@ for each network; the epoch with the lowest validation loss is tested. The figur
 the epochs that were reached.
 """
 
-import json
-
 import click
 import numpy as np
 from nengo.processes import WhiteSignal
@@ -30,7 +28,7 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import report
+from experiments._lib.results import load_part, report, save_part
 from lmu_nengo.datasets import mackey_glass
 
 TASKS = ("copy", "reverse", "forecast", "both_ways", "one_way")
@@ -124,10 +122,9 @@ def run(task, sizes, limits, seed, out, resume):
 
     done = out / f"seq2seq-{task}.json"
     asked = [task, list(sizes), list(limits), seed]
-    if resume and done.is_file():
-        result = json.loads(done.read_text(encoding="utf-8"))
-        if result["asked"] == asked:
-            return result
+    result = load_part(done, asked, resume)
+    if result is not None:
+        return result
     rng = np.random.RandomState(seed)
     sets = [make_data(task, n, rng) for n in sizes]
     source, target = sets[2]
@@ -150,7 +147,7 @@ def run(task, sizes, limits, seed, out, resume):
             "seconds": round(history["seconds"][-1]),
         }
         result["example"][name] = output[0, :, 0].tolist()
-    done.write_text(json.dumps(result), encoding="utf-8")
+    save_part(done, result)
     return result
 
 

@@ -276,7 +276,6 @@ def train_digits(digits, quick, seed, out, resume):
         seed=seed,
         checkpoint=out / "quantization-checkpoint.npz",
         resume=resume,
-        settings={"data": digits.name, "seed": seed, "quick": quick},
     )
     hidden, memory = classifier.hidden, classifier.memory
     dense = [

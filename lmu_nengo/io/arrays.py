@@ -7,13 +7,13 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
-from pathlib import Path
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.lib import format as npy
 
-MOST_BYTES = 2**31  # of all arrays of a file
 LONGEST_HEADER = 2**16  # of an array; NumPy writes 128 bytes
 
 
@@ -46,10 +46,10 @@ class DamagedFileError(ValidationError):
 def read_arrays(
     path: str | os.PathLike[str],
     names: Iterable[str] | None = None,
-    most_bytes: int = MOST_BYTES,
+    most_bytes: int | None = None,
 ) -> dict[str, np.ndarray]:
     """
-    Read arrays of numbers and text from an ``.npz`` file.
+    Read arrays of finite numbers and of text from an ``.npz`` file.
 
     The sizes that the file declares are checked before anything is allocated, and the
     checksums of all that is read afterwards. Nothing is unpickled.
@@ -60,8 +60,9 @@ def read_arrays(
         The file.
     names : iterable of str, optional
         Arrays to read. By default all of them.
-    most_bytes : int
-        How much memory they may take together.
+    most_bytes : int, optional
+        How much memory they may take together. By default as much as the file itself, so
+        that they cannot be compressed.
 
     Returns
     -------
@@ -73,7 +74,12 @@ def read_arrays(
     ValidationError
         If the file cannot be read.
     DamagedFileError
-        If it is damaged or no npz file, lacks an array, or would take more memory.
+        If it is damaged or no npz file, lacks an array, has numbers that are not finite,
+        or would take more memory.
+
+    See Also
+    --------
+    read_shapes : What a file declares.
 
     Examples
     --------
@@ -87,24 +93,75 @@ def read_arrays(
     ...     read_arrays(path)
     {'bias': array([0.5, 1. ])}
     """
-    path = Path(path)
+    with _opened(path) as file:
+        members = _members(path, file, names)
+        total = sum(
+            _declared(path, file, name, info).n_bytes for name, info in members.items()
+        )
+        most = os.path.getsize(path) if most_bytes is None else most_bytes
+        if total > most:
+            reason = f"it declares {total:,} bytes of arrays, at most {most:,} are allowed"
+            reason += ", as many as the file has" * (most_bytes is None)
+            raise DamagedFileError(path, reason)
+        # reading a whole member is what checks its checksum; np.load may read less
+        arrays = {
+            name: np.load(io.BytesIO(file.read(info)), allow_pickle=False)
+            for name, info in members.items()
+        }
+    for name, value in arrays.items():
+        if value.dtype.kind in "fc" and not np.all(np.isfinite(value)):
+            n = np.count_nonzero(~np.isfinite(value))
+            raise DamagedFileError(path, f"{name} has {n} numbers that are not finite")
+    return arrays
+
+
+def read_shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """
+    Read which arrays an ``.npz`` file declares, but not the arrays.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    shapes : dict of {str: tuple of int}
+        Shape of each array.
+
+    Raises
+    ------
+    ValidationError
+        If the file cannot be read.
+    DamagedFileError
+        If it is damaged or no npz file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from lmu_nengo.io.arrays import read_shapes
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "weights.npz")
+    ...     np.savez(path, bias=[0.5, 1.0])
+    ...     read_shapes(path)
+    {'bias': (2,)}
+    """
+    with _opened(path) as file:
+        return {
+            name: _declared(path, file, name, info).shape
+            for name, info in _members(path, file).items()
+        }
+
+
+@contextmanager
+def _opened(path):
+    """Open a zip file; what is raised on a damaged one becomes a DamagedFileError."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise DamagedFileError(path, "it is not a regular file")
+        check_regular(path)
         with zipfile.ZipFile(path) as file:
-            members = _members(path, file, names)
-            total = sum(
-                _declared_bytes(path, file, name, info) for name, info in members.items()
-            )
-            if total > most_bytes:
-                reason = f"it declares {total / 2**30:,.1f} GiB of arrays, at most "
-                reason += f"{most_bytes / 2**30:.1f} are allowed"
-                raise DamagedFileError(path, reason)
-            # reading a whole member is what checks its checksum; np.load may read less
-            return {
-                name: np.load(io.BytesIO(file.read(info)), allow_pickle=False)
-                for name, info in members.items()
-            }
+            yield file
     except OSError as error:
         reason = error.strerror or error
         raise ValidationError(f"cannot read {path}: {reason}.", attr="path") from error
@@ -127,7 +184,13 @@ def read_arrays(
         raise DamagedFileError(path, str(error) or type(error).__name__) from error
 
 
-def _members(path, file, names):
+def check_regular(path):
+    """Raise DamagedFileError for devices, pipes and folders, which have no end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise DamagedFileError(path, "it is not a regular file")
+
+
+def _members(path, file, names=None):
     """Members of a zip file that are to be read, by the names of their arrays."""
     members = {}
     for info in file.infolist():
@@ -148,8 +211,15 @@ def _members(path, file, names):
     return {name: members[name] for name in names}
 
 
-def _declared_bytes(path, file, name, info):
-    """Bytes of an array by its header, which must be those of the member."""
+class Declared(NamedTuple):
+    """What the header of an array says."""
+
+    shape: tuple[int, ...]
+    n_bytes: int
+
+
+def _declared(path, file, name, info):
+    """What an array declares, which must fit the size of the member."""
     with file.open(info) as member:
         start = io.BytesIO(member.read(min(info.file_size, LONGEST_HEADER)))
     read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -159,11 +229,13 @@ def _declared_bytes(path, file, name, info):
     shape, _, dtype = read[version](start)
     if dtype.hasobject:
         raise DamagedFileError(path, f"{name} contains Python objects")
+    if dtype.kind not in "biufcU":
+        raise DamagedFileError(path, f"{name} has neither numbers nor text, but {dtype}")
     n_bytes = math.prod(shape) * dtype.itemsize
-    if start.tell() + n_bytes != info.file_size:
+    if min(shape, default=0) < 0 or start.tell() + n_bytes != info.file_size:
         raise DamagedFileError(
             path,
             f"{name} declares {n_bytes:,} bytes, but holds "
             f"{info.file_size - start.tell():,}",
         )
-    return n_bytes
+    return Declared(shape, n_bytes)

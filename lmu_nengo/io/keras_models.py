@@ -6,6 +6,7 @@ import os
 import re
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +16,10 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_positive
+from lmu_nengo._nengo import plain_config
+from lmu_nengo._validation import check_integer, check_path, check_positive, show
+from lmu_nengo.io.arrays import DamagedFileError
+from lmu_nengo.io.hdf5 import LARGEST, read_content, read_hdf5
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.network import LegendreMemory
@@ -128,13 +132,49 @@ def from_keras_lmu(
     (2, 4, 0.02)
     """
     dt = check_positive(dt, "dt")
-    layers = read(source, config)
+    if config is not None and not isinstance(config, Mapping):
+        raise ValidationError(
+            f"must be what model.get_config() returns, got {show(config)}.", attr="config"
+        )
+    try:
+        network, last = build_network(read(source, config), dt)
+    except ValidationError:
+        raise
+    # settings that Keras did not write
+    except (
+        ArithmeticError,
+        AttributeError,
+        IndexError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = f"{type(error).__name__}: {error!s:.200}"
+        if isinstance(source, str | os.PathLike):
+            raise DamagedFileError(source, reason) from error
+        raise ValidationError(
+            f"its settings and weights are not those of keras-lmu ({reason}).",
+            attr="source",
+        ) from error
+    if activation(last) == "softmax":
+        warnings.warn(
+            f"the softmax of {last} is left out, which changes no decision: apply "
+            "scipy.special.softmax to the outputs for its probabilities.",
+            stacklevel=2,
+        )
+    return network
+
+
+def build_network(layers, dt):
+    """The network of some layers, and the last of them."""
     kinds = [layer.kind for layer in layers]
     if not any(kind in MEMORIES for kind in kinds):
         raise ValidationError(
             f"must contain a layer of keras-lmu, got {kinds}.", attr="source"
         )
-    with nengo.Network(label="from keras-lmu", seed=0, add_to_container=False) as network:
+    network = nengo.Network(label="from keras-lmu", seed=0, add_to_container=False)
+    with plain_config(), network:
         first = next(layer for layer in layers if layer.own)
         size = first.own["kernel"].shape[0] - hidden_rows(first)
         below = network.input = nengo.Node(np.zeros(size), label="input")
@@ -151,14 +191,21 @@ def from_keras_lmu(
         network.output = nengo.Node(size_in=below.size_out, label="output")
         nengo.Connection(below, network.output, synapse=None)
         network.probe = nengo.Probe(network.output)
-    last = activation(layers[-1])
-    if last == "softmax":
-        warnings.warn(
-            f"the softmax of {layers[-1]} is left out, which changes no decision: apply "
-            "scipy.special.softmax to the outputs for its probabilities.",
-            stacklevel=2,
+    return network, layers[-1]
+
+
+def check_shapes(layer, shapes):
+    """Raise ValidationError unless arrays have the shapes that the settings say."""
+    for name, (array, shape) in shapes.items():
+        fits = array.ndim == len(shape) and all(
+            want in (None, n) for n, want in zip(array.shape, shape, strict=True)
         )
-    return network
+        if not fits:
+            wanted = ", ".join("any" if n is None else str(n) for n in shape)
+            raise ValidationError(
+                f"{name} of {layer} must be of shape ({wanted}), got {array.shape}.",
+                attr="source",
+            )
 
 
 def hidden_rows(layer):
@@ -205,7 +252,17 @@ def build_memory(layer, below, dt):
             f"{layer} has no hidden cell, so that input_to_hidden must be False.",
             attr="source",
         )
-    size, n_hidden, n_memory = below.size_out, units(layer), memory_d * order
+    memory_d, order = (check_integer(x, "source") for x in (memory_d, order))
+    size, n_memory = below.size_out, memory_d * order
+    expected = {"kernel": (own["kernel"], (None, memory_d))}
+    for name, shape in (("recurrent_kernel", (n_memory, memory_d)), ("bias", (memory_d,))):
+        if name in own:
+            expected[name] = own[name], shape
+    if cell is not None:
+        rows = n_memory + (size if config.get("input_to_hidden") else 0)
+        expected["the hidden kernel"] = hidden["kernel"], (rows, None)
+    check_shapes(layer, expected)
+    n_hidden = units(layer)
     encoders = own["kernel"].T
     paths = {
         "input_encoders": encoders[:, :size],
@@ -262,6 +319,7 @@ def linear_cell(x, hidden_d, paths, memory):
 
 def build_dense(layer, below, dt):
     """Add a Dense layer."""
+    check_shapes(layer, {"kernel": (layer.own["kernel"], (below.size_out, None))})
     kind, weights = activation(layer), layer.own["kernel"].T
     bias = layer.own.get("bias", np.zeros(len(weights)))
     output = nengo.Node(size_in=len(weights), label=layer.config.get("name"))
@@ -320,7 +378,24 @@ def read(source, config) -> list[KerasLayer]:
                 "first.",
                 attr="source",
             )
+        if layer.kind in (*MEMORIES, "Dense"):
+            check_names(layer)
     return layers
+
+
+def check_names(layer):
+    """Raise ValidationError unless a layer has the weights that its settings say."""
+    names, of_hidden = weights_of(layer.kind, layer.config)
+    found = [*layer.own, *(f"hidden {name}" for name in layer.hidden)]
+    needed = [*names, *(f"hidden {name}" for name in of_hidden)]
+    if sorted(found) != sorted(needed):
+        missing = [name for name in needed if name not in found]
+        more = [name for name in found if name not in needed]
+        raise ValidationError(
+            f"{layer} must have the weights {', '.join(needed)}; missing: "
+            f"{', '.join(missing) or 'none'}; too many: {', '.join(more) or 'none'}.",
+            attr="source",
+        )
 
 
 def read_layer(layer) -> KerasLayer:
@@ -362,36 +437,70 @@ def by_owner(named, config):
 def read_file(path, config) -> list[KerasLayer]:
     """Read what Keras wrote."""
     try:
-        import h5py
+        import h5py  # noqa: F401
     except ImportError as error:
         raise ValidationError(
             f"needs h5py, which cannot be imported ({error}): pip install h5py.",
             attr="source",
         ) from error
+    check_path(path, "source")
+    content = read_content(path, LARGEST)
+    inner = members(path, content)
+    if inner is not None:
+        text, content = inner
+        config = parsed(path, text)
+    with read_hdf5(path, content) as reader:
+        stored = reader.file.attrs.get("model_config") if inner is None else None
+        if stored is not None:
+            config = parsed(path, stored)
+        if config is None:
+            raise ValidationError(
+                f"must be given, as {path} holds weights only: what model.get_config() "
+                "returns.",
+                attr="config",
+            )
+        older = stored is not None
+        return (by_name if older else in_order)(reader, described(config))
+
+
+def members(path, content) -> tuple[bytes, bytes] | None:
+    """Settings and weights in a .keras file; None if it is no zip file."""
+    file = io.BytesIO(content)
+    if not zipfile.is_zipfile(file):
+        return None
+    names = "config.json", "model.weights.h5"
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                config = json.loads(archive.read("config.json"))["config"]
-                content = io.BytesIO(archive.read("model.weights.h5"))
-            with h5py.File(content, "r") as file:
-                return in_order(file, config)
-        with h5py.File(path, "r") as file:
-            if "model_config" in file.attrs:
-                config = json.loads(file.attrs["model_config"])["config"]
-                return by_name(file["model_weights"], config)
-            if config is None:
-                raise ValidationError(
-                    f"must be given, as {path} holds weights only: what "
-                    "model.get_config() returns.",
-                    attr="config",
-                )
-            return in_order(file, config)
-    except OSError as error:
-        raise ValidationError(f"cannot read {path}: {error}.", attr="source") from error
-    except (KeyError, ValueError) as error:
-        raise ValidationError(
-            f"{path} is not a model that Keras saved ({error}).", attr="source"
-        ) from error
+        with zipfile.ZipFile(file) as archive:
+            sizes = [archive.getinfo(name).file_size for name in names]
+            if sum(sizes) > len(content):  # Keras does not compress
+                reason = f"its members declare {sum(sizes):,} bytes, but it has fewer"
+                raise DamagedFileError(path, reason)
+            return tuple(archive.read(name) for name in names)
+    except DamagedFileError:
+        raise
+    # what zipfile raises on a damaged file
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        zlib.error,
+        EOFError,
+        KeyError,
+        MemoryError,
+        NotImplementedError,
+        OSError,
+        RuntimeError,
+        ValueError,
+    ) as error:
+        raise DamagedFileError(path, f"{error!s:.200}") from error
+
+
+def parsed(path, text) -> dict:
+    """Settings of a model, from JSON."""
+    try:
+        return json.loads(text)["config"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = f"it has no settings of a model ({type(error).__name__}: {error!s:.100})"
+        raise DamagedFileError(path, reason) from error
 
 
 def described(config) -> list[tuple[str, dict]]:
@@ -411,66 +520,75 @@ def class_name(serialized) -> str:
     return serialized["class_name"].rpartition(">")[2]
 
 
-def in_order(file, config) -> list[KerasLayer]:
+def in_order(reader, layers) -> list[KerasLayer]:
     """Layers of the present format, which counts them by class and their weights."""
-    seen, layers = Counter(), []
-    for outer, settings in described(config):
+    seen, found = Counter(), []
+    outermost = reader.group(reader.file, "layers")
+    for outer, settings in layers:
         group = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", outer)
         group = group.lower()
         seen[group] += 1
         if seen[group] > 1:
             group = f"{group}_{seen[group] - 1}"
         kind, settings = unwrapped(outer, settings)
-        arrays = numbered(file["layers"].get(group, {}))
+        arrays = []
+        if reader.has(outermost, group):
+            arrays = numbered(reader, reader.group(outermost, group))
         own = [array for path, array in arrays if "hidden_cell" not in path]
         hidden = [array for path, array in arrays if "hidden_cell" in path]
-        names = ["kernel", "bias"]
-        if kind in MEMORIES:
-            present = {
-                "bias": settings.get("use_bias"),
-                "theta_inv": settings.get("trainable_theta"),
-                "recurrent_kernel": settings.get("memory_to_memory"),
-            }
-            names = ["kernel", *(name for name, is_there in present.items() if is_there)]
-        cell = settings.get("hidden_cell") or {"class_name": ""}
-        middle = [] if cell["class_name"] == "Dense" else ["recurrent_kernel"]
-        layers.append(
-            KerasLayer(
-                kind,
-                settings,
-                dict(zip(names, own, strict=False)),
-                dict(zip(["kernel", *middle, "bias"], hidden, strict=False)),
+        names, of_hidden = weights_of(kind, settings)
+        is_known = kind in (*MEMORIES, "Dense") and arrays
+        if is_known and (len(own), len(hidden)) != (len(names), len(of_hidden)):
+            reader.refuse(
+                f"layer {settings.get('name')!r} must have the weights {names} and, in its "
+                f"hidden cell, {of_hidden}; got {len(own)} and {len(hidden)}"
             )
+        named = (
+            dict(zip(*pairs, strict=False)) for pairs in ((names, own), (of_hidden, hidden))
         )
-    return layers
+        found.append(KerasLayer(kind, settings, *named))
+    return found
 
 
-def numbered(group) -> list[tuple[list[str], np.ndarray]]:
+def weights_of(kind, settings) -> tuple[list[str], list[str]]:
+    """Names of the weights of a layer and of its hidden cell, in Keras' order."""
+    if kind not in MEMORIES:
+        bias = kind == "Dense" and settings.get("use_bias", True)
+        return (["kernel"] + ["bias"] * bias) * (kind == "Dense"), []
+    present = {
+        "kernel": True,
+        "bias": settings.get("use_bias"),
+        "theta_inv": settings.get("trainable_theta"),
+        "recurrent_kernel": settings.get("memory_to_memory"),
+    }
+    cell = settings.get("hidden_cell")
+    hidden = {
+        "kernel": cell,
+        "recurrent_kernel": cell and cell["class_name"] != "Dense",
+        "bias": cell and cell["config"].get("use_bias", True),
+    }
+    own, of_hidden = ([k for k, v in x.items() if v] for x in (present, hidden))
+    return own, of_hidden
+
+
+def numbered(reader, group) -> list[tuple[list[str], np.ndarray]]:
     """Arrays of a group, with the names of the groups they are in, in their order."""
     found = []
-
-    def visit(name, item):
-        if hasattr(item, "shape"):
-            *owners, number = name.split("/")
-            found.append((owners, int(number), np.asarray(item, dtype=float)))
-
-    if hasattr(group, "visititems"):
-        group.visititems(visit)
+    for (*owners, number), array in reader.arrays(group):
+        if not number.isdecimal():
+            reader.refuse(f"{group.name} has weights that are called {number!r}")
+        found.append((owners, int(number), array.astype(float)))
     return [(owners, array) for owners, _, array in sorted(found, key=lambda x: x[:2])]
 
 
-def by_name(group, config) -> list[KerasLayer]:
+def by_name(reader, layers) -> list[KerasLayer]:
     """Layers of the older format, in which layers and weights have their names."""
-    layers = []
-    for outer, settings in described(config):
+    found, group = [], reader.group(reader.file, "model_weights")
+    for outer, settings in layers:
         named = []
-
-        def visit(name, item, named=named):
-            if hasattr(item, "shape"):
-                named.append((name.partition(":")[0], np.asarray(item)))
-
-        if settings["name"] in group:
-            group[settings["name"]].visititems(visit)
+        if reader.has(group, name := str(settings.get("name"))):
+            own = reader.arrays(reader.group(group, name))
+            named = [("/".join(path).partition(":")[0], array) for path, array in own]
         kind, settings = unwrapped(outer, settings)
-        layers.append(KerasLayer(kind, settings, *by_owner(named, settings)))
-    return layers
+        found.append(KerasLayer(kind, settings, *by_owner(named, settings)))
+    return found

@@ -5,6 +5,8 @@ Nothing in a file is executed: only the classes in `KINDS` are made, by their co
 
 import dataclasses
 import inspect
+import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import nengo
@@ -16,7 +18,15 @@ from nengo.solvers import NoSolver
 from nengo.utils import least_squares_solvers
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo.layers import LSTM, Bidirectional, EncoderDecoder, LMUCell, Parallel, Stack
+from lmu_nengo.layers import (
+    LSTM,
+    Bidirectional,
+    EncoderDecoder,
+    LMUCell,
+    Parallel,
+    Readout,
+    Stack,
+)
 from lmu_nengo.memory import LegendreMemory, Linear, Spiking, Windowed
 from lmu_nengo.memory.realization import RealizableNetwork
 from lmu_nengo.nef.input_model import Band, Recording
@@ -25,7 +35,7 @@ from lmu_nengo.processes.regularization import Dropout, GaussianNoise
 LAYERS = {
     kind.__name__: kind
     for kind in (
-        *(LegendreMemory, LMUCell, LSTM),
+        *(LegendreMemory, LMUCell, LSTM, Readout),
         *(Stack, Parallel, Bidirectional, EncoderDecoder),
     )
 }
@@ -96,7 +106,11 @@ def is_part(value) -> bool:
     return isinstance(value, nengo.base.NengoObject | nengo.Network)
 
 
-def rebuild(recipe: dict, arrays: dict[str, np.ndarray]) -> nengo.Network:
+def rebuild(
+    recipe: dict,
+    arrays: dict[str, np.ndarray],
+    shapes: Iterable[tuple[int, ...]] | None = None,
+) -> nengo.Network:
     """
     Make a network that was described.
 
@@ -106,6 +120,9 @@ def rebuild(recipe: dict, arrays: dict[str, np.ndarray]) -> nengo.Network:
         What `describe` returned.
     arrays : dict of {str: ndarray}
         Its arrays.
+    shapes : iterable of tuple of int, optional
+        Shapes of all arrays of the file that the recipe is from, which bound what weights
+        may be made. By default nothing does.
 
     Returns
     -------
@@ -113,7 +130,8 @@ def rebuild(recipe: dict, arrays: dict[str, np.ndarray]) -> nengo.Network:
         The network; its weights are zero. Names under which the network had its parts as
         attributes are those of the parts again.
     """
-    reader = Reader(arrays)
+    most = math.inf if shapes is None else sum(map(math.prod, shapes))
+    reader = Reader(arrays, most)
     with plain_config():
         network = reader.network(recipe)
         found = {place: part for part, place in places_of(network).items()}
@@ -124,8 +142,39 @@ def rebuild(recipe: dict, arrays: dict[str, np.ndarray]) -> nengo.Network:
                     target, **{k: reader.value(v) for k, v in probe["args"].items()}
                 )
     for name, place in recipe["names"].items():
+        if getattr(network, name, found[place]) is not found[place]:
+            raise ValueError(f"the name {name!r:.40} is taken")
         setattr(network, name, found[place])
     return network
+
+
+def referred(recipe: Any) -> Iterator[str]:
+    """
+    Names of the arrays that a recipe refers to.
+
+    Parameters
+    ----------
+    recipe : object
+        A recipe, or any other value of JSON.
+
+    Yields
+    ------
+    name : str
+        Name of an array.
+
+    Examples
+    --------
+    >>> from lmu_nengo.io.recipe import referred
+    >>> list(referred({"args": {"gain": {"array": "array0"}}}))
+    ['array0']
+    """
+    left = [recipe]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict) and isinstance(value.get("array"), str):
+            yield value["array"]
+        elif isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
 
 
 def places_of(network, name="network"):
@@ -240,6 +289,9 @@ class Writer:
                 "synapses": {k: self.value(conn.synapse) for k, conn in inner.items()},
                 "expected": self.value(memory.expected_input),
             }
+        if isinstance(layer, Readout):
+            args = self.values(layer, ("label", "alpha"))
+            return {"args": args, "weights": list(layer.weights.shape)}
         for name in ("residual", "dropout", "n_source"):
             if hasattr(layer, name):
                 args[name] = self.value(getattr(layer, name))
@@ -307,8 +359,19 @@ class Writer:
 class Reader:
     """Makes the parts of a network from text and arrays."""
 
-    def __init__(self, arrays):
-        self.arrays = arrays
+    def __init__(self, arrays, most):
+        self.arrays, self.left = arrays, most
+
+    def count(self, *shapes):
+        """Count weights; all together, they may be as many as were saved."""
+        self.left -= sum(math.prod(shape) for shape in shapes)
+        if self.left < 0 or any(n < 0 for shape in shapes for n in shape):
+            raise ValueError(f"weights of shapes {shapes!s:.80} were not saved")
+
+    def zeros(self, *shapes):
+        """Make arrays of zeros."""
+        self.count(*shapes)
+        return [np.zeros(shape) for shape in shapes]
 
     def value(self, value) -> Any:
         """Make an argument."""
@@ -361,11 +424,21 @@ class Reader:
                 if several
                 else kind(*layers, **args, **options)
             )
+        if kind is Readout:
+            n, alpha = recipe["weights"][0], args.pop("alpha")
+            layer = kind(*self.zeros(recipe["weights"], (n,)), **args, **options)
+            layer.alpha = alpha
+            return layer
         realization = args.pop("realization")
+        if kind is LSTM:
+            self.count((4 * args["hidden_d"], args["input_d"] + args["hidden_d"] + 1))
+        else:
+            self.count((args["order"], args["order"] + 1))
         if kind is LSTM:
             return kind(**args, realization=realization, **options)
         if kind is LMUCell:
-            paths = {name: np.zeros(shape) for name, shape in recipe["paths"].items()}
+            made = self.zeros(*recipe["paths"].values())
+            paths = dict(zip(recipe["paths"], made, strict=True))
             absent = dict.fromkeys(
                 name
                 for name in inspect.signature(LMUCell.__init__).parameters
@@ -395,10 +468,10 @@ class Reader:
         args = {name: self.value(part) for name, part in recipe["args"].items()}
         if "decoders" in args:
             shape = args.pop("decoders")
-            args["solver"] = NoSolver(np.zeros(shape))
+            args["solver"] = NoSolver(*self.zeros(shape))
             args["function"] = lambda x: np.zeros(shape[1])
         if "zeros" in args:
-            args["transform"] = np.zeros(args.pop("zeros"))
+            (args["transform"],) = self.zeros(args.pop("zeros"))
         if args.get("solver", 0) is None:
             del args["solver"]
         ends = (self.part(recipe[end], found) for end in ("pre", "post"))

@@ -1,5 +1,6 @@
 """Save the parameters of a network to a file, and load them into a rebuilt network."""
 
+import inspect
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -12,8 +13,9 @@ from nengo.exceptions import ValidationError
 from nengo.solvers import NoSolver
 
 from lmu_nengo._validation import check_network, check_path, show
-from lmu_nengo.io.archive import read_archive, write_archive
-from lmu_nengo.io.recipe import NoRecipe, check_recipe, rebuild
+from lmu_nengo.io.archive import check_finite, read_expected, read_header, write_archive
+from lmu_nengo.io.arrays import DamagedFileError, read_arrays
+from lmu_nengo.io.recipe import NoRecipe, check_recipe, rebuild, referred
 from lmu_nengo.io.recipe import describe as describe_network
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.realization import RealizableNetwork
@@ -22,6 +24,7 @@ from lmu_nengo.processes.sequence import Sequence
 FORMAT = "lmu_nengo network"
 ENSEMBLE = ("encoders", "gain", "bias")
 FROZEN = "decoders"
+RECIPE = "recipe/"
 
 
 def save_network(
@@ -51,8 +54,8 @@ def save_network(
     Raises
     ------
     ValidationError
-        If JSON cannot represent the settings, the folder does not exist, or a connection
-        has a transform that is neither a matrix nor a number.
+        If JSON cannot represent the settings, the folder does not exist, a connection has
+        a transform that is neither a matrix nor a number, or a number is not finite.
 
     See Also
     --------
@@ -89,13 +92,14 @@ def save_network(
         for name, part in parts(network)
         for key, value in parameters_of(part).items()
     }
+    check_finite(arrays)
     lines = structure(network)
     header = {"settings": settings, "structure": lines}
     try:
         recipe, own = describe_network(network)
         check_recipe(recipe, own, lines, structure)
         header["recipe"] = recipe
-        arrays |= {f"recipe/{key}": value for key, value in own.items()}
+        arrays |= {f"{RECIPE}{key}": value for key, value in own.items()}
     except NoRecipe as error:
         header["no_recipe"] = str(error)
     write_archive(path, FORMAT, header, arrays)
@@ -157,27 +161,8 @@ def load_network(
     if not (build is None or callable(build)):
         message = f"must be a function that builds the network, got {show(build)}."
         raise ValidationError(message, attr="build")
-    header, arrays = read_archive(path, FORMAT)
-    if build is None:
-        if "recipe" not in header:
-            reason = header.get("no_recipe", "the file is from an earlier version")
-            raise ValidationError(
-                f"must be given for {path}, which does not say how to build the network: "
-                f"{reason}.",
-                attr="build",
-            )
-        start = "recipe/"
-        own = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
-        try:
-            built = rebuild(header["recipe"], own)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValidationError(
-                f"{path} does not say how to build a network with this version of "
-                f"lmu_nengo ({error!r}). Give build, a function that builds it.",
-                attr="path",
-            ) from error
-    else:
-        built = build(**header["settings"])
+    header, shapes = read_header(path, FORMAT, {"settings": dict, "structure": list})
+    built = rebuilt(path, header, shapes) if build is None else call(build, header)
     network = getattr(built, "network", built)
     if not isinstance(network, nengo.Network):
         raise ValidationError(
@@ -186,12 +171,90 @@ def load_network(
             attr="build",
         )
     check_structure(path, header["structure"], structure(network))
+    own = [f"{RECIPE}{key}" for key in referred(header.get("recipe"))]
+    needed = {name: shapes.get(name, ()) for name in own}
     for name, part in parts(network):
-        start = f"{name}/"
-        values = {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
-        if values:
+        needed |= shapes_of(path, name, part, shapes)
+    arrays = real(path, read_expected(path, needed))
+    for name, part in parts(network):
+        values = under(f"{name}/", arrays)
+        if not values:
+            continue
+        try:
             set_parameters(part, values)
+        except (ValidationError, ValueError) as error:
+            raise DamagedFileError(path, f"{name}: {error}") from error
     return built
+
+
+def rebuilt(path, header, shapes):
+    """The network that a file describes; what is in it is not trusted."""
+    if not isinstance(header.get("recipe"), dict):
+        reason = header.get("no_recipe", "the file is from an earlier version")
+        raise ValidationError(
+            f"must be given for {path}, which does not say how to build the network: "
+            f"{reason}.",
+            attr="build",
+        )
+    arrays = real(path, read_arrays(path, [k for k in shapes if k.startswith(RECIPE)]))
+    try:
+        # a forged description makes constructors raise anything
+        return rebuild(header["recipe"], under(RECIPE, arrays), list(shapes.values()))
+    except Exception as error:
+        raise ValidationError(
+            f"{path} does not say how to build a network with this version of lmu_nengo "
+            f"({error!r:.300}). Give build, a function that builds it.",
+            attr="path",
+        ) from error
+
+
+def call(build, header):
+    """Call the user's function with the saved settings."""
+    settings = header["settings"]
+    try:
+        inspect.signature(build).bind(**settings)
+    except TypeError as error:
+        raise ValidationError(
+            f"must take the saved settings as arguments, {settings}, but {show(build)} "
+            f"does not ({error}).",
+            attr="build",
+        ) from error
+    except ValueError:  # it has no signature
+        pass
+    return build(**settings)
+
+
+def under(start, arrays):
+    """Arrays whose names begin so, by the rest of their names."""
+    return {k[len(start) :]: v for k, v in arrays.items() if k.startswith(start)}
+
+
+def real(path, arrays):
+    """Arrays, of real numbers or booleans, or DamagedFileError is raised."""
+    for name, value in arrays.items():
+        if value.dtype.kind not in "biuf":
+            raise DamagedFileError(path, f"{name} must be real numbers, got {show(value)}")
+    return arrays
+
+
+def shapes_of(path, name, part, shapes):
+    """Shapes that the parameters of a part must have, of those that a file may give."""
+    present = {key: np.shape(value) for key, value in parameters_of(part).items()}
+    given, start = under(f"{name}/", shapes), f"{name}/"
+    if isinstance(part, nengo.Ensemble):
+        size = part.n_neurons
+        present |= {"encoders": (size, part.dimensions)} if "encoders" in given else {}
+        if "gain" in given or "bias" in given:  # both or none
+            present |= {"gain": (size,), "bias": (size,)}
+    elif isinstance(part, nengo.Connection) and FROZEN in given:
+        decoded = isinstance(part.pre_obj, nengo.Ensemble)
+        present = {FROZEN: (part.pre_obj.n_neurons, part.size_out)} if decoded else {}
+    elif isinstance(part, nengo.Connection) and "transform" in given:
+        full = part.size_out, part.size_mid
+        allowed = present.get("transform", full), full, ()
+        shape = given["transform"]
+        present["transform"] = shape if shape in allowed else allowed[0]
+    return {start + key: shape for key, shape in present.items()}
 
 
 def is_json(settings: dict) -> bool:

@@ -11,13 +11,15 @@ from nengo.exceptions import SimulatorClosed, ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.io.archive import read_archive, write_archive
+from lmu_nengo._validation import check_choice, check_integer, check_positive, show
+from lmu_nengo.io import DamagedFileError
+from lmu_nengo.io.archive import check_finite, read_expected, read_header, write_archive
 from lmu_nengo.memory.realization import find_realizable
 from lmu_nengo.streaming.core import CoreSteps
 from lmu_nengo.targets.base import check_steps, need, step_by_step
 
 FORMAT = "lmu_nengo stream"
+MOST_STEPS = 2**53  # their time is exact
 Source = nengo.Node
 Target = nengo.Probe | nengo.Node | nengo.Ensemble
 
@@ -270,7 +272,9 @@ class Stream:
             "n_steps": self.n_steps,
             "network": self._fingerprint,
         }
-        write_archive(path, FORMAT, header, {f"state{i}": x for i, x in enumerate(state)})
+        arrays = {f"state{i}": x for i, x in enumerate(state)}
+        check_finite(arrays)
+        write_archive(path, FORMAT, header, arrays)
 
     def load(self, path: str | os.PathLike[str], stream: int | None = None) -> None:
         """
@@ -291,7 +295,8 @@ class Stream:
             streams.
         """
         self._check_open()
-        header, arrays = read_archive(path, FORMAT)
+        keys = {"engine": str, "n_streams": int | None, "n_steps": int, "network": str}
+        header, _ = read_header(path, FORMAT, keys)
         n = self.n_streams if stream is None else None
         for key, expected, what in (
             ("engine", self.engine, "the engine"),
@@ -311,16 +316,24 @@ class Stream:
                 "path",
                 type(self),
             )
-        state = [arrays[f"state{i}"] for i in range(len(self._initial))]
+        present = self._steps.get_state(is_complete=False)
+        each = ... if stream is None else self._check_stream(stream)
+        shapes = {f"state{i}": np.shape(x[each]) for i, x in enumerate(present)}
+        state = list(read_expected(path, shapes).values())
+        for i, (values, own) in enumerate(zip(present, state, strict=True)):
+            if values.dtype != own.dtype:
+                reason = f"state{i} must be of type {values.dtype}, got {own.dtype}"
+                raise DamagedFileError(path, reason)
+        if not 0 <= header["n_steps"] < MOST_STEPS:
+            reason = f"'n_steps' in its header must be from 0 to {MOST_STEPS - 1}, got "
+            raise DamagedFileError(path, reason + show(header["n_steps"]))
         if stream is not None:
-            i = self._check_stream(stream)
-            present = self._steps.get_state(is_complete=False)
             for values, own in zip(present, state, strict=True):
-                values[i] = own
+                values[each] = own
             self._steps.set_state(present, self.n_steps)
             return
+        self._steps.set_state(state, header["n_steps"])
         self.n_steps = header["n_steps"]
-        self._steps.set_state(state, self.n_steps)
 
     def close(self) -> None:
         """Free what computes the steps."""

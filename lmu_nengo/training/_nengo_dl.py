@@ -178,6 +178,8 @@ class Simulator(nengo_dl.Simulator):
         As for `nengo_dl.Simulator`.
     """
 
+    losses = None  # by name of the probe, when they are compiled
+
     def __init__(self, *args, make_model, make_graph, **kwargs):
         precision = nengo.rc.get("precision", "bits")
         try:
@@ -211,6 +213,19 @@ class Simulator(nengo_dl.Simulator):
         """
         return n_steps
 
+    def count_steps(self, n_steps):
+        """Set the number of steps that were run."""
+        self._n_steps, self._time = n_steps, n_steps * self.dt
+
+    def _update_steps(self):
+        super()._update_steps()
+        self.count_steps(self._n_steps * self.steps_in_one)
+
+    @property
+    def steps_in_one(self):
+        """Steps that one step of NengoDL's graph stands for."""
+        return 1
+
     def _check_data(self, data, batch_size=None, n_steps=None, nodes=True):
         n_steps = self.check_data(data, n_steps, nodes)
         super()._check_data(data, batch_size=batch_size, n_steps=n_steps, nodes=nodes)
@@ -218,6 +233,7 @@ class Simulator(nengo_dl.Simulator):
     def compile(self, *args, loss=None, metrics=None, loss_weights=None, **kwargs):
         """As NengoDL's own, but that metrics count what the losses count."""
         metrics = self.by_name(metrics, self.model.probes, broadcast_unary=True)
+        self.losses = self.by_name(loss, self.model.probes, broadcast_unary=True)
         super().compile(
             *args,
             loss=loss,

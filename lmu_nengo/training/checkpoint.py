@@ -3,17 +3,22 @@
 import json
 import math
 import os
+import time
 import warnings
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_choice
+from lmu_nengo._validation import check_choice, show
+from lmu_nengo.io import DamagedFileError
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.training.simulator import Simulator
 
 FORMAT = "lmu_nengo checkpoint"
+KEYS = {"epoch": int, "settings": object, "seed": int, "history": dict}
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
@@ -42,7 +47,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         Whether to resume from the file. If there is none, training starts anew.
     settings : dict, optional
         What else the training depends on (data, batch size and so on), for JSON. A file
-        that was written with other settings is refused.
+        that was written with other settings is refused, naming them.
     mode : {"max", "min"}
         Whether the largest or the smallest value is the best; ``"min"`` for a loss.
 
@@ -52,6 +57,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
         Epochs done so far; give it to ``fit`` as ``initial_epoch``.
     history : dict of {str: list of float}
         One value for each epoch done.
+    seconds : float
+        What these epochs took, in all runs together.
 
     Raises
     ------
@@ -109,6 +116,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.best = {"max": max, "min": min}[mode]
         self.settings = json.loads(json.dumps(settings))
         self.epoch = 0
+        self.seconds = 0.0
+        self._started = None
         self.history = {}
         self.best_weights = None
         if resume and (self.path.is_file() or self.previous.is_file()):
@@ -126,6 +135,11 @@ class Checkpoint(tf.keras.callbacks.Callback):
         return {"weights": model.weights, "optimizer": model.optimizer.variables}
 
     @property
+    def _trains_theta(self):
+        """Whether a logarithm of theta is among the weights."""
+        return any("theta" in cell.trainable for cell in self.sim.plan.cells)
+
+    @property
     def _writes(self):
         """Whether this process is the one that writes the file."""
         return self.sim.keras_model.distribute_strategy.extended.should_checkpoint
@@ -133,12 +147,12 @@ class Checkpoint(tf.keras.callbacks.Callback):
     def _read(self):
         """Content of the newest file, or else of the previous one."""
         if not self.path.is_file():
-            return read_archive(self.previous, FORMAT)
+            return read_archive(self.previous, FORMAT, KEYS)
         try:
-            return read_archive(self.path, FORMAT)
+            return read_archive(self.path, FORMAT, KEYS)
         except ValidationError as error:
             try:
-                saved = read_archive(self.previous, FORMAT)
+                saved = read_archive(self.previous, FORMAT, KEYS)
             except ValidationError as other:
                 raise ValidationError(
                     f"{error} The file of the previous epoch cannot be used either: "
@@ -156,15 +170,16 @@ class Checkpoint(tf.keras.callbacks.Callback):
 
     def _load(self):
         header, saved = self._read()
-        if header["settings"] != self.settings:
+        check_settings(self.path, header["settings"], self.settings, type(self))
+        if header.get("log_theta", False) != self._trains_theta:
             raise ValidationError(
-                f"{self.path} was written with the settings {header['settings']}, but they "
-                f"are {self.settings} now. Use the same settings, or start without "
-                "resuming.",
-                attr="settings",
+                f"{self.path} is from another network, or from an earlier version, which "
+                "trained theta itself instead of its logarithm. Start without resuming.",
+                attr="path",
                 obj=type(self),
             )
         variables = self._variables
+        check_names(self.path, saved, header)
         values = {group: numbered(saved, group) for group in variables}
         for group, parts in variables.items():
             shapes = [tuple(v.shape) for v in parts]
@@ -176,13 +191,21 @@ class Checkpoint(tf.keras.callbacks.Callback):
                     attr="path",
                     obj=type(self),
                 )
+        best = numbered(saved, "best")
+        for group, present in (*values.items(), ("best", best)):
+            for i, value in enumerate(present):
+                variable = variables[group if group in variables else "weights"][i]
+                check_array_of(self.path, f"{group}/{i}", value, variable)
         for group, parts in variables.items():
             for variable, value in zip(parts, values[group], strict=True):
                 variable.assign(value)
         self.sim.tensor_graph.seed = header["seed"]
-        self.best_weights = numbered(saved, "best") or None
+        self.best_weights = best or None
         self.epoch = header["epoch"]
+        self.seconds = float(header.get("seconds", 0.0))
         self.history = header["history"]
+        if not best and self._best_value() is not None:
+            raise DamagedFileError(self.path, "best/0 is missing")
 
     def save(self) -> None:
         """
@@ -192,8 +215,10 @@ class Checkpoint(tf.keras.callbacks.Callback):
         """
         header = {
             "epoch": self.epoch,
+            "seconds": self.seconds,
             "settings": self.settings,
             "seed": int(self.sim.seed),
+            "log_theta": self._trains_theta,
             "history": self.history,
         }
         arrays = {}
@@ -249,6 +274,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
                 attr="initial_epoch",
                 obj=type(self),
             )
+        self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         """Add an epoch to the file."""
@@ -264,6 +290,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         if self.history[self.monitor][-1] == self._best_value():
             self.best_weights = [v.numpy() for v in self.sim.keras_model.weights]
         self.epoch = epoch + 1
+        self.seconds += time.perf_counter() - self._started
         self.save()
 
 
@@ -271,3 +298,87 @@ def numbered(saved, group):
     """Arrays ``group/0``, ``group/1``... of a file, as a list."""
     names = [name for name in saved if name.startswith(f"{group}/")]
     return [saved[f"{group}/{i}"] for i in range(len(names))]
+
+
+def check_settings(path: str | Path, saved: Any, now: Any, obj: Any = None) -> None:
+    """
+    Raise ValidationError if a file was written with other settings, naming them.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    saved, now : dict or None
+        Settings of the file and of this run, as JSON gives them.
+    obj : object, optional
+        Object to be named in the error.
+
+    Raises
+    ------
+    ValidationError
+        If they differ.
+
+    Examples
+    --------
+    >>> from lmu_nengo.training.checkpoint import check_settings
+    >>> check_settings("a.npz", {"epochs": 4, "seed": 0}, {"epochs": 8, "seed": 0})
+    Traceback (most recent call last):
+        ...
+    nengo.exceptions.ValidationError: settings: a.npz was written with epochs 4, not 8. \
+Use the same settings, or start without resuming.
+    """
+    saved, now = flat(saved or {}), flat(now or {})
+    others = [
+        f"{name} {show(saved.get(name))}, not {show(now.get(name))}"
+        for name in sorted(saved.keys() | now.keys())
+        if saved.get(name) != now.get(name)
+    ]
+    if others:
+        raise ValidationError(
+            f"{path} was written with {'; '.join(others)}. Use the same settings, or start "
+            "without resuming.",
+            attr="settings",
+            obj=obj,
+        )
+
+
+def flat(settings, name="settings"):
+    """Settings in dictionaries of dictionaries, by names such as ``preset.rate``."""
+    if not isinstance(settings, dict):
+        return {name: settings}
+    start = "" if name == "settings" else f"{name}."
+    parts = [flat(value, f"{start}{key}") for key, value in settings.items()]
+    return {key: value for part in parts for key, value in part.items()}
+
+
+def check_names(path, saved, header):
+    """Raise DamagedFileError unless arrays are numbered, and a file is consistent."""
+    groups = {"weights": 0, "optimizer": 0, "best": 0}
+    for name in saved:
+        group, _, number = name.partition("/")
+        if group not in groups or number != str(groups[group]):
+            raise DamagedFileError(path, f"{name} does not belong there")
+        groups[group] += 1
+    if groups["best"] not in (0, groups["weights"]):
+        reason = f"best/{groups['best']} is missing or does not belong there"
+        raise DamagedFileError(path, reason)
+    seconds = header.get("seconds", 0.0)
+    if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
+        raise DamagedFileError(path, f"seconds are {show(seconds)}")
+    n_epochs = header["epoch"]
+    for name, values in header["history"].items():
+        numbers = isinstance(values, list) and all(isinstance(v, float) for v in values)
+        if not numbers or len(values) != n_epochs:
+            reason = f"{name!r} of its history must be {n_epochs} numbers"
+            raise DamagedFileError(path, f"{reason}, got {show(values)}")
+    if n_epochs < 0 or not 0 <= header["seed"] < 2**32:
+        reason = f"epoch {show(n_epochs)} with seed {show(header['seed'])}"
+        raise DamagedFileError(path, reason)
+
+
+def check_array_of(path, name, value, variable):
+    """Raise DamagedFileError unless an array is like a variable."""
+    wanted = tuple(variable.shape), np.dtype(variable.dtype.as_numpy_dtype)
+    if (value.shape, value.dtype) != wanted:
+        reason = f"{name} must be of shape {wanted[0]} and type {wanted[1]}, got "
+        raise DamagedFileError(path, reason + show(value))

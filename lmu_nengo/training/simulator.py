@@ -14,16 +14,21 @@ from numpy.typing import ArrayLike
 
 from lmu_nengo.layers.lmu_cell import STATE_SPACE
 from lmu_nengo.training import _nengo_dl
-from lmu_nengo.training.backend.checks import check_replicas
+from lmu_nengo.training.backend.checks import (
+    check_replicas,
+    check_target,
+    refuse_reversed,
+)
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.backend.operators import Model
 from lmu_nengo.training.lengths import is_ragged, make_batch
 from lmu_nengo.training.plan.checks import (
-    check_finite,
+    check_numbers,
     check_size,
     warn_of_theta,
     warn_of_zeros,
 )
+from lmu_nengo.training.plan.operators import LOG_THETA
 from lmu_nengo.training.plan.paths import make_plan
 from lmu_nengo.training.shuffling import fit_in_order
 
@@ -129,6 +134,7 @@ class Simulator(_nengo_dl.Simulator):
     ):
         self.closed = None  # NengoDL looks it up at every other attribute
         self.spikes_in_training, self.write_back = spikes_in_training, write_back
+        refuse_reversed(network)
         self.plan = make_plan(network)
         unroll = kwargs.get("unroll_simulation", 1)
         if self.plan.n_steps is not None and unroll != 1:
@@ -157,6 +163,11 @@ class Simulator(_nengo_dl.Simulator):
     def path(self) -> str:
         """How time is treated."""
         return self.plan.path
+
+    @property
+    def steps_in_one(self) -> int:
+        """Steps that one step of NengoDL's graph stands for."""
+        return 1 if self.plan.n_steps is None else self.plan.n_steps
 
     @property
     def path_reason(self) -> str:
@@ -378,6 +389,19 @@ class Simulator(_nengo_dl.Simulator):
         if n_steps:
             warn_of_theta(self.model.toplevel, n_steps)
 
+    def run_steps(self, n_steps: int, *args: Any, **kwargs: Any) -> None:
+        """Run as `nengo_dl.Simulator` does; steps count also where no state is kept."""
+        if self.stateful:
+            super().run_steps(n_steps, *args, **kwargs)
+            return
+        before = self.n_steps
+        self.count_steps(before + n_steps)  # which NengoDL looks up on the way
+        try:
+            super().run_steps(n_steps, *args, **kwargs)
+        except BaseException:
+            self.count_steps(before)
+            raise
+
     def load_params(self, *args, **kwargs) -> None:
         """Load parameters as `nengo_dl.Simulator` does, into the network as well."""
         super().load_params(*args, **kwargs)
@@ -426,12 +450,24 @@ class Simulator(_nengo_dl.Simulator):
             What to write to, as for `nengo_dl.Simulator.freeze_params`.
         """
         objs = objs if isinstance(objs, (list, tuple)) else [objs]
-        connections = [obj for obj in objs if isinstance(obj, nengo.Connection)]
-        for network in (obj for obj in objs if isinstance(obj, nengo.Network)):
-            connections += network.all_connections
-        with kept_shapes(connections):
-            super().freeze_params(objs)
-        for network in (obj for obj in objs if isinstance(obj, nengo.Network)):
+        networks = [obj for obj in objs if isinstance(obj, nengo.Network)]
+        own = {self.model.toplevel, *self.model.toplevel.all_networks}
+        if not own.issuperset(networks):
+            raise ValidationError(
+                "must be the network of this simulator or parts of it.", "objs", type(self)
+            )
+        single = [obj for obj in objs if obj not in networks]
+        inside = []
+        for network in networks:
+            found = [*network.all_ensembles, *network.all_connections]
+            # what another realization has added since then has no parameters here
+            inside += [obj for obj in found if obj in self.model.params]
+        with kept_shapes([*single, *inside]):
+            super().freeze_params(single)
+            for obj, params in zip(inside, self.get_nengo_params(inside), strict=True):
+                for name, value in params.items():
+                    setattr(obj, name, value)
+        for network in networks:
             self._write_own(network)
 
     def _write_own(self, network):
@@ -448,9 +484,12 @@ class Simulator(_nengo_dl.Simulator):
 
     def _trained(self, owner, names):
         """Present values of parameters that are not those of connections or neurons."""
-        names = sorted(names)
+        names = sorted(LOG_THETA if name == "theta" else name for name in names)
         values = self.data.get_params(*((owner, name) for name in names))
-        return dict(zip(names, values, strict=True))
+        trained = dict(zip(names, values, strict=True))
+        if LOG_THETA in trained:
+            trained["theta"] = np.exp(trained.pop(LOG_THETA), dtype=np.float64)
+        return trained
 
     def check_data(self, data, n_steps, is_input):
         """Check sizes, and that numbers are finite."""
@@ -458,15 +497,30 @@ class Simulator(_nengo_dl.Simulator):
         if isinstance(data, dict):
             sizes = {self.get_name(node): node.size_out for node in self.node_inputs}
             for name, x in data.items():
-                check_finite(name, x)
+                check_numbers(name, x, self.tensor_graph.dtype)
                 if is_input and name in sizes and len(x.shape) == 3:
                     check_size(name, x.shape[2], sizes[name])
                     if is_windowed:
                         self._check_steps(x.shape[1], name)
+            if is_input:
+                self._shown = int(data["n_steps"][0, 0])
+            else:
+                self._check_targets(data)
         if is_windowed and n_steps is not None:
             self._check_steps(n_steps, "n_steps")
             return None
         return n_steps
+
+    def _check_targets(self, data):
+        """Check that targets have the shape of what the probes show."""
+        for probe in self.model.probes:
+            name = self.get_name(probe)
+            loss = (self.losses or {}).get(name)
+            if loss is None or name not in data or len(data[name].shape) != 3:
+                continue
+            keeps = _nengo_dl.get_setting(self.model, "keep_history", True, probe)
+            n_steps = self._shown if keeps else 1
+            check_target(name, data[name].shape, n_steps, probe.size_in, loss)
 
     def _check_steps(self, steps, name):
         if steps != self.plan.n_steps:

@@ -14,6 +14,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_positive
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.ranges import TOLERANCE
@@ -94,10 +95,11 @@ def window_view(
     if label is None:
         label = f"{memory.label}: window" if memory.label else "window"
     n = len(shown)
-    view = nengo.Node(function, size_in=n * (1 + memory.order), size_out=0, label=label)
-    coefficients = np.arange(memory.output.size_out).reshape(-1, memory.order)[shown]
-    nengo.Connection(memory.input[shown], view[:n], synapse=None)
-    nengo.Connection(memory.output[coefficients.ravel().tolist()], view[n:], synapse=None)
+    taken = np.arange(memory.output.size_out).reshape(-1, memory.order)[shown].ravel()
+    with plain_config():
+        view = nengo.Node(function, size_in=n * (1 + memory.order), size_out=0, label=label)
+        nengo.Connection(memory.input[shown], view[:n], synapse=None)
+        nengo.Connection(memory.output[taken.tolist()], view[n:], synapse=None)
     return view
 
 

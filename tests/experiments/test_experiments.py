@@ -101,23 +101,44 @@ def test_an_interrupted_training_is_resumed_from_its_checkpoint(tmp_path, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(_training.console, "print", interrupt)
-        result = invoke("psmnist", "--epochs", 100, "--out", tmp_path)
+        result = invoke("psmnist", "--epochs", 3, "--out", tmp_path)
     assert result.exit_code == 1 and "with --resume to continue" in result.output
-    assert epoch_of(tmp_path / "psmnist-checkpoint.npz") == 2
+    checkpoint = tmp_path / "psmnist-checkpoint.npz"
+    before = header_of(checkpoint)
+    assert before["epoch"] == 2 and before["seconds"] > 0
+    for options, difference in (
+        (("--epochs", 4), "epochs 3, not 4"),
+        (("--epochs", 3, "--seed", 1), "seed 0, not 1"),
+        (("--epochs", 3, "--permutation-seed", 5), "written with data"),
+    ):
+        result = invoke("psmnist", *options, "--resume", "--out", tmp_path)
+        text = " ".join(result.output.split())
+        assert result.exit_code == 1 and difference in text
+        assert "start without resuming" in text and header_of(checkpoint) == before
     shown = []
     monkeypatch.setattr(_training.console, "print", shown.append)
     monkeypatch.setattr("experiments.psmnist.psmnist.predict", predict)
     with pytest.raises(Tested):
         invoke("psmnist", "--epochs", 3, "--resume", "--out", tmp_path)
     assert [text[:9] for text in shown if "Epoch" in text] == ["Epoch 3/3"]
+    assert header_of(checkpoint)["seconds"] > before["seconds"]
+
+
+def test_the_epochs_that_were_trained_are_in_the_settings(tmp_path):
+    options = ("--model", "linear", "--epochs", 50, "--minutes", 1e-9)
+    written = figures_of("psmnist", tmp_path, *options, stem="psmnist_linear")
+    assert written["settings"]["epochs"] == 1
+
+
+def header_of(checkpoint):
+    """What a checkpoint says about itself."""
+    with np.load(checkpoint, allow_pickle=False) as saved:
+        return json.loads(str(saved["header"]))
 
 
 def epoch_of(checkpoint):
     """Epochs done when a checkpoint was written; 0 without one."""
-    if not checkpoint.is_file():
-        return 0
-    with np.load(checkpoint, allow_pickle=False) as saved:
-        return json.loads(str(saved["header"]))["epoch"]
+    return header_of(checkpoint)["epoch"] if checkpoint.is_file() else 0
 
 
 @pytest.mark.slow

@@ -73,9 +73,9 @@ def test_a_file_that_is_compressed_a_thousandfold(tmp_path, few_gibibytes):
     with pytest.raises(DamagedFileError, match=r"declares|allowed"):
         read_arrays(path)
     np.savez_compressed(tmp_path / "large.npz", a=np.zeros(2**20))
-    with pytest.raises(DamagedFileError, match="at most 0.0 are allowed"):
-        read_arrays(tmp_path / "large.npz", most_bytes=2**20)
-    assert read_arrays(tmp_path / "large.npz")["a"].shape == (2**20,)
+    with pytest.raises(DamagedFileError, match="at most .* are allowed, as many as the"):
+        read_arrays(tmp_path / "large.npz")
+    assert read_arrays(tmp_path / "large.npz", None, 2**23)["a"].shape == (2**20,)
 
 
 def test_a_member_that_is_there_twice(tmp_path):

@@ -4,8 +4,10 @@ import pytest
 from nengo.exceptions import ValidationError
 
 from lmu_nengo import Linear, Windowed
+from lmu_nengo.io.archive import read_archive
 from lmu_nengo.processes import Dropout, GaussianNoise
 from lmu_nengo.training import Checkpoint, Simulator
+from lmu_nengo.training.checkpoint import FORMAT
 
 tf = pytest.importorskip("tensorflow")
 
@@ -86,6 +88,14 @@ def test_interrupted_training_resumes_to_the_last_bit(
     assert_same(resumed, whole)
 
 
+def test_the_seconds_of_all_runs_add_up(regressor, sequences, tmp_path, whole):
+    path = tmp_path / "a.npz"
+    train(regressor, sequences, path, 2, mode="min")
+    first = read_archive(path, FORMAT)[0]["seconds"]
+    keeper, *_ = train(regressor, sequences, path, 3, resume=True, mode="min")
+    assert 0 < first < keeper.seconds == read_archive(path, FORMAT)[0]["seconds"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "realization, options",
@@ -158,8 +168,13 @@ def test_wrong_use_is_refused(regressor, sequences, tmp_path):
         path = tmp_path / "f.npz"
         Checkpoint(sim, path, "loss", settings={"seed": 1}).save()
         assert Checkpoint(sim, path, "loss", True, settings={"seed": 1}).epoch == 0
-        with pytest.raises(ValidationError, match=r"'seed': 1.*are .*'seed': 2"):
-            Checkpoint(sim, path, "loss", True, settings={"seed": 2})
+        for message, other in {
+            "seed 1, not 2": {"seed": 2},
+            "seed 1, not None; size.order None, not 3": {"size": {"order": 3}},
+            "seed 1, not None": None,
+        }.items():
+            with pytest.raises(ValidationError, match=f"written with {message}. Use"):
+                Checkpoint(sim, path, "loss", True, settings=other)
 
 
 def test_a_checkpoint_of_another_network_is_refused(regressor, whole):

@@ -134,3 +134,25 @@ def test_a_network_for_whole_sequences_cannot_carry_a_state():
     realize(network, Windowed(STEPS))
     with pytest.raises(ValidationError, match="whole sequences.*stateful"):
         Simulator(network, **quiet)
+
+
+@pytest.mark.parametrize("stateful", [True, False])
+@pytest.mark.parametrize("realization", [Windowed(STEPS), Linear()])
+def test_steps_and_times_are_those_of_what_was_run(stateful, realization):
+    network, (probe,) = wired("memory", stateful=stateful)
+    with network:
+        rare = nengo.Probe(probe.obj, sample_every=0.005)
+    realize(network, realization)
+    with Simulator(network, minibatch_size=BATCH, **quiet) as sim:
+        for times in (1, 2):
+            sim.run_steps(STEPS, data={network.nodes[0]: X[:, :STEPS]})
+            assert sim.n_steps == times * STEPS == sim.data[probe].shape[1]
+            assert sim.time == pytest.approx(times * STEPS * 0.001)
+            assert sim.trange() == pytest.approx(0.001 * np.arange(1, sim.n_steps + 1))
+        assert sim.data[rare].shape[1] == len(sim.trange(sample_every=0.005)) == 4
+        assert np.array_equal(sim.data[rare], sim.data[probe][:, 4::5])
+        with pytest.raises(ValidationError):
+            sim.run_steps(STEPS, data={network.nodes[0]: X[:, : STEPS - 1]})
+        assert sim.n_steps == 2 * STEPS
+        sim.reset()
+        assert (sim.n_steps, sim.time, len(sim.trange())) == (0, 0, 0)

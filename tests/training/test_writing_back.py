@@ -3,6 +3,7 @@
 import nengo
 import numpy as np
 import pytest
+from nengo.exceptions import ValidationError
 
 import lmu_nengo
 from lmu_nengo import Stream
@@ -50,6 +51,50 @@ def build():
         network.probe = nengo.Probe(network.answer)
     lmu_nengo.realize(network, lmu_nengo.Windowed(STEPS))
     return network
+
+
+def test_what_was_trained_is_frozen_into_a_network_that_is_realized_anew():
+    network, other = build(), build()
+    for net, realization in ((network, lmu_nengo.Linear()), (other, None)):
+        with Simulator(net, minibatch_size=4, seed=0, progress_bar=False) as sim:
+            sim.compile(tf.optimizers.SGD(0.1), loss={net.probe: "mse"})
+            sim.fit(X, {net.probe: Y}, epochs=1, verbose=0)
+            if realization is not None:
+                lmu_nengo.realize(net, realization)
+            sim.freeze_params(net)
+    for part, same in zip(network.networks, other.networks, strict=True):
+        for name, value in part.weights.items():
+            assert np.array_equal(value, same.weights[name]), name
+    lmu_nengo.realize(other, lmu_nengo.Linear())
+    x = nengo.processes.PresentInput(X[0], 0.001)
+    results = []
+    for net in (network, other):
+        net.x.output = x
+        with nengo.Simulator(net, progress_bar=False) as sim:
+            sim.run_steps(STEPS)
+        results.append(sim.data[net.probe])
+    assert np.array_equal(*results)
+    with (
+        Simulator(build(), minibatch_size=4, progress_bar=False) as sim,
+        pytest.raises(ValidationError, match="network of this simulator"),
+    ):
+        sim.freeze_params(other)
+
+
+def test_theta_stays_positive_however_fast_it_is_trained():
+    network = build()
+    cell = network.networks[0]
+    with Simulator(network, minibatch_size=4, seed=0, progress_bar=False) as sim:
+        sim.compile(tf.optimizers.SGD(0.0), loss={network.probe: "mse"})
+        sim.fit(X, {network.probe: Y}, epochs=1, verbose=0)
+        assert cell.memory.theta == pytest.approx(0.005, rel=1e-6)
+        sim.compile(tf.optimizers.Adam(1.0), loss={network.probe: "mse"})
+        sim.fit(X, {network.probe: Y}, epochs=3, verbose=0)
+        assert cell.memory.theta > 0 and cell.memory.theta != 0.005
+        sim.freeze_params(network)
+    lmu_nengo.realize(network, lmu_nengo.Linear())
+    with nengo.Simulator(network, progress_bar=False) as sim:
+        sim.run_steps(3)
 
 
 def train(network, rate=0.1, **options):

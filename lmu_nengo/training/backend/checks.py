@@ -1,5 +1,7 @@
 """What the simulator in NengoDL refuses, and why."""
 
+import numpy as np
+import tensorflow as tf
 from nengo.builder.neurons import SimNeurons
 from nengo.builder.operator import SimPyFunc, TimeUpdate
 from nengo.builder.processes import SimProcess
@@ -47,6 +49,56 @@ def check_carried(operators):
                 "continue from an earlier call. Leave out "
                 "nengo_dl.configure_settings(stateful=True).",
                 attr="stateful",
+            )
+
+
+def check_target(name, shape, n_steps, size, loss):
+    """
+    Raise ValidationError if a loss of Keras would broadcast targets.
+
+    Other losses may take targets of any shape.
+
+    Parameters
+    ----------
+    name : str
+        Name of the probe.
+    shape : tuple of int
+        Shape of the targets.
+    n_steps, size : int
+        Steps and dimensions that the probe shows.
+    loss : object
+        The probe's loss, as for Keras.
+    """
+    if isinstance(loss, str):
+        loss = tf.keras.losses.get(loss)
+    kind = loss if hasattr(loss, "__name__") else type(loss)
+    if kind.__module__.partition(".")[0] not in ("keras", "tf_keras"):
+        return
+    takes_classes = "sparse" in kind.__name__.lower()
+    wanted = (n_steps, 1 if takes_classes else size)
+    if tuple(shape[1:]) != wanted:
+        what = "a class for each step shown" if takes_classes else "a value for each output"
+        raise ValidationError(
+            f"targets must have the shape ({shape[0]}, {wanted[0]}, {wanted[1]}), {what}, "
+            f"for {kind.__name__}, got {tuple(shape)}. For one target at the end of a "
+            "sequence, use nengo_dl.configure_settings(keep_history=False).",
+            attr=name,
+        )
+
+
+def refuse_reversed(network):
+    """Raise ValidationError for slices like ``[::-1]``, which NengoDL takes for ``[:]``."""
+    ends = [(c, c.pre_obj.size_out, c.pre_slice) for c in network.all_connections]
+    ends += [(c, c.post_obj.size_in, c.post_slice) for c in network.all_connections]
+    ends += [(p, p.obj.size_out, p.slice) for p in network.all_probes]
+    for part, size, taken in ends:
+        if not isinstance(taken, slice) or size < 2:
+            continue
+        if np.array_equal(np.arange(size)[taken], np.arange(size)[::-1]):
+            raise ValidationError(
+                f"{part} takes a reversed slice, [::-1], which NengoDL reads as [:]. Use "
+                f"a list of indices, [{size - 1}, ..., 0].",
+                attr="network",
             )
 
 

@@ -14,6 +14,7 @@ from lmu_nengo.training.kernels.blocks import cell_blocks
 from lmu_nengo.training.kernels.recurrent import recurrence
 from lmu_nengo.training.plan.cells import CellSteps
 
+STATE = ("theta", "log_theta", "A", "B")
 BLOCK = 28  # steps; the cost is flat from 14 to 56
 # f of a rate neuron type with gain 1 and bias 0, where a cell feeds it back
 ACTIVATIONS = {
@@ -227,7 +228,9 @@ def state_matrices(process, parameters, dtype):
     """Discrete state space; of trained ``theta, A, B`` by zero-order hold, in float64."""
     if not process.trains_state_space:
         return (tf.constant(matrix, dtype) for matrix in process.discrete)
-    theta, A, B = (tf.cast(parameters[name], tf.float64) for name in ("theta", "A", "B"))
+    p = {k: tf.cast(parameters[k], tf.float64) for k in STATE if k in parameters}
+    theta = tf.exp(p["log_theta"]) if "log_theta" in p else p["theta"]
+    A, B = p["A"], p["B"]
     generator = tf.pad(tf.concat([A, B], axis=1), [[0, 1], [0, 0]]) * process.dt / theta
     discrete = tf.cast(tf.linalg.expm(generator), dtype)
     return discrete[:-1, :-1], discrete[:-1, -1:]

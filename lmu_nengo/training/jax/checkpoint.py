@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import time
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.training.jax.trainer import Trainer
 
 FORMAT = "lmu_nengo checkpoint of a Trainer"
+KEYS = {"epoch": int, "settings": object, "seed": int, "history": dict}
 
 
 class EarlyStopping:
@@ -39,6 +41,8 @@ class EarlyStopping:
         Epochs done so far; give it to ``fit`` as ``initial_epoch``.
     history : dict of {str: list of float}
         One value for each epoch done.
+    seconds : float
+        What these epochs took, in all runs together.
 
     Raises
     ------
@@ -83,7 +87,8 @@ class EarlyStopping:
             check_integer(patience, "patience", obj=kind)
         self.trainer, self.monitor, self.patience = trainer, monitor, patience
         self.best = {"max": max, "min": min}[mode]
-        self.epoch, self.history = 0, {}
+        self.epoch, self.history, self.seconds = 0, {}, 0.0
+        self._started = time.perf_counter()
         self.best_parameters: list | None = None
 
     def on_train_begin(self, trainer: Trainer, initial_epoch: int) -> None:
@@ -95,6 +100,7 @@ class EarlyStopping:
                 attr="initial_epoch",
                 obj=type(self),
             )
+        self._started = time.perf_counter()
 
     def __call__(self, epoch: int, logs: Mapping[str, float]) -> bool:
         """Add an epoch; return whether training shall end."""
@@ -109,6 +115,8 @@ class EarlyStopping:
         if self.history[self.monitor][-1] == self._best_value():
             self.best_parameters = self._present()
         self.epoch = epoch + 1
+        now = time.perf_counter()
+        self.seconds, self._started = self.seconds + now - self._started, now
         return self.is_over
 
     @property
@@ -188,6 +196,8 @@ class Checkpoint(EarlyStopping):
         Epochs done so far; give it to ``fit`` as ``initial_epoch``.
     history : dict of {str: list of float}
         One value for each epoch done.
+    seconds : float
+        What these epochs took, in all runs together.
 
     Raises
     ------
@@ -267,6 +277,7 @@ class Checkpoint(EarlyStopping):
         """
         header = {
             "epoch": self.epoch,
+            "seconds": self.seconds,
             "settings": self.settings,
             "seed": self.trainer.seed,
             "iterations": self.trainer.iterations,
@@ -288,12 +299,12 @@ class Checkpoint(EarlyStopping):
     def _read(self):
         """Content of the newest file, or else of the previous one."""
         if not self.path.is_file():
-            return read_archive(self.previous, FORMAT)
+            return read_archive(self.previous, FORMAT, KEYS)
         try:
-            return read_archive(self.path, FORMAT)
+            return read_archive(self.path, FORMAT, KEYS)
         except ValidationError as error:
             try:
-                saved = read_archive(self.previous, FORMAT)
+                saved = read_archive(self.previous, FORMAT, KEYS)
             except ValidationError as other:
                 raise ValidationError(
                     f"{error} The file of the previous epoch cannot be used either: "
@@ -340,6 +351,7 @@ class Checkpoint(EarlyStopping):
         trainer.seed, trainer.iterations = header["seed"], header["iterations"]
         self.best_parameters = _numbered(saved, "best") or None
         self.epoch, self.history = header["epoch"], header["history"]
+        self.seconds = float(header.get("seconds", 0.0))
 
 
 def _numbered(saved, group):

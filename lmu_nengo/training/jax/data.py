@@ -9,7 +9,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import show
-from lmu_nengo.training.plan.checks import check_finite, check_size
+from lmu_nengo.training.plan.checks import check_numbers, check_size
 
 
 @dataclass
@@ -113,7 +113,7 @@ def check_inputs(x: dict, names: dict, n_steps: int | None, obj) -> dict:
                 attr=name,
                 obj=obj,
             )
-        check_finite(name, values)
+        check_numbers(name, values, "float32")
         check_size(name, values.shape[2], node.size_out)
         if shape is not None and values.shape[:2] != shape:
             raise ValidationError(
@@ -155,7 +155,7 @@ def check_targets(y: dict, names: dict, shapes: dict, n: int, obj) -> dict:
                 attr=names[probe],
                 obj=obj,
             )
-        check_finite(names[probe], values)
+        check_numbers(names[probe], values, "float32")
         kind = np.float32 if values.dtype.kind == "f" else np.int32
         found[probe] = values.astype(kind, copy=False)
     return found

@@ -10,6 +10,7 @@ from lmu_nengo._validation import show
 from lmu_nengo.layers.lmu_cell import STATE_SPACE
 from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.training.jax.network.model import is_decoded
+from lmu_nengo.training.plan.operators import LOG_THETA
 
 
 def write(trainer: Any, objs: Any = None) -> None:
@@ -45,6 +46,8 @@ def write(trainer: Any, objs: Any = None) -> None:
         elif isinstance(owner, Sequence):
             owner.update(values)
         else:  # a cell; its paths are connections
+            if LOG_THETA in values:
+                values["theta"] = np.exp(values[LOG_THETA])
             kept = {name: values[name] for name in STATE_SPACE if name in values}
             owner.weights = {**owner.weights, **kept}
 

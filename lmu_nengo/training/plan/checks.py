@@ -65,13 +65,26 @@ def check_size(name, size, expected):
         )
 
 
-def check_finite(name, x):
-    """Raise ValidationError if an array holds NaN or infinity."""
-    if isinstance(x, np.ndarray) and not np.all(np.isfinite(x)):
-        first = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+def check_numbers(name, x, dtype):
+    """Raise ValidationError if data are not real, finite and within the precision."""
+    kind = np.dtype(getattr(x.dtype, "as_numpy_dtype", x.dtype))
+    if kind.kind not in "biuf":
         raise ValidationError(
-            f"the data must be finite, got {x[first]} at {first} (sequence, step, "
-            "dimension). Remove or replace such values before training.",
+            f"the data must be real numbers, got an array of type {kind}. Pass real and "
+            "imaginary part as two dimensions.",
+            attr=name,
+        )
+    if not isinstance(x, np.ndarray):
+        return
+    largest = np.finfo(dtype).max
+    # comparisons with a NaN are false
+    inside = np.abs(x) <= largest if kind.itemsize > 4 else np.isfinite(x)
+    if not np.all(inside):
+        first = tuple(int(i) for i in np.argwhere(~inside)[0])
+        raise ValidationError(
+            f"the data must be finite, of magnitudes up to {largest:.3g} in {dtype}, got "
+            f"{x[first]} at {first} (sequence, step, dimension). Remove or replace such "
+            "values before training.",
             attr=name,
         )
 

@@ -1,5 +1,6 @@
 """Operators of whole sequences, dropout and noise, and how they get into a model."""
 
+import numpy as np
 from nengo.builder import Operator, Signal
 from nengo.builder.network import build_network
 from nengo.builder.processes import build_process
@@ -10,6 +11,8 @@ from lmu_nengo.processes.sequence import Sequence
 from lmu_nengo.processes.tensor_function import TensorFunction
 from lmu_nengo.training.plan.cells import CellSteps
 from lmu_nengo.training.plan.paths import Plan
+
+LOG_THETA = "log_theta"  # the parameter that is trained
 
 
 class SimNode(Operator):
@@ -160,7 +163,10 @@ def build_cell(model, cell, progress=None):
     ]
     parameters = cell.weights
     for name in sorted(cell.trainable):
-        if name in STATE_SPACE:
+        if name == "theta":  # stays positive
+            log_theta = np.log(parameters.pop(name))
+            parameters[LOG_THETA] = add_parameter(model, cell, LOG_THETA, log_theta)
+        elif name in STATE_SPACE:
             parameters[name] = add_parameter(model, cell, name, parameters[name])
         elif name in cell.paths:
             parameters[name] = model.sig[cell.paths[name]]["weights"]

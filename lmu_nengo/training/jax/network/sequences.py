@@ -251,7 +251,8 @@ def state_matrices(process, p):
     dtype = p["A"].dtype
     if not process.trains_state_space:
         return [jnp.asarray(matrix, dtype) for matrix in process.discrete]
-    theta, A, B = p["theta"], p["A"], p["B"]
+    theta = jnp.exp(p["log_theta"]) if "log_theta" in p else p["theta"]
+    A, B = p["A"], p["B"]
     generator = jnp.pad(jnp.concatenate([A, B], axis=1), [(0, 1), (0, 0)])
     discrete = jax.scipy.linalg.expm(generator * (process.dt / theta))
     return discrete[:-1, :-1], discrete[:-1, -1:]
