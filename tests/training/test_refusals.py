@@ -116,7 +116,7 @@ def test_wrong_sizes_are_refused(regressor, sequences):
 
 def test_nengodls_own_simulator_refuses_a_windowed_memory(regressor):
     net = regressor(True).realize(Windowed(30))
-    with pytest.raises(ValidationError, match=r"lmu_nengo\.training\.Simulator"):
+    with pytest.raises(ValidationError, match=r"lmu_nengo\.training\.Trainer or Simulator"):
         nengo_dl.Simulator(net.network, progress_bar=False)
     nengo.rc.set("precision", "bits", "64")  # NengoDL leaves it at 32 when it cannot build
 
