@@ -142,6 +142,13 @@ def test_without_jax_the_engine_says_how_to_install_it(monkeypatch):
         importlib.import_module("lmu_nengo.engine")
 
 
+def test_without_optax_training_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "optax", None)
+    monkeypatch.delitem(sys.modules, "lmu_nengo.training.jax", raising=False)
+    with pytest.raises(ImportError, match=r'pip install -e "\.\[train\]"'):
+        importlib.import_module("lmu_nengo.training.jax")
+
+
 def test_subpackages_are_loaded_when_they_are_used():
     script = (
         "import sys, lmu_nengo\n"
