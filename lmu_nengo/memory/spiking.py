@@ -437,9 +437,9 @@ class Spiking(Realization):
         if rate > LEAST_DAMPING * own:
             fate = f"decay at {-rate:.3g}" if rate < 0 else f"grow at {rate:.3g}"
             warnings.warn(
-                f"lead={self.lead:g} s is not the lead of these neurons, {measured.lead:.2g} "
-                f"s: errors of the memory {fate} per second instead of decaying at "
-                f"{-own:.3g}. Leave out lead, which is then measured.",
+                f"lead={self.lead:g} s is not the lead of these neurons, "
+                f"{measured.lead:.2g} s: errors of the memory {fate} per second instead of "
+                f"decaying at {-own:.3g}. Leave out lead, which is then measured.",
                 stacklevel=2,
             )
 

@@ -1,4 +1,4 @@
-"""A process that trains as it is told; `test_killed.py` starts it and kills what it forks."""
+"""A process that trains as it is told; `test_killed.py` kills what it forks."""
 
 import hashlib
 import json
