@@ -256,9 +256,10 @@ def run_all(client, name, tasks, rows, path, run):
             keys = futures[future]
             try:
                 rows.append({**keys, **future.result()})
-                write_table(path, rows)
             except Exception as error:  # the other runs continue
                 failures.append(f"{keys}: {error}")
+            else:
+                write_table(path, rows)
             progress.update(bar, advance=1)
     return failures
 

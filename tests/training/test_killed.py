@@ -77,6 +77,7 @@ def kill(trainer, path, rng, in_write):
     while len(seen) < n_epochs and not ended.is_set():
         with contextlib.suppress(FileNotFoundError):  # it is being replaced
             seen.add(os.stat(path).st_mtime_ns)
+        time.sleep(0.001)
     while in_write and not unfinished(path.parent) and not ended.is_set():
         pass
     time.sleep(rng.uniform(0, 0.002 if in_write else 0.05 if n_epochs else 5))
