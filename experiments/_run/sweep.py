@@ -152,12 +152,14 @@ def connect(scheduler, n_workers):
     from distributed import Client, LocalCluster
 
     if scheduler is None:
+        n_workers = n_workers or os.cpu_count()
         cluster = LocalCluster(
-            n_workers=n_workers or os.cpu_count(),
+            n_workers=n_workers,
             threads_per_worker=1,
             dashboard_address=None,
             host="127.0.0.1",
         )
+        cluster.adapt(minimum=n_workers, maximum=n_workers)  # replaces those that end
         return Client(cluster)
     try:
         return Client(scheduler, timeout=TIMEOUT)

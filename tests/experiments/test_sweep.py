@@ -114,6 +114,7 @@ def test_workers_that_die_at_random_leave_the_same_table(tmp_path, mode):
         ) as cluster,
         distributed.Client(cluster) as client,
     ):
+        cluster.adapt(minimum=2, maximum=2, interval="0.5 s")  # as `connect` does
         client.register_plugin(KillWorker(delay="3 s", mode=mode))
         failures = sweep.run_all(client, "name", tasks, [], path, measure)
     assert not failures
