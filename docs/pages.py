@@ -1,5 +1,7 @@
 """Pages whose examples run: ``python docs/pages.py run tutorial``, ``... notebook``.
 
+``python docs/pages.py figures`` writes the tables of figures from ``docs/results``.
+
 Blocks of a page marked ``python`` are run one after the other; a block marked ``text``
 right behind one shows what it prints.
 """
@@ -51,6 +53,15 @@ def notebook():
     return jupytext.writes(made, fmt="ipynb")
 
 
+def write_figures(*options):
+    """Write the tables of all pages; returns 0 if that went well."""
+    from cogapp import Cog
+
+    project = DOCS.parent
+    pages = project / "README.md", project / "experiments/README.md", DOCS / "results.md"
+    return Cog().main(["cog", "-I", str(DOCS), *options, *map(str, pages)])
+
+
 @click.group(help=__doc__)
 def command():
     """Read the options."""
@@ -75,6 +86,12 @@ def run_command(name):
 def notebook_command():
     """Write the tutorial's notebook, ``docs/tutorial.ipynb``."""
     (DOCS / "tutorial.ipynb").write_text(notebook(), encoding="utf-8")
+
+
+@command.command("figures")
+def figures_command():
+    """Write the tables of figures from the JSON files in ``docs/results``."""
+    raise SystemExit(write_figures("-r"))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ As published: white noise of rms 0.5 up to 15 Hz, theta 0.1 s, order 6, 2,000 LI
 steps of 10 us, 1 s; a lowpass of 20 ms on delayed signal and target. Synapses: a lowpass
 of 10 ms; a double exponential of 10 and 2 ms; a lowpass of 10 ms after a delay of 10 ms.
 Order 6 itself has an error in this task: nrmse_published_linear is that of an exact memory.
+Decoders have a regularization of 0.0005 and intercepts begin at -2: the best of 0.0003 to
+0.005 and of -1, -1.5, -2 and -3, with the first synapse and seeds 100 to 111. With the
+third, 0.001 and -1.5 were better on those seeds.
 
 Slow: white noise of rms 0.3 up to 1 Hz, theta 1 s, order 6, 1,000 LIF neurons, steps of
 1 ms, 20 s; a lowpass of 0.1 s on both. Synapses: lowpasses of 0.1 s and 0.02 s; a double
@@ -40,6 +43,12 @@ PUBLISHED_SYNAPSES = {
     "double_exponential": double_exponential(0.01, 0.002),
     "delayed_lowpass": lmu_nengo.nef.DelayedLowpass(0.01, 0.01),
 }
+FAST = dict(solver=nengo.solvers.LstsqL2(reg=5e-4), intercepts=nengo.dists.Uniform(-2, 1))
+SETTINGS = {
+    "lowpass": FAST,
+    "double_exponential": FAST,
+    "delayed_lowpass": dict(solver=nengo.solvers.LstsqL2(reg=1e-3)),
+}
 SLOW_SYNAPSES = {
     "lowpass_100ms": nengo.Lowpass(0.1),
     "lowpass_20ms": nengo.Lowpass(0.02),
@@ -73,8 +82,14 @@ def main(engine, quick, seed, out):
     cases = {}
     for group, (synapses, n_neurons, task) in groups.items():
         expected = lmu_nengo.Band(task["high"], task["rms"])
+        settings = SETTINGS if group == "published" else {}
         for name, synapse in synapses.items():
-            memory = lmu_nengo.Spiking(n_neurons, synapse=synapse, expected_input=expected)
+            memory = lmu_nengo.Spiking(
+                n_neurons,
+                synapse=synapse,
+                expected_input=expected,
+                **settings.get(name, {}),
+            )
             cases[f"nrmse_{group}_{name}"] = memory, task
         cases[f"nrmse_{group}_linear"] = lmu_nengo.Linear(), task
     out.mkdir(parents=True, exist_ok=True)
@@ -86,6 +101,7 @@ def main(engine, quick, seed, out):
             group: {
                 "n_neurons": n_neurons,
                 "synapses": {name: repr(synapse) for name, synapse in synapses.items()},
+                "memories": repr(SETTINGS if group == "published" else {}),
                 **task,
             }
             for group, (synapses, n_neurons, task) in groups.items()

@@ -1,7 +1,7 @@
 """From a trained rate network to a spiking one, and what that costs."""
 
 from lmu_nengo.conversion.calibration import calibrate
-from lmu_nengo.conversion.linear_fit import Readout, fit_readout
+from lmu_nengo.conversion.linear_fit import fit_readout
 from lmu_nengo.conversion.operations import (
     connection_sparsity,
     dense_operations,
@@ -15,7 +15,6 @@ from lmu_nengo.conversion.storage import footprint
 
 __all__ = [
     "Layer",
-    "Readout",
     "SpikeCounter",
     "SpikingReport",
     "calibrate",

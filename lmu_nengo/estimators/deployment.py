@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 from lmu_nengo import targets
 from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_choice, check_integer, check_positive
-from lmu_nengo.conversion.linear_fit import Readout
 from lmu_nengo.conversion.rate_to_spiking import scale_for, to_spiking
 from lmu_nengo.conversion.sequences import is_jax_installed
 from lmu_nengo.estimators.series import all_coefficients, check_series
+from lmu_nengo.layers.readout import Readout
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.spiking import Spiking
 from lmu_nengo.nef.input_model import Recording
@@ -43,9 +43,11 @@ def spike_noise(scale, duration):
     return 1 / 6 / (scale * duration) ** 2
 
 
-class EstimatorNetwork(nengo.Network):
+def make_network(
+    mean, scale, theta, order, encoders, biases, weights, bias, seed
+) -> nengo.Network:
     """
-    The network of an estimator; one step is one value of a series.
+    Make the network of an estimator; one step is one value of a series.
 
     Parameters
     ----------
@@ -62,51 +64,44 @@ class EstimatorNetwork(nengo.Network):
     seed : int
         Seed of everything random.
 
-    Attributes
-    ----------
-    input : nengo.Node
-        The series' values as they are.
-    memory : LegendreMemory
-        The memory, of standardized values.
-    hidden : nengo.Ensemble or None
-        The hidden layer.
-    output : nengo.Node
-        The outputs.
-    probe : nengo.Probe
-        Of the output.
+    Returns
+    -------
+    network : nengo.Network
+        With the attributes ``input`` (a node, for values of a series as they are),
+        ``memory`` (of standardized values), ``hidden`` (an ensemble or None), ``output``
+        (a node) and ``probe``, of the output.
     """
-
-    def __init__(self, mean, scale, theta, order, encoders, biases, weights, bias, seed):
-        super().__init__(seed=seed, label="estimator", add_to_container=False)
-        n_channels = len(mean)
-        connect = nengo.Connection
-        with plain_config(), self:
-            # a constant could not be replaced by series on every target
-            shown = nengo.processes.PresentInput(mean[None], DT)
-            self.input = nengo.Node(shown, label="input")
-            offset = nengo.Node(-mean / scale, label="offset")
-            self.memory = LegendreMemory(theta, order, n_channels, dt=DT, label="memory")
-            u = self.memory.input
-            connect(self.input, u, transform=np.diag(1 / scale), synapse=None)
-            connect(offset, u, synapse=None)
-            readout = Readout(weights, bias)
-            self.hidden = None
-            if encoders is None:
-                connect(self.memory.output, readout.input, synapse=None)
-            else:
-                self.hidden = nengo.Ensemble(
-                    len(encoders),
-                    1,
-                    neuron_type=nengo.RectifiedLinear(),
-                    gain=np.ones(len(encoders)),
-                    bias=biases,
-                    label="hidden",
-                )
-                current = self.hidden.neurons
-                connect(self.memory.output, current, transform=encoders, synapse=None)
-                connect(current, readout.input, synapse=None)
-            self.output = readout.output
-            self.probe = nengo.Probe(self.output, label="output")
+    network = nengo.Network(seed=seed, label="estimator", add_to_container=False)
+    n_channels = len(mean)
+    connect = nengo.Connection
+    with plain_config(), network:
+        # a constant could not be replaced by series on every target
+        shown = nengo.processes.PresentInput(mean[None], DT)
+        network.input = nengo.Node(shown, label="input")
+        offset = nengo.Node(-mean / scale, label="offset")
+        network.memory = LegendreMemory(theta, order, n_channels, dt=DT, label="memory")
+        u = network.memory.input
+        connect(network.input, u, transform=np.diag(1 / scale), synapse=None)
+        connect(offset, u, synapse=None)
+        readout = Readout(weights, bias)
+        network.hidden = None
+        if encoders is None:
+            connect(network.memory.output, readout.input, synapse=None)
+        else:
+            network.hidden = nengo.Ensemble(
+                len(encoders),
+                1,
+                neuron_type=nengo.RectifiedLinear(),
+                gain=np.ones(len(encoders)),
+                bias=biases,
+                label="hidden",
+            )
+            current = network.hidden.neurons
+            connect(network.memory.output, current, transform=encoders, synapse=None)
+            connect(current, readout.input, synapse=None)
+        network.output = readout.output
+        network.probe = nengo.Probe(network.output, label="output")
+    return network
 
 
 class Deployed:
@@ -118,7 +113,7 @@ class Deployed:
     def _make_network(self):
         """Make the network of what was fitted."""
         self.hold_, self.is_spiking_ = 1, False
-        self.network_ = EstimatorNetwork(
+        self.network_ = make_network(
             self.mean_,
             self.scale_,
             self.theta_ / self.dt * DT,

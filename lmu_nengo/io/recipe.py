@@ -18,7 +18,15 @@ from nengo.solvers import NoSolver
 from nengo.utils import least_squares_solvers
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo.layers import LSTM, Bidirectional, EncoderDecoder, LMUCell, Parallel, Stack
+from lmu_nengo.layers import (
+    LSTM,
+    Bidirectional,
+    EncoderDecoder,
+    LMUCell,
+    Parallel,
+    Readout,
+    Stack,
+)
 from lmu_nengo.memory import LegendreMemory, Linear, Spiking, Windowed
 from lmu_nengo.memory.realization import RealizableNetwork
 from lmu_nengo.nef.input_model import Band, Recording
@@ -27,7 +35,7 @@ from lmu_nengo.processes.regularization import Dropout, GaussianNoise
 LAYERS = {
     kind.__name__: kind
     for kind in (
-        *(LegendreMemory, LMUCell, LSTM),
+        *(LegendreMemory, LMUCell, LSTM, Readout),
         *(Stack, Parallel, Bidirectional, EncoderDecoder),
     )
 }
@@ -281,6 +289,9 @@ class Writer:
                 "synapses": {k: self.value(conn.synapse) for k, conn in inner.items()},
                 "expected": self.value(memory.expected_input),
             }
+        if isinstance(layer, Readout):
+            args = self.values(layer, ("label", "alpha"))
+            return {"args": args, "weights": list(layer.weights.shape)}
         for name in ("residual", "dropout", "n_source"):
             if hasattr(layer, name):
                 args[name] = self.value(getattr(layer, name))
@@ -413,6 +424,11 @@ class Reader:
                 if several
                 else kind(*layers, **args, **options)
             )
+        if kind is Readout:
+            n, alpha = recipe["weights"][0], args.pop("alpha")
+            layer = kind(*self.zeros(recipe["weights"], (n,)), **args, **options)
+            layer.alpha = alpha
+            return layer
         realization = args.pop("realization")
         if kind is LSTM:
             self.count((4 * args["hidden_d"], args["input_d"] + args["hidden_d"] + 1))

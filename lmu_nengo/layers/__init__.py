@@ -4,6 +4,7 @@ from lmu_nengo.layers.containers import Bidirectional, EncoderDecoder, Parallel,
 from lmu_nengo.layers.initializers import Glorot
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.layers.lstm import LSTM
+from lmu_nengo.layers.readout import Readout
 
 __all__ = [
     "LSTM",
@@ -12,5 +13,6 @@ __all__ = [
     "Glorot",
     "LMUCell",
     "Parallel",
+    "Readout",
     "Stack",
 ]

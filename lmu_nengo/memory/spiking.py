@@ -1,7 +1,7 @@
 """The Legendre memory in spiking neurons."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import nengo
 import numpy as np
@@ -56,6 +56,8 @@ LEAD_WINDOWS = 5
 LEAD_NEURONS = 100  # a dimension, at most
 LEAD_LIMITS = 0.65, 1.5  # how far to trust a lead, measured at order 27; see safe_response
 LEAST_DAMPING = 2 / 3  # of the memory's slowest mode; less is warned of
+REGULARIZATION = 2e-3  # with synapses up to SHORTEST_SYNAPSE
+SMOOTH = nengo.solvers.LstsqL2(reg=1e-2)  # decoders with little noise
 FITTED_LIMITS = 0.8, 5.0  # a response to which decoders are fitted
 FIT_STEPS = 20_000  # of the trajectory for which decoders are solved, at most
 
@@ -119,9 +121,11 @@ class Spiking(Realization):
         Uniform(200, 400) Hz and Uniform(-1.5, 1). For SpikingRectifiedLinear in
         one-dimensional populations it is 300 Hz and -1.5 for all neurons, with staggered
         initial voltages, so that they fire in turn.
-    solver : nengo.solvers.Solver
-        Finds the decoders. Regularization weakens the recurrence a little, which stabilizes
-        fast memories and makes slow ones less accurate.
+    solver : nengo.solvers.Solver, optional
+        Finds the decoders. ``None`` is least squares with a regularization of 0.002, and
+        less in proportion for synapses longer than 0.1 s, which let less of the spikes'
+        noise through. Regularization weakens the recurrence a little, which stabilizes fast
+        memories and makes slow ones less accurate.
     lead : float, optional
         Seconds by which the neurons' decoded output is ahead of their input. ``None``
         measures it (and remembers the result for the next time), and the whole `Response`
@@ -174,7 +178,7 @@ class Spiking(Realization):
     margin: float = 1.0
     max_rates: nengo.dists.Distribution | None = None
     intercepts: nengo.dists.Distribution | None = None
-    solver: nengo.solvers.Solver = nengo.solvers.LstsqL2(reg=2e-3)
+    solver: nengo.solvers.Solver | None = None
     lead: float | None = None
     output: str = "state"
     discretizer: str = "zoh"
@@ -187,8 +191,11 @@ class Spiking(Realization):
             self.neuron_type, nengo.neurons.NeuronType, "neuron_type", allowed, self
         )
         allowed = "an instance of a Nengo solver, as nengo.solvers.LstsqL2()"
-        check_instance(self.solver, nengo.solvers.Solver, "solver", allowed, self)
-        if not self.solver.compositional or isinstance(self.solver, NoSolver):
+        kinds = nengo.solvers.Solver, type(None)
+        check_instance(self.solver, kinds, "solver", f"{allowed}, or None", self)
+        if self.solver is not None and (
+            not self.solver.compositional or isinstance(self.solver, NoSolver)
+        ):
             raise ValidationError(
                 f"must find decoders for the neurons' activity, got {self.solver!r}. Use "
                 "nengo.solvers.LstsqL2(), for example.",
@@ -235,6 +242,10 @@ class Spiking(Realization):
         refuse_start(memory, self)
         dt, memory_d = memory.dt, memory.memory_d
         synapse = self.synapse_for(memory)
+        if self.solver is None:
+            tau = min(time_constant(each, dt) for each in as_list(synapse))
+            reg = REGULARIZATION * min(1.0, SHORTEST_SYNAPSE / tau)
+            return replace(self, solver=nengo.solvers.LstsqL2(reg=reg)).make(memory)
         Ad, Bd = memory.discrete(self.discretizer)
         models = input_models(memory, self, Ad, Bd)
         energy = window_energy(Ad, self.points)
@@ -307,12 +318,12 @@ class Spiking(Realization):
             return max(SHORTEST_SYNAPSE, SYNAPSE_SHARE * memory.theta)
         return self.synapse
 
-    def _neurons(self, trajectory, groups, shares):
+    def _neurons(self, trajectory, groups, shares, solver=None):
         """Populations of one channel."""
         tuning = fit_for_purpose(
             self.neuron_type, self.max_rates, self.intercepts, self.ensemble_d
         )
-        solver = self.solver if follows_rates(self.neuron_type) else None
+        solver = (solver or self.solver) if follows_rates(self.neuron_type) else None
         return make_neurons(trajectory, groups, shares, *tuning, solver, obj=self)
 
     def _make_room(self, states, moving, groups, synapse, memory_d, dt):
@@ -347,8 +358,12 @@ class Spiking(Realization):
         else:
             states = moving[: max(LEAD_STEPS, round(LEAD_WINDOWS * theta / dt))]
             most = [LEAD_NEURONS * (group.stop - group.start) for group in groups]
-            neurons = self._neurons(states, groups, np.minimum(shares[0], most))
-            response, limits = Response(measure_lead(neurons, states, dt)), LEAD_LIMITS
+            how = states, groups, np.minimum(shares[0], most)
+            neurons = self._neurons(*how)
+            lead = measure_lead(neurons, states, dt)
+            if not lead:  # or too small for the noise of these decoders
+                lead = measure_lead(self._neurons(*how, SMOOTH), states, dt)
+            response, limits = Response(lead), LEAD_LIMITS
         if self.lead is not None:
             for A in matrices:
                 self._warn_if_wrong(*coarse(A, synapse, dt), response)
@@ -475,9 +490,7 @@ class Spiking(Realization):
     def _warn_if_impossible(Ax, synapse, response, dt):
         """Warn if a synapse is too fast, or the loop with exact neurons would grow."""
         for each in as_list(synapse):
-            _, den = discrete_synapse(each, dt)
-            tau = -dt / np.log(np.abs([*np.roots(den), 1e-300]).max())
-            if tau < dt:
+            if time_constant(each, dt) < dt:
                 warnings.warn(
                     f"The synapse {each!r} is shorter than a time step (dt={dt:g} s), "
                     "so that single spikes drive the memory. Use a longer time constant, "
@@ -503,6 +516,12 @@ class Spiking(Realization):
 def as_list(synapse):
     """Return a list of synapses: of one for all dimensions, or of one for each."""
     return synapse if isinstance(synapse, list) else [synapse]
+
+
+def time_constant(synapse, dt):
+    """Seconds in which the slowest mode of a synapse decays to 1 / e."""
+    _, den = discrete_synapse(synapse, dt)
+    return -dt / np.log(np.abs([*np.roots(den), 1e-300]).max())
 
 
 def kept_by(synapse, dt):

@@ -20,6 +20,7 @@ SETTLING = 5.0  # seconds at a state of zero before neurons start
 SAMPLES = 10  # of the filtered activities in the filter's time constant
 TIME_CONSTANTS = np.geomspace(0.1, 20, 40)  # of what fades, in the state's own time scale
 WORTH = 0.8  # a term that fades must reduce the squared error to less than this share
+AT_REST = 6  # powers of the state, from 0 on, that describe decoders' errors at rest
 STATIC = (  # types with a state whose rates tell what they do
     nengo.LIF,
     nengo.SpikingRectifiedLinear,
@@ -171,11 +172,15 @@ def regress_lead(states, decoded, dt):
     if not slope.any():
         return 0.0
     # spikes are noisy at high frequencies: look at the time scale of the state itself
-    tau = np.std(states) / np.std(slope)
-    both = nengo.Lowpass(tau).filt(np.hstack([decoded - states, slope]), dt=dt, y0=0)
-    error, slope = (part.ravel() for part in np.hsplit(both, 2))
+    lowpass = nengo.Lowpass(np.std(states) / np.std(slope))
+    error, slope = (lowpass.filt(x, dt=dt, y0=0) for x in (decoded - states, slope))
+    for i, x in enumerate(states.T):  # what decoders get wrong at rest is no lead
+        at_rest = lowpass.filt(x[:, None] ** np.arange(AT_REST), dt=dt, y0=0)
+        for part in (error, slope):
+            part[:, i] -= at_rest @ np.linalg.lstsq(at_rest, part[:, i], rcond=None)[0]
+    error, slope = error.ravel(), slope.ravel()
     lead = slope @ error / (slope @ slope)
-    correlated_steps = max(1, 2 * tau / dt)
+    correlated_steps = max(1, 2 * lowpass.tau / dt)
     standard_error = np.sqrt(correlated_steps) * np.std(error - lead * slope)
     standard_error /= np.linalg.norm(slope)
     return float(lead) if lead > 3 * standard_error else 0.0

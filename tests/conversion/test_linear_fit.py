@@ -13,7 +13,7 @@ from lmu_nengo import (
     fit_readout,
     targets,
 )
-from lmu_nengo.conversion import Readout
+from lmu_nengo.layers import Readout
 from lmu_nengo.signal import nrmse, pad_front, simulate
 
 SRL = nengo.SpikingRectifiedLinear()

@@ -5,6 +5,7 @@ from nengo.exceptions import ValidationError
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 
+import lmu_nengo
 from lmu_nengo.estimators import LegendreFeatures, LMUClassifier, LMURegressor
 from lmu_nengo.estimators.choices import orders_for, windows_for
 from lmu_nengo.estimators.deployment import spike_noise
@@ -104,6 +105,22 @@ def test_window_and_order_can_be_searched():
     search = GridSearchCV(LMUClassifier(hidden_d=0, random_state=0), grid, cv=3)
     search.fit(np.array(X), y)
     assert search.best_params_["theta"] == 0.02
+
+
+@pytest.mark.parametrize("hidden_d", [0, 20])
+def test_the_network_of_an_estimator_is_loaded_without_a_function(hidden_d, tmp_path):
+    X, y = rising_and_falling(30)
+    classifier = LMUClassifier(order=2, hidden_d=hidden_d, random_state=0).fit(X, y)
+    path = tmp_path / "classifier.npz"
+    lmu_nengo.save_network(classifier.network_, path)
+    loaded = lmu_nengo.load_network(path)
+    outputs = []
+    for network in (classifier.network_, loaded):
+        network.input.output = nengo.processes.PresentInput(X[0].T, 0.001)
+        with nengo.Simulator(network, progress_bar=False) as sim:
+            sim.run_steps(X[0].shape[1])
+        outputs.append(sim.data[network.probe])
+    assert np.array_equal(*outputs) and outputs[0].any()
 
 
 @pytest.mark.slow

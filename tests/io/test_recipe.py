@@ -9,9 +9,11 @@ from nengo.exceptions import ValidationError
 
 import lmu_nengo
 from lmu_nengo import LSTM, LegendreMemory, LMUCell, Parallel, Spiking, Stack, Stream
+from lmu_nengo.conversion import fit_readout
 from lmu_nengo.io import load_network, save_network
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.io.saved_networks import FORMAT
+from lmu_nengo.layers import Readout
 
 X = np.random.RandomState(1).randn(60, 2)
 FEEDBACK = {"hidden_encoders": 0.1 * np.ones((2, 6)), "hidden_kernel": 0.1 * np.eye(6)}
@@ -86,6 +88,19 @@ def test_what_became_spikes_comes_back_in_spikes(tmp_path):
     (cell,) = (net for net in again.networks if isinstance(net, LMUCell))
     assert cell.activity.synapse == nengo.Lowpass(0.01)
     assert repr(cell.realization) == repr(Spiking(100, nengo.LIF(), synapse=0.02))
+
+
+def test_a_fitted_read_out_comes_back(tmp_path):
+    network, path = build("cell"), tmp_path / "network.npz"
+    rng = np.random.RandomState(1)
+    with network:
+        readout = fit_readout(network.layer, rng.randn(20, 30, 2), rng.randn(20, 1))
+    save_network(network, path)
+    again = load_network(path)
+    assert np.array_equal(run(again), run(network))
+    (loaded,) = (net for net in again.networks if isinstance(net, Readout))
+    assert np.array_equal(loaded.weights, readout.weights)
+    assert np.array_equal(loaded.bias, readout.bias) and loaded.alpha == readout.alpha
 
 
 def test_trained_windows_come_back(tmp_path):

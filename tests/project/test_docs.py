@@ -49,6 +49,10 @@ def pages():
     return module
 
 
+def test_tables_show_the_figures_that_the_experiments_wrote():
+    assert pages().write_figures("--check", "--diff") == 0, "python docs/pages.py figures"
+
+
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
 
 

@@ -45,12 +45,9 @@ def choose_realization(memory) -> OnChip:
         "discretizer",
     )
     settings = {name: getattr(present, name) for name in same}
-    for name in ("max_rates", "intercepts"):
+    for name in ("max_rates", "intercepts", "solver"):
         if getattr(present, name) is not None:
             settings[name] = getattr(present, name)
-    # the default has its own on the chip; a solver that was pickled is not equal to it
-    if repr(present.solver) != repr(Spiking.solver):
-        settings["solver"] = present.solver
     tau = lowpass_tau(present.synapse_for(memory))
     if tau is not None:
         settings["tau"] = tau

@@ -1,0 +1,142 @@
+"""Figures of the JSON files in ``docs/results``, for the tables of the documentation.
+
+Tables are written by cog, from the code in the comments above them:
+``python docs/pages.py figures``.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def result(name):
+    """Return everything that an experiment wrote."""
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def figure(name, key):
+    """
+    Return a figure.
+
+    Parameters
+    ----------
+    name : str
+        Name of the JSON file; ``*`` stands for the seeds 0, 1 and 2.
+    key : str
+        Name of the figure.
+
+    Returns
+    -------
+    value : float
+        The figure, the mean of those of the three seeds.
+    """
+    return float(np.mean(figures(name, key)))
+
+
+def figures(name, key):
+    """Return the figure of each seed, as a list; ``*`` in a name stands for the seed."""
+    names = [name.replace("*", str(seed)) for seed in range(3)] if "*" in name else [name]
+    return [result(each)["figures"][key] for each in names]
+
+
+def seeds(name, key):
+    """Return the figures of all seeds, with two digits, as text."""
+    return ", ".join(f"{value:.2f}" for value in figures(name, key))
+
+
+def short(value):
+    """Return an error with two digits, as text."""
+    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+
+
+def measured(name, key, digits=3):
+    """Return the mean and, in brackets, the worst of several seeds, as text."""
+    mean, worst = (figure(name, key + end) for end in ("", "_worst"))
+    return f"{mean:.{digits}f} ({worst:.{digits}f})"
+
+
+# what the tables of a memory that is told nothing show, by the names in the grid
+SIGNALS = {
+    "noise up to 0.25 Hz, rms 0.03": "noise to 0.25 of the band, rms 0.03",
+    "noise up to 1 Hz, rms 0.03": "noise to 1 of the band, rms 0.03",
+    "rms 0.3": "noise to 1 of the band, rms 0.3",
+    "peak 1": "noise to 1 of the band, peak 1",
+    "rms 0.6 (leaves the radius)": "noise to 1 of the band, rms 0.6",
+    "rms 1 (leaves the radius)": "noise to 1 of the band, rms 1",
+    "constant 0.03": "constant 0.03",
+    "constant 1": "constant 1",
+    "step to 0.5": "step to 0.5",
+    "square wave of 1": "square wave of 1",
+    "pulses of 0.8": "pulses of 0.8",
+    "sine of 1 Hz, 1": "sine at 1 of the band, 1",
+    "Mackey-Glass, peak 1": "Mackey-Glass, peak 1",
+    "recorded EEG, peak 1": "recorded EEG, peak 1",
+}
+MEMORIES = {
+    "theta 0.1 s": "theta 0.1 s",
+    "theta 1 s": "base",
+    "theta 10 s (60 s, synapse of 1 s)": "theta 10 s",
+    "order 3": "order 3",
+    "order 12": "order 12",
+    "order 27": "order 27",
+    "100 neurons": "100 neurons",
+    "300 neurons": "300 neurons",
+    "3,000 neurons": "3,000 neurons",
+    "10,000 neurons": "10,000 neurons",
+}
+
+
+def robustness_by_signal():
+    """Return the rows of the table of signals, for theta 1 s, order 6 and 1,000 neurons."""
+    grid = result("spiking_robustness")["settings"]["grid"]
+    columns = [
+        f"{how}, base, {kind}" for kind in ("LIF", "SRL") for how in ("untold", "told")
+    ]
+    for label, name in SIGNALS.items():
+        errors = [short(grid[column][name]["nrmse"]) for column in columns]
+        exact = short(grid[columns[0]][name]["exact"])
+        yield f"| {label} | {' | '.join(errors)} | {exact} |"
+
+
+def robustness_by_memory():
+    """Return the rows of the table of memories that are told nothing."""
+    found = result("spiking_robustness")["figures"]
+    for label, name in MEMORIES.items():
+        own = [f"untold, {name}, {kind}" for kind in ("LIF", "SRL")]
+        worst = [short(found[f"{each}: worst_held"]) for each in own]
+        warned = [
+            f"{found[f'{each}: inside_warned']} of {found[f'{each}: inside']}"
+            for each in own
+        ]
+        yield f"| {label} | {' | '.join(worst + warned)} |"
+
+
+def frontier():
+    """Return the rows of the table of networks in few spikes."""
+    found = result("spiking_frontier")
+    for name in ("150k", "500k", "1.5M"):
+        own = {k: found["figures"][f"{k}_{name}"] for k in FRONTIER}
+        by_seed = [found["figures"][f"accuracy_{name}_seed{seed}"] for seed in range(3)]
+        yield (
+            f"| `{name}` | {found['settings'][name]['order']} "
+            f"| {own['memory_neurons']:,.0f}, {own['hidden_neurons']:,.0f} "
+            f"| {own['spikes']:,.0f} | {', '.join(f'{x:.2f}' for x in by_seed)} % "
+            f"| **{own['accuracy']:.2f} %** | {own['accuracy_exact_memory']:.2f} % "
+            f"| {own['accumulates'] / 1e6:.0f} M |"
+        )
+
+
+FRONTIER = (
+    *("accuracy", "accuracy_exact_memory", "memory_neurons", "hidden_neurons", "spikes"),
+    "accumulates",
+)
+
+
+def table(head, rows):
+    """Return a table in Markdown from its head and the other rows, a text or several."""
+    line = "|" + "---|" * (head.count("|") - 1)
+    rows = rows.strip().split("\n") if isinstance(rows, str) else rows
+    return "\n".join(["", head, line, *rows, ""])
