@@ -133,6 +133,7 @@ class Simulator(_nengo_dl.Simulator):
     ):
         self.closed = None  # NengoDL looks it up at every other attribute
         self.spikes_in_training, self.write_back = spikes_in_training, write_back
+        self._running = False
         refuse_reversed(network)
         self.plan = make_plan(network)
         unroll = kwargs.get("unroll_simulation", 1)
@@ -415,16 +416,20 @@ class Simulator(_nengo_dl.Simulator):
 
     def run_steps(self, n_steps: int, *args: Any, **kwargs: Any) -> None:
         """Run as `nengo_dl.Simulator` does; steps count also where no state is kept."""
-        if self.stateful:
-            super().run_steps(n_steps, *args, **kwargs)
-            return
-        before = self.n_steps
-        self.count_steps(before + n_steps)  # which NengoDL looks up on the way
+        self._running = True
         try:
             super().run_steps(n_steps, *args, **kwargs)
-        except BaseException:
-            self.count_steps(before)
-            raise
+        finally:
+            self._running = False
+
+    def predict_on_batch(
+        self, x: Any = None, n_steps: int | None = None, stateful: bool = False, **kwargs
+    ) -> dict[nengo.Probe, np.ndarray]:
+        """Compute what the probes show for one batch, as `nengo_dl.Simulator` does."""
+        values = super().predict_on_batch(x, n_steps=n_steps, stateful=stateful, **kwargs)
+        if self._running and not self.stateful:
+            self.count_steps(self.n_steps + n_steps)  # NengoDL looks it up next
+        return values
 
     def load_params(self, *args, **kwargs) -> None:
         """Load parameters as `nengo_dl.Simulator` does, into the network as well."""

@@ -6,7 +6,9 @@ of ``matplotlib.pyplot``. Matplotlib is imported when something is drawn.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from lmu_nengo._validation import (
     is_finite,
     show,
 )
+from lmu_nengo.io.atomic import write_atomically
 from lmu_nengo.signal.discretization import discretize, impulse_response
 from lmu_nengo.signal.legendre import delay_decoders, reconstruct_window, state_space
 
@@ -400,7 +403,12 @@ def command_line(draw: Callable[[float], Figure], text: str, seconds: float) -> 
         """Read the options."""
         figure = draw(seconds)
         if out:
-            figure.savefig(out, dpi=150)
+            content = io.BytesIO()
+            figure.savefig(content, dpi=150, format=Path(out).suffix[1:] or "png")
+            try:
+                write_atomically(out, content.getvalue())
+            except ValidationError as error:
+                raise click.ClickException(str(error)) from error
         else:
             pyplot.show()
 
