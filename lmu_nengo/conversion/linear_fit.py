@@ -8,7 +8,7 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import add_to_context, copy_network, plain_config
-from lmu_nengo._validation import check_integer, install_hint
+from lmu_nengo._validation import check_array, check_integer, install_hint, show
 from lmu_nengo.conversion.sequences import check_inputs, record
 from lmu_nengo.memory.network import LegendreMemory, find_memories
 from lmu_nengo.memory.realization import find_realizable
@@ -69,9 +69,10 @@ class Readout(nengo.Network):
         label: str | None = "readout",
         add_to_container: bool | None = None,
     ):
-        weights = np.array(weights, dtype=np.float64)
-        bias = np.array(bias, dtype=np.float64)
-        if weights.ndim != 2 or bias.shape != weights.shape[:1]:
+        shape = "size_out", "size_in"
+        weights = check_array(weights, "weights", shape, obj=type(self))
+        bias = check_array(bias, "bias", (...,), obj=type(self))
+        if bias.shape != weights.shape[:1]:
             raise ValidationError(
                 "must be of shape (size_out,) for weights of shape (size_out, size_in), "
                 f"got {bias.shape} for {weights.shape}.",
@@ -191,6 +192,7 @@ def fit_readout(
     source = find_source(network, source)
     inputs, lengths = as_inputs(network, x)
     n, n_steps = next(iter(inputs.values())).shape[:2]
+    alphas = check_alphas(alphas)
     y, at_each_step = as_answers(y, lengths, n_steps)
     if read > lengths.min():
         raise ValidationError(
@@ -268,10 +270,22 @@ def as_inputs(network, x):
     return inputs, lengths[0]
 
 
+def check_alphas(alphas):
+    """Strengths of the regularization as an array, or ValidationError is raised."""
+    alphas = np.atleast_1d(check_array(alphas, "alphas", (...,)))
+    if alphas.ndim != 1 or not np.all(alphas > 0):
+        message = f"must be a list of positive numbers, got {show(alphas)}."
+        raise ValidationError(message, attr="alphas")
+    return alphas
+
+
 def as_answers(y, lengths, n_steps):
     """Answers (n, size) or (n, n_steps, size), and whether they are at each step."""
+    if not isinstance(y, list | tuple):
+        y = check_array(y, "y", (...,))
+        y = y if y.ndim else [y]
     if not all(np.ndim(each) == 2 for each in y):
-        y = np.asarray(y, dtype=np.float64)
+        y = check_array(y, "y", (...,))
         if y.ndim != 2 or len(y) != len(lengths):
             raise ValidationError(
                 "must be of shape (n, size_out) or (n, n_steps, size_out) for "

@@ -12,10 +12,16 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo._validation import check_flag, check_integer
 from lmu_nengo.layers.lmu_cell import STATE_SPACE, LMUCell
 from lmu_nengo.layers.lstm import LSTM
 from lmu_nengo.memory.network import find_memories
 from lmu_nengo.training import _nengo_dl
+from lmu_nengo.training.backend.arguments import (
+    check_objects,
+    check_run,
+    check_settings,
+)
 from lmu_nengo.training.backend.checks import check_finite, check_replicas, check_size
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.backend.operators import Model
@@ -126,6 +132,8 @@ class Simulator(_nengo_dl.Simulator):
         **kwargs: Any,
     ):
         self.closed = None  # NengoDL looks it up at every other attribute
+        flags = dict(spikes_in_training=spikes_in_training, write_back=write_back)
+        check_settings(network, dt, seed, minibatch_size, **flags)
         self.spikes_in_training, self.write_back = spikes_in_training, write_back
         self.plan = make_plan(network)
         unroll = kwargs.get("unroll_simulation", 1)
@@ -233,6 +241,9 @@ class Simulator(_nengo_dl.Simulator):
         ValidationError
             If lengths or sizes do not fit, or nothing is left of any sequence.
         """
+        check_run(x, n_steps, stateful)
+        check_run(y)
+        skip = check_integer(skip, "skip", low=0)
         options = dict(lengths=lengths, mask=mask, skip=skip or None)
         batch = self._batch(x, y, class_weight=class_weight, **options)
         if batch is not None:
@@ -309,6 +320,7 @@ class Simulator(_nengo_dl.Simulator):
             history. For sequences of different lengths a list of arrays of shape (n_steps,
             size) instead of the former.
         """
+        check_run(x, n_steps, stateful)
         batch = self._batch(x, lengths=lengths, mask=mask)
         if batch is None:
             return super().predict(x, n_steps=n_steps, stateful=stateful, **kwargs)
@@ -322,6 +334,20 @@ class Simulator(_nengo_dl.Simulator):
             return [y[-n:] for y, n in zip(array, batch.lengths, strict=True)]
 
         return {probe: own(array) for probe, array in values.items()}
+
+    def run_steps(self, n_steps: int, **kwargs: Any) -> None:
+        """
+        Run some steps, as `nengo_dl.Simulator.run_steps`.
+
+        Parameters
+        ----------
+        n_steps : int
+            Number of steps.
+        **kwargs
+            ``data``, ``progress_bar``, ``stateful``.
+        """
+        check_run(kwargs.get("data"), n_steps)
+        super().run_steps(n_steps, **kwargs)
 
     def _batch(self, x, y=None, class_weight=None, is_needed=False, **options):
         """Data padded and weighted; None for arrays without any option."""
@@ -449,6 +475,7 @@ class Simulator(_nengo_dl.Simulator):
             What to write to, as for `nengo_dl.Simulator.freeze_params`.
         """
         objs = objs if isinstance(objs, (list, tuple)) else [objs]
+        check_objects(objs)
         connections = [obj for obj in objs if isinstance(obj, nengo.Connection)]
         for network in (obj for obj in objs if isinstance(obj, nengo.Network)):
             connections += network.all_connections
@@ -477,6 +504,9 @@ class Simulator(_nengo_dl.Simulator):
 
     def check_data(self, data, n_steps, is_input):
         """Check sizes, and that numbers are finite."""
+        check_flag(is_input, "is_input")
+        if n_steps is not None:
+            n_steps = check_integer(n_steps, "n_steps")
         is_windowed = self.plan.n_steps is not None
         if isinstance(data, dict):
             sizes = {self.get_name(node): node.size_out for node in self.node_inputs}

@@ -6,7 +6,13 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_choice, check_integer, check_positive
+from lmu_nengo._validation import (
+    MOST_NEURONS,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_positive,
+)
 from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.memory.spiking import input_models
 from lmu_nengo.nef.coordinates import choose_coordinates
@@ -141,7 +147,9 @@ class OnChip(Realization):
         return self.synapse
 
     def __post_init__(self):
-        check_integer(self.n_neurons, "n_neurons", obj=self)
+        check_integer(self.n_neurons, "n_neurons", high=MOST_NEURONS, obj=self)
+        check_flag(self.deployed, "deployed", obj=self)
+        check_flag(self.graded, "graded", allow_none=True, obj=self)
         check_positive(self.tau, "tau", obj=self)
         check_positive(self.margin, "margin", unit="", obj=self)
         check_positive(self.radius, "radius", unit="the input's unit", obj=self)
