@@ -422,7 +422,7 @@ class Simulator(NengoSimulator):
         """
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
-        steps = check_integer(steps, "steps", low=0, high=MOST_STEPS, obj=self)
+        steps = check_integer(steps, "steps", high=MOST_STEPS, obj=self)
         check_bar(progress_bar, obj=self)
         given = self._check_data(data, steps)
         if progress_bar is None:

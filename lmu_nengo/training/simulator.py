@@ -12,7 +12,7 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_flag, check_integer
+from lmu_nengo._validation import check_flag, check_integer, check_mapping
 from lmu_nengo.layers.lmu_cell import STATE_SPACE, LMUCell
 from lmu_nengo.layers.lstm import LSTM
 from lmu_nengo.memory.network import find_memories
@@ -243,7 +243,11 @@ class Simulator(_nengo_dl.Simulator):
         """
         check_run(x, n_steps, stateful)
         check_run(y)
-        skip = check_integer(skip, "skip", low=0)
+        skip = check_integer(skip, "skip", low=0, high=2**31 - 1)
+        if y is None and not hasattr(x, "element_spec"):
+            raise ValidationError("must be given: targets by probe.", attr="y")
+        if class_weight is not None:
+            check_mapping(class_weight, "class_weight", "weights by class")
         options = dict(lengths=lengths, mask=mask, skip=skip or None)
         batch = self._batch(x, y, class_weight=class_weight, **options)
         if batch is not None:
@@ -288,6 +292,9 @@ class Simulator(_nengo_dl.Simulator):
         values : dict of {str: float}
             By name.
         """
+        check_run(x, n_steps, stateful)
+        check_run(y)
+        skip = check_integer(skip, "skip", low=0, high=2**31 - 1)
         batch = self._batch(x, y, lengths=lengths, mask=mask, skip=skip or None)
         if batch is not None:
             x, y = batch.x, batch.y
@@ -346,7 +353,7 @@ class Simulator(_nengo_dl.Simulator):
         **kwargs
             ``data``, ``progress_bar``, ``stateful``.
         """
-        check_run(kwargs.get("data"), n_steps)
+        check_run(kwargs.get("data"), check_integer(n_steps, "n_steps"))
         super().run_steps(n_steps, **kwargs)
 
     def _batch(self, x, y=None, class_weight=None, is_needed=False, **options):
