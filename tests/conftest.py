@@ -14,7 +14,7 @@ def pytest_configure(config):
     except ImportError:  # tests of a target alone
         return
     is_slow = config.getoption("--slow", False)
-    for name, fast, slow in (("many", 50, 5000), ("few", 6, 300)):
+    for name, fast, slow in (("many", 50, 5000), ("some", 20, 5000), ("few", 6, 300)):
         options = dict(derandomize=not is_slow, deadline=None, database=None)
         settings.register_profile(
             name, max_examples=slow if is_slow else fast, print_blob=True, **options

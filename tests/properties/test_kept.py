@@ -12,10 +12,12 @@ import lmu_nengo
 from lmu_nengo.io import saved_networks
 
 pytest.importorskip("hypothesis")
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.properties.random_networks import build, cases, data_of, in_core
+
+SOME = settings.get_profile("some")
 
 
 def run(network, case):
@@ -41,6 +43,7 @@ def assert_same_bits(found, expected):
     assert all(map(np.array_equal, found, expected))
 
 
+@settings(SOME)
 @given(cases())
 def test_files_keep_networks(case):
     network = build(case)
@@ -54,6 +57,7 @@ def test_files_keep_networks(case):
     assert_same(loaded, case, *expected)
 
 
+@settings(SOME)
 @given(cases())
 def test_copies_and_pickles_keep_networks(case):
     network = build(case)
@@ -83,6 +87,7 @@ def test_resets_and_pieces_keep_what_is_computed(case, first):
         assert np.array_equal(sim.data[network.probe], expected)
 
 
+@settings(SOME)
 @given(cases(), st.integers(1, 50))
 def test_realizations_there_and_back_keep_networks(case, n_steps):
     network = build(case)
