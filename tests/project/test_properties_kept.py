@@ -15,7 +15,7 @@ pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.properties.random_networks import build, cases, data_of, in_core
+from tests.project.random_networks import build, cases, data_of, in_core
 
 SOME = settings.get_profile("some")
 

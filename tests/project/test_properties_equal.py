@@ -13,7 +13,7 @@ pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.properties.random_networks import (
+from tests.project.random_networks import (
     build,
     by_loop,
     cases,
