@@ -244,7 +244,8 @@ class Simulator(_nengo_dl.Simulator):
         check_run(x, n_steps, stateful)
         check_run(y)
         skip = check_integer(skip, "skip", low=0, high=2**31 - 1)
-        if y is None and not hasattr(x, "element_spec"):
+        is_missing = y is None or (isinstance(y, Mapping) and not y)
+        if is_missing and not hasattr(x, "element_spec"):
             raise ValidationError("must be given: targets by probe.", attr="y")
         if class_weight is not None:
             check_mapping(class_weight, "class_weight", "weights by class")

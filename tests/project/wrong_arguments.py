@@ -530,7 +530,8 @@ def main():
     for lines in foreign.values():  # one of each, and how many there are
         print(lines[0], f"(+{len(lines) - 1})" * (len(lines) > 1))
     print(dict(counts), "of", counts.total())
+    return len(foreign)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(bool(main()))
