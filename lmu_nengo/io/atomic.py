@@ -8,6 +8,8 @@ from pathlib import Path
 
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import check_instance, check_path
+
 ABANDONED = 3600  # seconds after which nobody writes a temporary file any more
 
 
@@ -47,7 +49,10 @@ def write_atomically(
     ...     print(path.read_text())
     {"nrmse": 0.01}
     """
-    path = Path(path)
+    path = Path(check_path(path))
+    if previous is not None:
+        check_path(previous, "previous")
+    check_instance(content, (bytes, bytearray, memoryview), "content", "bytes")
     if not path.parent.is_dir():
         raise ValidationError(
             f"cannot write {path}: the folder {path.parent} does not exist. Create it "

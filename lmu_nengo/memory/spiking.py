@@ -10,11 +10,13 @@ from nengo.solvers import NoSolver
 
 from lmu_nengo._validation import (
     MOST_NEURONS,
+    check_array,
     check_choice,
     check_instance,
     check_integer,
     check_non_negative,
     check_positive,
+    check_state_space,
 )
 from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
@@ -314,6 +316,7 @@ class Spiking(Realization):
         synapse : float or nengo.synapses.Synapse or list of these
             As for ``synapse``.
         """
+        check_instance(memory, nengo.Network, "memory", "a LegendreMemory", obj=self)
         if isinstance(self.synapse, str):
             return max(SHORTEST_SYNAPSE, SYNAPSE_SHARE * memory.theta)
         return self.synapse
@@ -482,6 +485,12 @@ class Spiking(Realization):
         noise_energy : ndarray of shape (order, order)
             Quadratic form of the noise, in Legendre coordinates.
         """
+        Ad = check_array(Ad, "Ad", ("order", "order"))
+        Ad, _ = check_state_space(Ad, np.zeros((len(Ad), 1)), "Ad")
+        energy = check_array(energy, "energy", Ad.shape, "It must fit Ad.")
+        dt = check_positive(dt, "dt")
+        if isinstance(synapse, list) and not synapse:
+            raise ValidationError("must not be an empty list.", attr="synapse")
         # e[t] = Ad e[t-1] + added noise
         added = Ad - kept_by(synapse, dt) * np.eye(len(Ad))
         return added.T @ energy @ added

@@ -165,7 +165,7 @@ def impulse_responses(
     4
     """
     Ad, Bd = discretize(*state_space(theta, order), dt)
-    n_steps = max(2, round(2 * theta / dt))
+    n_steps = max(2, round(2 * float(theta) / float(dt)))
     response = impulse_response(Ad, Bd, n_steps) / dt
     t = dt * np.arange(1, n_steps + 1)  # a value is held until the end of its step
     axes = given_or_new(axes)
@@ -231,6 +231,7 @@ def raster(
     if decoded is not None:
         decoded = check_array(decoded, "decoded", (...,), finite=False)
         check_length(decoded, "decoded", t, "t")
+        decoded = check_shape(decoded, "decoded", min(decoded.ndim, 2))
         right = axes.twinx()
         right.plot(t, decoded, color="tab:red", lw=1.5)
         right.set_ylabel(ylabel, color="tab:red")
