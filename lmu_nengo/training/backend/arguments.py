@@ -48,8 +48,9 @@ def check_values(values: Any) -> None:
         array = as_array(part)
         if array.dtype.kind not in "fiub" or array.ndim not in (2, 3):
             raise ValidationError(
-                "must be arrays of shape (n, n_steps, size), one for a node or probe, or "
-                f"lists of arrays of shape (n_steps, size), got {show(values)}.",
+                "must be real numbers, in arrays of shape (n, n_steps, size) for a node "
+                "or probe or in lists of arrays of shape (n_steps, size), got "
+                f"{show(values)}.",
                 attr="data",
             )
 
