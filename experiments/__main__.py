@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from experiments._lib.command_line import plain_faults
+
 FOLDER = Path(__file__).parent
 # every file is a command unless its name begins with an underscore
 FILES = [path for path in FOLDER.glob("*/[!_]*.py") if path.parent.name != "_lib"]
@@ -24,6 +26,11 @@ class Experiments(click.Group):
         if name not in NAMES:
             return None
         return importlib.import_module(MODULES[name]).main
+
+    def invoke(self, ctx):
+        """Run a command; a full disk, for example, is said in one line."""
+        with plain_faults():
+            return super().invoke(ctx)
 
     def format_commands(self, ctx, formatter):
         """List the commands with the whole first line of their help."""

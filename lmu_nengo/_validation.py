@@ -1,7 +1,9 @@
 """Checks of arguments: each message says what is allowed, what was given and what to do."""
 
+import math
 import os
 import reprlib
+from collections.abc import Mapping
 
 import nengo
 import numpy as np
@@ -30,16 +32,57 @@ def check_order(value, attr="order", obj=None):
     return check_integer(value, attr, high=LARGEST_ORDER, obj=obj)
 
 
-def check_memory(shape, what, attr, advice, obj=None):
-    """Raise ValidationError if an array of numbers would take more than 16 GiB."""
-    n_bytes = 8 * np.prod([float(n) for n in shape])
-    if n_bytes > LARGEST_BYTES:
+def check_memory(shape, what, attr, advice, obj=None, copies=1):
+    """
+    Raise ValidationError if there is not enough memory for arrays of numbers.
+
+    Parameters
+    ----------
+    shape : iterable of int
+        Shape of an array.
+    what : str
+        What the array is.
+    attr : str
+        Name of the argument that asks for it.
+    advice : str
+        What to do.
+    obj : object, optional
+        Object to be named in the error.
+    copies : int
+        How many such arrays there are at once.
+    """
+    n_bytes = 8 * copies * math.prod(float(n) for n in shape)
+    if n_bytes < 2**27:  # what is free is not looked up for it
+        return
+    free = free_memory()
+    if n_bytes > min(LARGEST_BYTES, free):
         sizes = " x ".join(f"{n:,}" for n in shape)
+        several = f", and {copies} of them" * (copies > 1)
+        limit = f", of which {free / 2**30:,.1f} are free" * (n_bytes <= LARGEST_BYTES)
         raise ValidationError(
-            f"needs {what} of {sizes} numbers, {n_bytes / 2**30:,.0f} GiB. {advice}",
+            f"needs {what} of {sizes} numbers{several}: {n_bytes / 2**30:,.1f} GiB{limit}. "
+            f"{advice}",
             attr=attr,
             obj=obj,
         )
+
+
+def free_memory():
+    """Bytes that this process can still use; infinity where the system does not tell."""
+    free = math.inf
+    try:
+        import resource  # not on Windows
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            with open("/proc/self/statm") as file:
+                free = limit - int(file.read().split()[0]) * resource.getpagesize()
+        with open("/proc/meminfo") as file:
+            lines = dict(line.split(":") for line in file)
+        free = min(free, 1024 * int(lines["MemAvailable"].split()[0]))
+    except (ImportError, OSError, KeyError, ValueError):
+        pass
+    return free
 
 
 def check_network(network):
@@ -49,7 +92,8 @@ def check_network(network):
 
 def check_path(value, attr="path"):
     """Return a path that is not empty, or raise ValidationError."""
-    if not isinstance(value, (str, os.PathLike)) or not os.fspath(value):
+    is_path = isinstance(value, (str, os.PathLike)) and os.fspath(value)
+    if not is_path or "\0" in str(value):
         message = f"must be the path of a file or folder, got {show(value)}."
         raise ValidationError(message, attr=attr)
     return value
@@ -77,7 +121,7 @@ def check_synapse(value, attr="synapse", obj=None):
     return check_non_negative(value, attr, obj=obj)
 
 
-def check_array(value, attr, shape, advice="", obj=None, finite=True):
+def check_array(value, attr, shape, advice="", obj=None, finite=True, empty=False):
     """
     Return ``value`` as an array of finite float64, or raise ValidationError.
 
@@ -96,6 +140,8 @@ def check_array(value, attr, shape, advice="", obj=None, finite=True):
         Object to be named in the error.
     finite : bool
         Whether all numbers must be finite.
+    empty : bool
+        Whether there may be none.
     """
     try:
         array = np.asarray(value)
@@ -105,7 +151,9 @@ def check_array(value, attr, shape, advice="", obj=None, finite=True):
         is_real = False
     leading = len(shape) > 0 and shape[0] is ...
     axes = shape[1:] if leading else shape
-    fits = is_real and array.size > 0 and (not finite or np.all(np.isfinite(array)))
+    fits = (
+        is_real and (array.size > 0 or empty) and (not finite or np.all(np.isfinite(array)))
+    )
     if fits:
         own = array.shape[array.ndim - len(axes) :] if leading else array.shape
         fits = len(own) == len(axes) and all(
@@ -156,6 +204,25 @@ def show(value):
 
 SHORT = reprlib.Repr()
 SHORT.maxstring = SHORT.maxother = SHORT.maxlong = 60
+
+
+def check_sequence(value, attr, kinds, allowed, obj=None):
+    """Return a list or tuple of instances of ``kinds``, or raise ValidationError."""
+    several = isinstance(value, (list, tuple))
+    if not several or not value or not all(isinstance(part, kinds) for part in value):
+        message = f"must be a list of {allowed}, got {show(value)}."
+        raise ValidationError(message, attr=attr, obj=obj)
+    return value
+
+
+def check_mapping(value, attr, allowed, obj=None):
+    """Return a dictionary or another mapping, or raise ValidationError."""
+    return check_instance(value, Mapping, attr, f"a dictionary of {allowed}", obj=obj)
+
+
+def check_text(value, attr, obj=None):
+    """Return text or None, or raise ValidationError."""
+    return check_instance(value, (str, type(None)), attr, "text or None", obj=obj)
 
 
 def check_positive(value, attr, unit="seconds", advice="", obj=None):

@@ -7,6 +7,21 @@ import pytest
 import lmu_nengo
 
 
+def pytest_configure(config):
+    """Profiles of hypothesis: 50 random examples, or 5,000 with --slow."""
+    try:
+        from hypothesis import settings
+    except ImportError:  # tests of a target alone
+        return
+    is_slow = config.getoption("--slow", False)
+    for name, fast, slow in (("many", 50, 5000), ("some", 20, 5000), ("few", 6, 300)):
+        options = dict(derandomize=not is_slow, deadline=None, database=None)
+        settings.register_profile(
+            name, max_examples=slow if is_slow else fast, print_blob=True, **options
+        )
+    settings.load_profile("many")
+
+
 def heed_interrupts():
     """Let a subprocess react to SIGINT, which background jobs of a shell ignore."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

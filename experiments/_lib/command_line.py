@@ -1,5 +1,6 @@
 """What the commands of all experiments share: the console, options and plain errors."""
 
+import errno
 import functools
 from contextlib import contextmanager
 from pathlib import Path
@@ -122,6 +123,23 @@ def plain_errors():
         ) from None
     except ValidationError as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def plain_faults():
+    """Turn what the library or the system refuses into one line without a traceback."""
+    try:
+        yield
+    except ValidationError as error:
+        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # click ends silently
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        raise click.ClickException(
+            f"{where}{error.strerror or error}. If a disk is full or cannot be written, "
+            "free some space, or give another --out."
+        ) from error
 
 
 def refuse_given(options, reason):

@@ -1,6 +1,7 @@
 """What every experiment leaves behind: a table on the console and a JSON file."""
 
 import importlib.metadata
+import io
 import json
 import platform
 import time
@@ -77,6 +78,24 @@ def report(experiment, seed, quick, figures, reference, out, settings=None, show
         result["settings"] = settings
     write_atomically(path, (json.dumps(result, indent=2) + "\n").encode())
     return path
+
+
+def save_figure(figure, path, dpi=150):
+    """
+    Write a picture, atomically.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        The figure.
+    path : pathlib.Path
+        The file; its ending is the format.
+    dpi : int
+        Dots per inch.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, dpi=dpi, format=path.suffix[1:])
+    write_atomically(path, content.getvalue())
 
 
 def checksum(*arrays):

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from experiments._lib.results import save_figure
+
 
 def draw(table, options, measure, name, path):
     """
@@ -50,4 +52,4 @@ def draw(table, options, measure, name, path):
     ax.set(xlabel=along, ylabel=measure, title=f"{name}: mean and range of {n_seeds} seeds")
     if others:
         ax.legend(frameon=False, fontsize="small")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

@@ -13,6 +13,7 @@ one sweep at a time may write to it.
 
 import io
 import itertools
+import logging
 import os
 import zipfile
 from functools import partial
@@ -152,12 +153,14 @@ def connect(scheduler, n_workers):
     from distributed import Client, LocalCluster
 
     if scheduler is None:
+        n_workers = n_workers or os.cpu_count()
         cluster = LocalCluster(
-            n_workers=n_workers or os.cpu_count(),
+            n_workers=n_workers,
             threads_per_worker=1,
             dashboard_address=None,
             host="127.0.0.1",
         )
+        cluster.adapt(minimum=n_workers, maximum=n_workers)  # replaces those that end
         return Client(cluster)
     try:
         return Client(scheduler, timeout=TIMEOUT)
@@ -245,7 +248,11 @@ def run_all(client, name, tasks, rows, path, run):
         Error messages of the runs that failed.
     """
     from distributed import as_completed
+    from distributed.client import FutureCancelledError
 
+    # it prints tracebacks if the scheduler is lost, which is said below
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
+    logging.getLogger("distributed.utils").setLevel(logging.CRITICAL)
     failures = []
     futures = {
         client.submit(run, name, arguments, pure=False): keys for keys, arguments in tasks
@@ -256,9 +263,15 @@ def run_all(client, name, tasks, rows, path, run):
             keys = futures[future]
             try:
                 rows.append({**keys, **future.result()})
-                write_table(path, rows)
+            except FutureCancelledError as error:  # nothing here cancels
+                raise click.ClickException(
+                    "The Dask scheduler was lost. What was done is in the table: start a "
+                    "scheduler, and run the same command with --resume."
+                ) from error
             except Exception as error:  # the other runs continue
                 failures.append(f"{keys}: {error}")
+            else:
+                write_table(path, rows)
             progress.update(bar, advance=1)
     return failures
 

@@ -27,7 +27,7 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_part
+from experiments._lib.results import load_part, report, save_figure, save_part
 from lmu_nengo.datasets import mackey_glass
 
 AHEAD = 15
@@ -217,4 +217,4 @@ def draw(results, figures, target, path):
     series.set(xlabel="step", ylabel="error (% of the rms)", xlim=(t[0], t[-1]))
     series.set_title("prediction errors at the end of a test series")
     series.legend(frameon=False, fontsize="small", ncols=2, loc="upper right")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

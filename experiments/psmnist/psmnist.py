@@ -23,7 +23,7 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.psmnist import _models, _target
 from experiments.psmnist._data import data_options, load_digits, split
 from experiments.psmnist._network import DT, accuracy, mean_spikes, predict
@@ -78,7 +78,7 @@ def draw(history, figures, n_digits, name, path):
     low = min(heights)
     right.set(ylim=(max(0, low - 5), min(100, max(heights) + 1)))
     right.set(ylabel="test accuracy (%)", title=f"permuted {name}")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 @click.command(help=__doc__)

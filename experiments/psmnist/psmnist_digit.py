@@ -8,6 +8,8 @@ the pixels and the first test digit of each class. The copy in networks/ was mad
 `--data PATH --seed 0`.
 """
 
+import io
+
 import click
 import numpy as np
 
@@ -17,11 +19,12 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.psmnist._data import data_options, load_digits, split
 from experiments.psmnist._network import accuracy, predict
 from experiments.psmnist._training import SMALL_DIGITS, Preset, build, train
 from lmu_nengo import viz
+from lmu_nengo.io import write_atomically
 
 MNIST = Preset(
     order=128,
@@ -136,7 +139,9 @@ def main(data, download, resume, quick, seed, out):
         "labels": digits.y_test[first].astype(np.uint8),
     }
     path = report("psmnist_digit", seed, quick, figures, {}, out, settings)
-    np.savez_compressed(path.with_suffix(".npz"), **arrays)
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_atomically(path.with_suffix(".npz"), content.getvalue())
     draw(history, digits.name, path.with_suffix(".png"))
     written = (path, path.with_suffix(".npz"), path.with_suffix(".png"))
     console.print(f"Wrote {', '.join(map(str, written))}.")
@@ -153,4 +158,4 @@ def draw(history, name, path):
     percent = {"validation": 100 * np.array(history["val_output_accuracy"])}
     viz.training_curves(percent, ylabel="accuracy (%)", axes=right)
     figure.suptitle(f"permuted {name}")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

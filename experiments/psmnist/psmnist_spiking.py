@@ -16,7 +16,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import HARMLESS
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.psmnist._data import data_options, load_digits
 from experiments.psmnist._network import DT, accuracy, mean_spikes, predict
 from experiments.psmnist._robust import MNIST, SMALL, build, coefficients, train
@@ -128,7 +128,7 @@ def draw(figures, results, y, path):
             right.text(j, i, f"{count:.0f}", color=color, ha="center", va="center", size=7)
     right.set(xlabel="answer", ylabel="digit", xticks=range(10), yticks=range(10))
     right.set_title(f"{figures['accuracy']:.1f}% of {len(y)} digits")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 @click.command(help=__doc__)

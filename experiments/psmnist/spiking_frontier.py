@@ -13,7 +13,7 @@ import numpy as np
 from rich.table import Table
 
 from experiments._lib.command_line import console, resume_option, shared_options
-from experiments._lib.results import read_json, report
+from experiments._lib.results import read_json, report, save_figure
 from experiments.psmnist._data import data_options, load_digits
 from experiments.psmnist._frontier import Preset, evaluate
 from lmu_nengo.io import write_atomically
@@ -97,7 +97,7 @@ def draw(rows, is_mnist, path):
     axes.set(ylabel="test accuracy (%)")
     axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 0.08))
     axes.margins(x=0.15, y=0.08)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 @click.command(help=__doc__)

@@ -34,7 +34,7 @@ from experiments._lib.command_line import (
     shared_options,
 )
 from experiments._lib.keras_models import LAYERS, recurrent_model, train, units_for
-from experiments._lib.results import load_part, report, save_part
+from experiments._lib.results import load_part, report, save_figure, save_part
 
 ORDER, HIGH, LENGTH, N_DELAYS = 100, 10.0, 2.5, 5
 N_SEQUENCES, N_VALIDATION = 100, 20  # for testing, and as many for training
@@ -320,4 +320,4 @@ def draw(errors, path):
     right.set(yscale="log", xlabel="delay / T", ylabel="MSE", xticks=np.linspace(0, 1, 5))
     right.set_title("LMU by delay (dashed: read half a step later)")
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

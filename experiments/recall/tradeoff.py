@@ -18,7 +18,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from lmu_nengo.datasets import lorenz, mackey_glass
 
 ORDERS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -172,4 +172,4 @@ def draw(orders, thetas, maps, theory, path):
         row[2].minorticks_off()
         row[2].set(ylabel="NRMSE", title=f"prediction {ahead} steps ahead, best theta")
         row[2].legend(frameon=False, fontsize="small")
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

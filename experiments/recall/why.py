@@ -34,7 +34,7 @@ from experiments._lib.command_line import (
     shared_options,
 )
 from experiments._lib.keras_models import LAYERS
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.recall._symbol import (
     BATCH,
     LEARNED,
@@ -331,4 +331,4 @@ def draw(settings, accuracy, path):
         ncols=4,
         frameon=False,
     )
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

@@ -28,7 +28,7 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_part
+from experiments._lib.results import load_part, report, save_figure, save_part
 from lmu_nengo.datasets import mackey_glass
 
 TASKS = ("copy", "reverse", "forecast", "both_ways", "one_way")
@@ -207,4 +207,4 @@ def draw(results, path):
     axes[1, 0].set_ylabel("NRMSE")
     lines = [*axes[0, 0].lines, axes[1, 0].lines[-1]]
     figure.legend(handles=lines, loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(path, dpi=100)
+    save_figure(figure, path, dpi=100)

@@ -18,7 +18,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import build_delay, late, summarize, window_error
 from lmu_nengo import targets
 
@@ -147,4 +147,4 @@ def draw(figures, traces, dt, seed, path):
         axes.margins(x=0.25)
         axes.locator_params(axis="x", nbins=4)
     axes.invert_yaxis()
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

@@ -27,7 +27,7 @@ from nengo.exceptions import ValidationError
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from lmu_nengo import targets
 
 THETA, ORDER = 1.0, 6
@@ -202,4 +202,4 @@ def draw(results, path):
     right.set_title("error by cost")
     right.minorticks_off()
     left.legend(frameon=False, fontsize="small")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

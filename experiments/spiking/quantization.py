@@ -23,7 +23,7 @@ from experiments._lib.command_line import (
     resume_option,
     shared_options,
 )
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.psmnist._data import data_options, load_digits, split
 from experiments.psmnist._network import accuracy
 from experiments.psmnist._training import PRESETS, SMALL_DIGITS, build, train
@@ -328,7 +328,7 @@ def draw(figures, name, path):
     right.axhline(figures["accuracy_exact"], color="black", lw=0.8, label="exact")
     right.set(xlabel="bits", ylabel="test accuracy (%)", title=f"permuted {name}")
     right.legend(frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 @click.command(help=__doc__)

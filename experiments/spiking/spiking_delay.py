@@ -29,7 +29,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import WINDOW_TASK, delay_figures, summarize, window_error
 
 TASK = dict(theta=1.0, order=6, high=1.0, rms=0.3, seconds=20.0, dt=0.001, filter_s=0.1)
@@ -122,4 +122,4 @@ def draw(traces, path):
     top.set(ylabel="value", xlim=(0, t[-1]))
     bottom.set(xlabel="time (s)", ylabel="error")
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

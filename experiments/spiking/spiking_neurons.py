@@ -12,7 +12,7 @@ import nengo
 
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import delay_figures
 
 TASK = dict(theta=1.0, order=6, high=1.0, rms=0.3, seconds=20.0, dt=0.001, filter_s=0.1)
@@ -69,4 +69,4 @@ def draw(sizes, figures, path):
     axes.set(xscale="log", yscale="log", xlabel="neurons", ylabel="NRMSE, delay of 1 s")
     axes.set_title("order 6, 1 Hz (dashed: rate neurons)")
     figure.legend(loc="outside right upper", frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

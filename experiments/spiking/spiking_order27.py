@@ -22,7 +22,7 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import delay_figures
 
 TASK = dict(theta=0.1, order=27, high=50.0, rms=0.3, seconds=20.0, dt=0.001, filter_s=0.1)
@@ -103,4 +103,4 @@ def draw(traces, path):
         axis.set(title=title, ylabel="value", xlim=(t[-1] - 1, t[-1]))
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     axes[-1].set_xlabel("time (s)")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

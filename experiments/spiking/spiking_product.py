@@ -20,7 +20,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import summarize
 from lmu_nengo import targets
 
@@ -146,4 +146,4 @@ def draw(traces, figures, path):
     axes.plot(t, true[last], color="black", lw=0.8, label="true product")
     axes.set(xlabel="time (s)", ylabel="product, filtered with 20 ms", xlim=(t[0], t[-1]))
     figure.legend(loc="outside upper center", ncols=3, frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

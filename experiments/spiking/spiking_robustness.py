@@ -30,7 +30,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._signals import make_signals
 from lmu_nengo.memory import RangeMonitor, excess
 from lmu_nengo.nef.input_model import simulate_sequences
@@ -296,4 +296,4 @@ def draw(grid, path):
     axes.set_xticks(range(len(labels)), labels, rotation=60, ha="right", size=8)
     axes.set_yticks(range(len(names)), names, size=8)
     figure.colorbar(image, label="NRMSE against the exact memory", shrink=0.6)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

@@ -27,7 +27,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import delay_figures, run_delay, summarize
 
 TASK = dict(theta=1.0, order=6, high=1.0, rms=0.3, seconds=20.0, dt=0.001, filter_s=0.1)
@@ -171,7 +171,7 @@ def draw(sizes, orders, fits, figures, path):
     right.set(yscale="log", xlabel="order", ylabel="NRMSE of delayed signal")
     right.set(title="order / 6 cycles per window, 1,000 neurons", xticks=orders)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize="small")
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)
 
 
 def name(kind):

@@ -24,7 +24,7 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import delay_figures
 
 PUBLISHED = dict(
@@ -137,4 +137,4 @@ def draw(figures, groups, path):
         title = f"{task['high']:g} Hz, theta {task['theta']:g} s, {n_neurons:,} LIF neurons"
         axis.set(xlabel="NRMSE", title=f"{title}, steps of {1e3 * task['dt']:g} ms")
         axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

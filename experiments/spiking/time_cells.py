@@ -26,7 +26,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import console, engine_option, shared_options
 from experiments._lib.parallel import run_many
-from experiments._lib.results import report
+from experiments._lib.results import report, save_figure
 from experiments.spiking._delays import summarize
 from lmu_nengo import targets
 
@@ -186,4 +186,4 @@ def draw(t, spikes, path):
         frameon=False,
         fontsize="small",
     )
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path)

@@ -8,7 +8,7 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import copy_network
-from lmu_nengo._validation import check_integer, install_hint
+from lmu_nengo._validation import check_array, check_integer, install_hint, show
 from lmu_nengo.conversion.sequences import check_inputs, record
 from lmu_nengo.layers.readout import Readout
 from lmu_nengo.memory.network import LegendreMemory, find_memories
@@ -110,6 +110,7 @@ def fit_readout(
     source = find_source(network, source)
     inputs, lengths = as_inputs(network, x)
     n, n_steps = next(iter(inputs.values())).shape[:2]
+    alphas = check_alphas(alphas)
     y, at_each_step = as_answers(y, lengths, n_steps)
     if read > lengths.min():
         raise ValidationError(
@@ -187,10 +188,22 @@ def as_inputs(network, x):
     return inputs, lengths[0]
 
 
+def check_alphas(alphas):
+    """Strengths of the regularization as an array, or ValidationError is raised."""
+    alphas = np.atleast_1d(check_array(alphas, "alphas", (...,)))
+    if alphas.ndim != 1 or not np.all(alphas > 0):
+        message = f"must be a list of positive numbers, got {show(alphas)}."
+        raise ValidationError(message, attr="alphas")
+    return alphas
+
+
 def as_answers(y, lengths, n_steps):
     """Answers (n, size) or (n, n_steps, size), and whether they are at each step."""
+    if not isinstance(y, list | tuple):
+        y = check_array(y, "y", (...,))
+        y = y if y.ndim else [y]
     if not all(np.ndim(each) == 2 for each in y):
-        y = np.asarray(y, dtype=np.float64)
+        y = check_array(y, "y", (...,))
         if y.ndim != 2 or len(y) != len(lengths):
             raise ValidationError(
                 "must be of shape (n, size_out) or (n, n_steps, size_out) for "

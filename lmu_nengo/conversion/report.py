@@ -14,6 +14,7 @@ from lmu_nengo._validation import (
     check_choice,
     check_instance,
     check_integer,
+    check_mapping,
     check_network,
     check_positive,
     show,
@@ -338,6 +339,15 @@ class SpikeCounter:
             Whole numbers; zeros before the first sample. ``size`` is the number of neurons,
             or 1.
         """
+        check_mapping(data, "data", "arrays by probe", obj=type(self))
+        dt = check_positive(dt, "dt", obj=type(self))
+        if missing := [probe for probe in self.probes if probe not in data]:
+            raise ValidationError(
+                f"must have what {missing[0]} recorded: make the counter before the "
+                "simulator.",
+                attr="data",
+                obj=type(self),
+            )
         found = {}
         for ens, probe in zip(self.ensembles, self.probes, strict=True):
             values = np.asarray(data[probe], dtype=np.float64)
@@ -345,6 +355,18 @@ class SpikeCounter:
                 values = np.zeros((1, probe.size_in))
             found[ens] = np.rint(values[..., -1, :] * dt)
         return found
+
+
+def scored(score, values):
+    """The number that a score function gives."""
+    try:
+        return float(score(values))
+    except (TypeError, ValueError) as error:
+        raise ValidationError(
+            f"must be a function of an array that returns a number, got {show(score)} "
+            f"({error}).",
+            attr="score",
+        ) from error
 
 
 def spiking_report(
@@ -499,7 +521,7 @@ def spiking_report(
         n_inferences,
         n_steps,
         dt,
-        None if score is None else float(score(values[probe])),
+        None if score is None else scored(score, values[probe]),
         tuple(_layer(*layer, counts, costs, activity, n_steps, dt) for layer in layers),
         effective_macs=float(macs + others * n_steps),
         effective_acs=float(acs),

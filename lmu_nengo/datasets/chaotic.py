@@ -4,6 +4,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from scipy.integrate import solve_ivp
 
+from lmu_nengo._progress import progress
 from lmu_nengo._validation import check_integer, check_memory, check_positive, check_seed
 
 LONGEST = 1e6  # of a series in the equations' time, which takes hours
@@ -67,10 +68,13 @@ def mackey_glass(
     past = 1.2 + 0.2 * (np.random.RandomState(seed).rand(n_past, n_series) - 0.5)
     x = np.concatenate([past, np.empty((n_steps * inner, n_series))])
     now = np.full(n_series, 1.2)
-    for i in range(n_steps * inner):
-        then = x[i]
-        now = now + (0.2 * then / (1 + then**10) - 0.1 * now) / inner
-        x[n_past + i] = now
+    with progress("a series", n_steps) as reach:
+        for i in range(n_steps * inner):
+            then = x[i]
+            now = now + (0.2 * then / (1 + then**10) - 0.1 * now) / inner
+            x[n_past + i] = now
+            if i % inner == 0:
+                reach(i // inner)
     series = np.tanh(x[n_past + inner - 1 :: inner].T - 1)
     return series - series.mean(axis=1, keepdims=True)
 
@@ -134,7 +138,14 @@ def lorenz(n_series: int, n_steps: int, seed: int = 0, dt: float = 0.05) -> np.n
         x, y, z = state.reshape(3, n_series)
         return np.ravel([10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z])
 
-    t = 10 + dt * np.arange(n_steps)
-    solved = solve_ivp(slope, (0, t[-1]), start.ravel(), "DOP853", t, rtol=1e-8, atol=1e-8)
+    times = 10 + dt * np.arange(n_steps)
+    with progress("a series", 1000) as reach:
+
+        def watched(t, state):
+            reach(int(1000 * t / times[-1]))
+            return slope(t, state)
+
+        options = dict(t_eval=times, rtol=1e-8, atol=1e-8)
+        solved = solve_ivp(watched, (0, times[-1]), start.ravel(), "DOP853", **options)
     series = solved.y.reshape(3, n_series, n_steps)[0]
     return (series - series.mean(axis=1, keepdims=True)) / series.std(axis=1, keepdims=True)

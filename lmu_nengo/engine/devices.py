@@ -9,6 +9,8 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import check_sequence
+
 # where the axis of the sequences is
 WHOLE, BY_FIRST, BY_SECOND = (
     PartitionSpec(),
@@ -44,7 +46,9 @@ def choose_devices(
         If there are several processes and the batch cannot be divided by all devices, or
         none of the devices belongs to this process.
     """
-    devices = jax.devices() if devices is None else list(devices)
+    if devices is None:
+        devices = jax.devices()
+    check_sequence(devices, "devices", jax.Device, "devices of JAX")
     local = [device for device in devices if device.process_index == jax.process_index()]
     if not local:
         raise ValidationError(

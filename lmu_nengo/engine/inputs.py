@@ -11,9 +11,11 @@ from nengo.builder.neurons import SimNeurons
 from nengo.builder.processes import SimProcess
 from nengo.exceptions import SimulationError
 from nengo.processes import Piecewise, PresentInput
+from nengo.synapses import LinearFilter, Triangle
 from nengo.utils.functions import function_name
 from nengo.utils.numpy import maxint
 
+DRAWING_NOTHING = LinearFilter, Triangle
 DETERMINISTIC = Piecewise, PresentInput  # draw nothing: the same for a whole batch
 
 
@@ -36,6 +38,10 @@ def random_generator(op, rng: np.random.RandomState, sequence: int):
         For a process, or neurons. None for other operators.
     """
     if isinstance(op, SimProcess):
+        if isinstance(op.process, DRAWING_NOTHING):
+            if op.process.seed is None:
+                rng.randint(maxint)  # what is drawn after it stays the same
+            return None
         return op.process.get_rng(rng)
     if isinstance(op, SimNeurons):
         if sequence == 0:

@@ -1,5 +1,6 @@
 """Nengo's simulator, compiled."""
 
+import math
 import time
 import warnings
 from collections.abc import Mapping
@@ -9,12 +10,25 @@ from typing import Any
 import jax
 import nengo
 import numpy as np
+from nengo.builder import Model
 from nengo.exceptions import SimulatorClosed, ValidationError
 from nengo.simulator import Simulator as NengoSimulator
-from nengo.utils.progress import Progress, ProgressTracker
+from nengo.utils.progress import Progress, ProgressBar, ProgressTracker
 
 from lmu_nengo._nengo import ordered_optimizer
-from lmu_nengo._validation import check_choice, check_integer
+from lmu_nengo._validation import (
+    check_array,
+    check_choice,
+    check_flag,
+    check_instance,
+    check_integer,
+    check_mapping,
+    check_memory,
+    check_non_negative,
+    check_positive,
+    check_seed,
+    check_sequence,
+)
 from lmu_nengo.engine import operators as _operators  # noqa: F401  registers them
 from lmu_nengo.engine.calls import describe
 from lmu_nengo.engine.devices import BY_FIRST, WHOLE, Devices, choose_devices
@@ -25,6 +39,15 @@ from lmu_nengo.engine.recording import Data, Recording
 from lmu_nengo.engine.values import unit_of
 
 SECONDS = 0.3  # between two updates of the progress bar
+MOST_SEQUENCES = 10**6  # in a batch
+MOST_STEPS = 2**53  # their time is exact
+
+
+def check_bar(value, obj):
+    """Raise ValidationError unless a value is what Nengo takes as a progress bar."""
+    kinds = bool, np.bool_, type(None), ProgressBar
+    allowed = "True, False, None or a progress bar of Nengo"
+    check_instance(value, kinds, "progress_bar", allowed, obj=obj)
 
 
 class Simulator(NengoSimulator):
@@ -98,8 +121,17 @@ class Simulator(NengoSimulator):
     ):
         self.closed = True
         check_choice(precision, ("float32", "float64"), "precision", type(self))
+        own = {"obj": type(self)}
         if minibatch_size is not None:
-            check_integer(minibatch_size, "minibatch_size", obj=type(self))
+            check_integer(minibatch_size, "minibatch_size", high=MOST_SEQUENCES, **own)
+        kinds = nengo.Network if model is None else (nengo.Network, type(None))
+        check_instance(network, kinds, "network", "a nengo.Network", **own)
+        if model is not None:
+            check_instance(model, Model, "model", "a nengo.builder.Model", **own)
+        check_positive(dt, "dt", **own)
+        check_seed(seed, obj=type(self))
+        check_bar(progress_bar, obj=type(self))
+        check_flag(optimize, "optimize", **own)
         self.minibatch_size, self.precision = minibatch_size, precision
         self._usable_devices, self._program, self._loop = devices, None, None
         with ordered_optimizer():  # the same network is the same program
@@ -127,6 +159,10 @@ class Simulator(NengoSimulator):
             outputs = [model.sig[probe]["in"] for probe in model.probes]
             self._program = Program(builder, outputs)
             self._devices = self._choose_devices(builder)
+            size = sum(unit.stop - unit.start for unit in self._program.state)
+            advice = "Use a smaller batch."
+            shape = self.minibatch_size or 1, size
+            check_memory(shape, "a state", "minibatch_size", advice, obj=type(self))
             periods = [self._period(probe) for probe in model.probes]
             self._loop = Loop(self._program, self.minibatch_size, self._devices, periods)
             constants = self._program.constants(builder.parameters())
@@ -188,7 +224,7 @@ class Simulator(NengoSimulator):
         if self.closed:
             raise SimulatorClosed("Cannot reset closed Simulator.")
         if seed is not None:
-            self.seed = seed
+            self.seed = check_seed(seed, obj=type(self))
         if self._loop is None:
             self.data = Data(self._sim_data)
             self._prepare()
@@ -207,6 +243,8 @@ class Simulator(NengoSimulator):
         """For each operator that needs one, a random number generator for each sequence."""
         rngs: dict[Any, list] = {}
         for sequence in range(self.minibatch_size or 1):
+            if sequence == 1 and not rngs:  # nothing is random
+                break
             seeds = self.seed if sequence == 0 else [self.seed % 2**32, sequence]
             rng = np.random.RandomState(seeds)
             for op in self._step_order:
@@ -348,10 +386,7 @@ class Simulator(NengoSimulator):
         ValidationError
             If the time is negative, or the data do not fit.
         """
-        if time_in_seconds < 0:
-            raise ValidationError(
-                f"must be positive, got {time_in_seconds:g}.", "time_in_seconds", self
-            )
+        check_non_negative(time_in_seconds, "time_in_seconds", obj=self)
         n_steps = int(np.round(float(time_in_seconds) / self.dt))
         if n_steps == 0:
             warnings.warn(
@@ -387,9 +422,12 @@ class Simulator(NengoSimulator):
         """
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
+        steps = check_integer(steps, "steps", high=MOST_STEPS, obj=self)
+        check_bar(progress_bar, obj=self)
         given = self._check_data(data, steps)
         if progress_bar is None:
             progress_bar = self.progress_bar
+        self._check_recorded(steps)
         progress = Progress("Simulating", "Simulation", steps)
         with ProgressTracker(progress_bar, progress) as tracker, self._x64():
             capacity, done = self._loop.capacity(steps), 0
@@ -404,6 +442,19 @@ class Simulator(NengoSimulator):
                 self._rate = min(n_steps / elapsed, 4 * self._rate)
                 done += n_steps
                 tracker.total_progress.step(n_steps)
+
+    def _check_recorded(self, n_steps):
+        """Refuse what could not be recorded, before anything runs."""
+        probes = self.model.probes
+        size = math.ceil(sum(probe.size_in / self._period(probe) for probe in probes))
+        check_memory(
+            (self.minibatch_size or 1, n_steps, size),
+            "recordings",
+            "steps",
+            "Run fewer steps at a time with clear_probes() in between, or give the probes "
+            "a longer sample_every.",
+            obj=self,
+        )
 
     def push(self, data: Mapping) -> dict[nengo.Probe, np.ndarray]:
         """
@@ -432,6 +483,7 @@ class Simulator(NengoSimulator):
         """
         if self.closed:
             raise SimulatorClosed("Simulator cannot run because it is closed.")
+        check_mapping(data, "data", "samples by node", obj=self)
         given = {}
         for node, x in data.items():
             source = self._pushed.get(node)
@@ -461,17 +513,10 @@ class Simulator(NengoSimulator):
 
     def _check_step(self, node, x):
         """The values of a node for one step, checked."""
-        x = np.asarray(x, float)
         batch = () if self.minibatch_size is None else (self.minibatch_size,)
-        if x.shape != (*batch, node.size_out) or not np.isfinite(x).all():
-            raise ValidationError(
-                f"the data for {node} must be finite numbers of shape "
-                f"{(*batch, node.size_out)}, got "
-                + (f"shape {x.shape}." if np.isfinite(x).all() else f"{x}."),
-                "data",
-                self,
-            )
-        return x
+        return check_array(
+            x, "data", (*batch, node.size_out), f"They are for {node}.", self
+        )
 
     def get_state(self, is_complete: bool = True) -> list[np.ndarray]:
         """
@@ -494,7 +539,7 @@ class Simulator(NengoSimulator):
             If a process or neurons keep the state of a random number generator.
             Functions of nodes are taken to have no state of their own.
         """
-        if is_complete and self._in_python:
+        if check_flag(is_complete, "is_complete", obj=self) and self._in_python:
             raise ValidationError(
                 "cannot be saved: random numbers are drawn in the network, by "
                 f"{', '.join(self._in_python)}.",
@@ -519,6 +564,8 @@ class Simulator(NengoSimulator):
         ValidationError
             If the arrays are not those of this network.
         """
+        check_sequence(arrays, "arrays", np.ndarray, "arrays", obj=self)
+        n_steps = check_integer(n_steps, "n_steps", low=0, high=MOST_STEPS, obj=self)
         shapes = [(x.shape, x.dtype) for x in arrays]
         expected = [(x.shape, x.dtype) for x in self._state]
         if shapes != expected:
@@ -609,14 +656,18 @@ class Simulator(NengoSimulator):
 
     def _check_data(self, data, n_steps):
         """Check the data for nodes; give them by input, steps first."""
-        if not data:
+        if data is None:
             return {}
+        check_mapping(data, "data", "arrays by node", obj=self)
         for node in data:
             self._check_node(node)
         batch = () if self.minibatch_size is None else (self.minibatch_size,)
         given = {}
         for node, values in data.items():
-            values = np.asarray(values)
+            try:
+                values = np.asarray(values)
+            except ValueError:  # rows of different lengths
+                values = np.asarray(None)
             expected = *batch, n_steps, node.size_out
             axes = "(minibatch_size, steps, size)" if batch else "(steps, size)"
             problem = None

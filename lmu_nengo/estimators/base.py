@@ -1,5 +1,6 @@
 """What classifier and regressor share: memory, hidden layer, read-out in closed form."""
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from nengo.exceptions import ValidationError
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
-from lmu_nengo._validation import check_integer, check_positive
+from lmu_nengo._validation import check_integer, check_memory, check_positive, check_seed
 from lmu_nengo.conversion.linear_fit import ALPHAS, ridge
 from lmu_nengo.estimators.choices import orders_for
 from lmu_nengo.estimators.deployment import Deployed
@@ -28,6 +29,12 @@ class LMUEstimator(BaseEstimator, Deployed):
     def _start(self, X, reset=True):
         """Check arguments, and return standardized series and a random state."""
         check_integer(self.hidden_d, "hidden_d", low=0, obj=type(self))
+        shape = self.hidden_d, self.hidden_d
+        advice = "Use fewer hidden neurons."
+        what = "products of activities"
+        check_memory(shape, what, "hidden_d", advice, obj=type(self))
+        if isinstance(self.random_state, numbers.Integral):
+            check_seed(self.random_state, "random_state", obj=type(self))
         check_positive(self.dt, "dt", obj=type(self))
         for name in ("theta", "alpha"):
             if getattr(self, name) is not None:

@@ -21,6 +21,7 @@ from lmu_nengo.memory.spiking import Spiking
 from lmu_nengo.nef.input_model import Recording
 
 DT = 0.001  # step of the networks in seconds
+LONGEST_HOLD = 10**6  # steps
 QUANTILE = 0.999  # of the hidden activities
 # targets that run series side by side, from their initial state: their options, and steps
 # until a constant input has settled
@@ -161,7 +162,7 @@ class Deployed:
             A copy; its ``network_`` is the spiking network, and its ``predict`` runs it.
         """
         check_is_fitted(self)
-        hold = check_integer(hold, "hold", obj=type(self))
+        hold = check_integer(hold, "hold", high=LONGEST_HOLD, obj=type(self))
         n_neurons = check_integer(n_neurons, "n_neurons", obj=type(self))
         check_positive(rate, "rate", unit="Hz", obj=type(self))
         series = self._inputs(check_series(self, X, reset=False))

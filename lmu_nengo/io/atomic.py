@@ -2,10 +2,15 @@
 
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from nengo.exceptions import ValidationError
+
+from lmu_nengo._validation import check_instance, check_path
+
+ABANDONED = 3600  # seconds after which nobody writes a temporary file any more
 
 
 def write_atomically(
@@ -44,7 +49,10 @@ def write_atomically(
     ...     print(path.read_text())
     {"nrmse": 0.01}
     """
-    path = Path(path)
+    path = Path(check_path(path))
+    if previous is not None:
+        check_path(previous, "previous")
+    check_instance(content, (bytes, bytearray, memoryview), "content", "bytes")
     if not path.parent.is_dir():
         raise ValidationError(
             f"cannot write {path}: the folder {path.parent} does not exist. Create it "
@@ -61,8 +69,9 @@ def write_atomically(
             os.fsync(file.fileno())
         os.chmod(temporary, present_mode(path))
         if previous is not None and path.exists():
-            os.replace(path, previous)
+            keep(path, previous)
         os.replace(temporary, path)
+        remove_old(path)
     except OSError as error:
         raise ValidationError(
             f"cannot write {path}: {error.strerror or error}. What was there before stays "
@@ -73,6 +82,32 @@ def write_atomically(
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)
+
+
+def keep(path, previous):
+    """Give a file a second name; where the file system has none, its only name."""
+    link = path.with_name(f".{path.name}.tmp{os.urandom(8).hex()}")
+    try:
+        os.link(path, link, follow_symlinks=False)
+    except OSError:
+        os.replace(path, previous)
+        return
+    try:  # there is no moment without the file
+        os.replace(link, previous)
+    finally:
+        with suppress(FileNotFoundError):  # it is left if both are one file already
+            os.unlink(link)
+
+
+def remove_old(path):
+    """Remove the temporary files of writers of a file that were killed."""
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            is_temporary = entry.name.startswith(f".{path.name}.tmp")
+            age = time.time() - entry.stat(follow_symlinks=False).st_mtime
+            if is_temporary and age > ABANDONED:
+                with suppress(OSError):
+                    os.unlink(entry.path)
 
 
 def present_mode(path):

@@ -478,10 +478,11 @@ class Reader:
         nengo.Connection(*ends, **args)
 
 
-def check_recipe(recipe, arrays, expected, structure) -> None:
-    """Raise `NoRecipe` unless a network is made of a recipe as it was."""
+def check_recipe(recipe, arrays, expected, structure) -> nengo.Network:
+    """Return the network that is made of a recipe, or raise `NoRecipe` if it is another."""
     try:
-        made = structure(rebuild(recipe, arrays))
+        network = rebuild(recipe, arrays)
+        made = structure(network)
     except (KeyError, TypeError, ValidationError, ValueError) as error:
         raise NoRecipe(f"{type(error).__name__}: {error}") from error
     for old, new in zip(expected, made, strict=False):
@@ -489,3 +490,4 @@ def check_recipe(recipe, arrays, expected, structure) -> None:
             raise NoRecipe(f"{old} would become {new}")
     if len(made) != len(expected):
         raise NoRecipe("parts were added inside of layers")
+    return network

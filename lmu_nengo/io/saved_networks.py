@@ -15,6 +15,7 @@ from nengo.solvers import NoSolver
 from lmu_nengo._validation import check_network, check_path, show
 from lmu_nengo.io.archive import check_finite, read_expected, read_header, write_archive
 from lmu_nengo.io.arrays import DamagedFileError, read_arrays
+from lmu_nengo.io.description import details, first_difference
 from lmu_nengo.io.recipe import NoRecipe, check_recipe, rebuild, referred
 from lmu_nengo.io.recipe import describe as describe_network
 from lmu_nengo.memory.network import LegendreMemory
@@ -25,6 +26,7 @@ FORMAT = "lmu_nengo network"
 ENSEMBLE = ("encoders", "gain", "bias")
 FROZEN = "decoders"
 RECIPE = "recipe/"
+DETAILS = "details/"
 
 
 def save_network(
@@ -94,10 +96,15 @@ def save_network(
     }
     check_finite(arrays)
     lines = structure(network)
-    header = {"settings": settings, "structure": lines}
+    described, told = details(network, dict(parts(network)))
+    header = {"settings": settings, "structure": lines, "details": described}
+    arrays |= {f"{DETAILS}{key}": value for key, value in told.items()}
     try:
         recipe, own = describe_network(network)
-        check_recipe(recipe, own, lines, structure)
+        made = check_recipe(recipe, own, lines, structure)
+        difference = difference_from(described, told, made)
+        if difference:
+            raise NoRecipe(f"it would have another {difference}")
         header["recipe"] = recipe
         arrays |= {f"{RECIPE}{key}": value for key, value in own.items()}
     except NoRecipe as error:
@@ -172,6 +179,7 @@ def load_network(
         )
     check_structure(path, header["structure"], structure(network))
     own = [f"{RECIPE}{key}" for key in referred(header.get("recipe"))]
+    own += [f"{DETAILS}{key}" for key in referred(header.get("details"))]
     needed = {name: shapes.get(name, ()) for name in own}
     for name, part in parts(network):
         needed |= shapes_of(path, name, part, shapes)
@@ -184,7 +192,26 @@ def load_network(
             set_parameters(part, values)
         except (ValidationError, ValueError) as error:
             raise DamagedFileError(path, f"{name}: {error}") from error
+    if "details" in header:
+        check_details(path, header["details"], under(DETAILS, arrays), network)
     return built
+
+
+def check_details(path, saved, arrays, network):
+    """Raise ValidationError at the first difference that the structure does not show."""
+    difference = difference_from(saved, arrays, network)
+    if difference:
+        raise ValidationError(
+            f"must return the network that was saved in {path}. Saved: {difference}.",
+            attr="build",
+        )
+
+
+def difference_from(saved, arrays, network):
+    """Say how a network differs from one that `details` described; None if it does not."""
+    own, own_arrays = details(network, dict(parts(network)))
+    saved, own = (json.loads(json.dumps(each)) for each in (saved, own))
+    return first_difference(saved, own, arrays, own_arrays)
 
 
 def rebuilt(path, header, shapes):

@@ -6,6 +6,7 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import add_to_context, plain_config
+from lmu_nengo._validation import check_array
 
 
 class Readout(nengo.Network):
@@ -57,9 +58,10 @@ class Readout(nengo.Network):
         label: str | None = "readout",
         add_to_container: bool | None = None,
     ):
-        weights = np.array(weights, dtype=np.float64)
-        bias = np.array(bias, dtype=np.float64)
-        if weights.ndim != 2 or bias.shape != weights.shape[:1]:
+        shape = "size_out", "size_in"
+        weights = check_array(weights, "weights", shape, obj=type(self))
+        bias = check_array(bias, "bias", (...,), obj=type(self))
+        if bias.shape != weights.shape[:1]:
             raise ValidationError(
                 "must be of shape (size_out,) for weights of shape (size_out, size_in), "
                 f"got {bias.shape} for {weights.shape}.",

@@ -11,12 +11,14 @@ from numpy.typing import ArrayLike
 from lmu_nengo._nengo import add_to_context, plain_config
 from lmu_nengo._validation import (
     LARGEST_STATE,
+    check_array,
     check_dt,
     check_flag,
     check_integer,
     check_network,
     check_order,
     check_positive,
+    show,
 )
 from lmu_nengo.memory.exact import Linear
 from lmu_nengo.memory.realization import (
@@ -218,12 +220,23 @@ class LegendreMemory(RealizableNetwork):
             Length of the window in seconds.
         A, B : ndarray of shapes (order, order) and (order, 1)
             State space for ``theta`` = 1 s.
+
+        Raises
+        ------
+        ValidationError
+            If they are not finite, have another shape, or ``theta`` is not positive.
         """
-        theta = check_positive(float(np.squeeze(theta)), "theta", obj=self)
+        theta = check_array(theta, "theta", (...,), obj=self)
+        if theta.size != 1:
+            message = f"must be one number of seconds, got {show(theta)}."
+            raise ValidationError(message, attr="theta", obj=self)
+        theta = check_positive(theta.item(), "theta", obj=self)
+        A = check_array(A, "A", (self.order, self.order), obj=self)
+        B = check_array(B, "B", (self.order, 1), obj=self)
         unchanged = zip((A, B), self.matrices, strict=True)
         self._trained |= not all(np.array_equal(new, old) for new, old in unchanged)
         self.theta = theta
-        self.matrices = (np.array(A, dtype=float), np.array(B, dtype=float))
+        self.matrices = A, B
 
     def going_on_from(self, m: ArrayLike, discretizer: str = "zoh") -> np.ndarray:
         """
@@ -242,7 +255,7 @@ class LegendreMemory(RealizableNetwork):
             ``Ad m`` of each channel.
         """
         Ad, _ = self.discrete(discretizer)
-        m = np.asarray(m)
+        m = check_array(m, "m", (..., self.output.size_out), obj=self)
         return (m.reshape(*m.shape[:-1], -1, self.order) @ Ad.T).reshape(m.shape)
 
     def channels(self) -> list[slice]:

@@ -9,7 +9,7 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_array, check_instance
+from lmu_nengo._validation import check_array, check_instance, check_mapping, check_positive
 from lmu_nengo.memory.network import LegendreMemory, find_memories
 
 TOLERANCE = 1.1  # decoders still hold a little outside, and spikes are noisy
@@ -180,6 +180,8 @@ class RangeMonitor:
         excursions : list of Excursion
             Empty if all stayed inside.
         """
+        check_mapping(data, "data", "arrays by probe", obj=type(self))
+        dt = check_positive(dt, "dt", obj=type(self))
         found = []
         for probe, memory in self.probes.items():
             if probe not in data:  # nothing was run

@@ -299,11 +299,10 @@ def check_channels(memory, channels):
     check_instance(memory, LegendreMemory, "memory", allowed)
     if channels is None:
         return list(range(memory.memory_d))
-    is_several = isinstance(channels, (list, tuple, range, np.ndarray)) and np.ndim(
-        channels
-    )
+    is_several = isinstance(channels, (list, tuple, range, np.ndarray))
     if (
         not is_several
+        or not np.ndim(np.asarray(channels, dtype=object))
         or not len(channels)
         or not all(is_finite(c) and c in range(memory.memory_d) for c in channels)
     ):

@@ -10,11 +10,13 @@ from nengo.solvers import NoSolver
 
 from lmu_nengo._validation import (
     MOST_NEURONS,
+    check_array,
     check_choice,
     check_instance,
     check_integer,
     check_non_negative,
     check_positive,
+    check_state_space,
 )
 from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
@@ -41,7 +43,7 @@ from lmu_nengo.nef.populations import (
     side_by_side,
 )
 from lmu_nengo.nef.response import Response
-from lmu_nengo.nef.stability import loop_poles, safe_response
+from lmu_nengo.nef.stability import loop_poles, mapped_for, safe_response
 from lmu_nengo.nef.synapses import discrete_synapse, split
 from lmu_nengo.signal.balancing import COORDINATES, window_energy
 from lmu_nengo.signal.discretization import DISCRETIZERS, simulate
@@ -55,6 +57,7 @@ LEAD_STEPS = 5000  # of the trajectory on which a lead is measured, at least
 LEAD_WINDOWS = 5
 LEAD_NEURONS = 100  # a dimension, at most
 LEAD_LIMITS = 0.65, 1.5  # how far to trust a lead, measured at order 27; see safe_response
+LEAST_DAMPING = 2 / 3  # of the memory's slowest mode; less is warned of
 REGULARIZATION = 2e-3  # with synapses up to SHORTEST_SYNAPSE
 SMOOTH = nengo.solvers.LstsqL2(reg=1e-2)  # decoders with little noise
 FITTED_LIMITS = 0.8, 5.0  # a response to which decoders are fitted
@@ -313,6 +316,7 @@ class Spiking(Realization):
         synapse : float or nengo.synapses.Synapse or list of these
             As for ``synapse``.
         """
+        check_instance(memory, nengo.Network, "memory", "a LegendreMemory", obj=self)
         if isinstance(self.synapse, str):
             return max(SHORTEST_SYNAPSE, SYNAPSE_SHARE * memory.theta)
         return self.synapse
@@ -348,8 +352,8 @@ class Spiking(Realization):
         """Response of the neurons that is mapped for."""
         if isinstance(self.neuron_type, nengo.Direct):
             return Response()
-        if self.lead is not None:
-            return Response(self.lead)
+        if self.lead == 0:
+            return Response()
         if not follows_rates(self.neuron_type):
             neurons = self._neurons(trajectory, groups, shares[0])
             _, response = self._fit(neurons, trajectory, theta, dt)
@@ -363,6 +367,10 @@ class Spiking(Realization):
             if not lead:  # or too small for the noise of these decoders
                 lead = measure_lead(self._neurons(*how, SMOOTH), states, dt)
             response, limits = Response(lead), LEAD_LIMITS
+        if self.lead is not None:
+            for A in matrices:
+                self._warn_if_wrong(*coarse(A, synapse, dt), response)
+            return Response(self.lead)
         safe = [safe_response(response, *coarse(A, synapse, dt), *limits) for A in matrices]
         return min(safe, key=lambda each: (each.lead, abs(each.onset)))
 
@@ -439,6 +447,20 @@ class Spiking(Realization):
                 target = state[indices] if memory_d > 1 else state[rows]
             nengo.Connection(source, target, transform=transform, synapse=each)
 
+    def _warn_if_wrong(self, Ax, synapse, dt, measured):
+        """Warn if neurons with the measured response would hardly damp the memory."""
+        own = np.log(np.abs(np.linalg.eigvals(Ax)).max()) / dt
+        poles = loop_poles(mapped_for(Response(self.lead), Ax, synapse, dt, measured))
+        rate = np.log(np.abs(poles).max()) / dt
+        if rate > LEAST_DAMPING * own:
+            fate = f"decay at {-rate:.3g}" if rate < 0 else f"grow at {rate:.3g}"
+            warnings.warn(
+                f"lead={self.lead:g} s is not the lead of these neurons, "
+                f"{measured.lead:.2g} s: errors of the memory {fate} per second instead of "
+                f"decaying at {-own:.3g}. Leave out lead, which is then measured.",
+                stacklevel=2,
+            )
+
     @staticmethod
     def noise_energy(
         Ad: np.ndarray,
@@ -463,6 +485,12 @@ class Spiking(Realization):
         noise_energy : ndarray of shape (order, order)
             Quadratic form of the noise, in Legendre coordinates.
         """
+        Ad = check_array(Ad, "Ad", ("order", "order"))
+        Ad, _ = check_state_space(Ad, np.zeros((len(Ad), 1)), "Ad")
+        energy = check_array(energy, "energy", Ad.shape, "It must fit Ad.")
+        dt = check_positive(dt, "dt")
+        if isinstance(synapse, list) and not synapse:
+            raise ValidationError("must not be an empty list.", attr="synapse")
         # e[t] = Ad e[t-1] + added noise
         added = Ad - kept_by(synapse, dt) * np.eye(len(Ad))
         return added.T @ energy @ added

@@ -7,6 +7,7 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import (
+    check_array,
     check_choice,
     check_instance,
     check_integer,
@@ -74,6 +75,7 @@ class Coordinates:
         coordinates : Coordinates
             Those of ``x / factors``.
         """
+        factors = check_array(factors, "factors", (self.state_d,), obj=type(self))
         transform, inverse = self.transform * factors, self.inverse / factors[:, None]
         return Coordinates(transform, inverse, self.Ad, self.Bd)
 

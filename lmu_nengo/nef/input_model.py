@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import (
     check_array,
+    check_integer,
     check_memory,
     check_positive,
     check_state_space,
@@ -67,6 +68,8 @@ class Band:
 
     def process(self, duration: float, dt: float) -> nengo.processes.WhiteSignal:
         """Return white noise of this band that starts at zero and lasts ``duration`` s."""
+        duration = check_positive(duration, "duration", obj=type(self))
+        dt = check_positive(dt, "dt", obj=type(self))
         high = min(max(self.frequency, 2 / duration), 0.5 / dt)
         return nengo.processes.WhiteSignal(duration, high, rms=self.rms, y0=0, seed=SEED)
 
@@ -126,6 +129,8 @@ class Recording:
 
     def channel(self, index: int) -> "Recording | None":
         """Return the data of one channel, or None if they are all zero."""
+        n_channels = self.data.shape[2]
+        check_integer(index, "index", low=0, high=n_channels - 1, obj=type(self))
         data = self.data[:, :, index : index + 1]
         return Recording(data) if data.any() else None
 
@@ -294,6 +299,7 @@ class InputModel:
             square, and five standard deviations above the mean of the largest magnitudes
             in each sequence, or in parts of a long one.
         """
+        transform = check_array(transform, "transform", ("size", len(self.Ad)))
         if not self.is_told:
             bound = largest_response(
                 self.Ad, self.Bd, transform, self.frequency, self.theta, self.dt

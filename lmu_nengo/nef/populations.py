@@ -8,6 +8,15 @@ from nengo.exceptions import ValidationError
 from nengo.neurons import RatesToSpikesNeuronType
 from numpy.typing import ArrayLike
 
+from lmu_nengo._validation import (
+    MOST_NEURONS,
+    check_array,
+    check_instance,
+    check_integer,
+    check_memory,
+    check_sequence,
+)
+
 GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) evenly
 ENTRIES = 30_000  # of an ensemble's encoders, most of them zeros
 
@@ -296,7 +305,20 @@ def make_neurons(
     >>> neurons.decoders.shape
     (2, 100)
     """
+    trajectory = check_array(trajectory, "trajectory", ("n_steps", "size"), obj=obj)
+    check_sequence(groups, "groups", slice, "slices", obj=obj)
+    shares = check_shares(shares, groups, obj)
+    kinds = nengo.neurons.NeuronType, "neuron_type", "a neuron type of Nengo"
+    check_instance(neuron_type, *kinds, obj=obj)
+    for name, value in (("max_rates", max_rates), ("intercepts", intercepts)):
+        check_instance(value, nengo.dists.Distribution, name, "a distribution", obj=obj)
+    allowed = "a solver of Nengo or None"
+    check_instance(solver, (nengo.solvers.Solver, type(None)), "solver", allowed, obj=obj)
     total, size = sum(shares), trajectory.shape[1]
+    advice = "Use fewer neurons."
+    check_memory((total, size), "encoders", "shares", advice, obj=obj)
+    shape = max(501, len(trajectory)), max(shares)
+    check_memory(shape, "activities", "n_neurons", advice, obj=obj, copies=4)
     encoders, decoders = np.zeros((total, size)), np.zeros((size, total))
     gains, biases = np.zeros((2, total))
     ends = np.cumsum(shares)
@@ -332,6 +354,21 @@ def make_neurons(
         decoders[group, own] = solver(activities, points, rng=rng)[0].T
     population_d = groups[0].stop - groups[0].start
     return Neurons(neuron_type, encoders, gains, biases, decoders, population_d)
+
+
+def check_shares(shares, groups, obj):
+    """Return the numbers of neurons of some populations, or raise ValidationError."""
+    try:
+        shares = [check_integer(n, "shares", high=MOST_NEURONS) for n in shares]
+    except TypeError:
+        shares = []
+    if len(shares) != len(groups):
+        raise ValidationError(
+            f"must be {len(groups)} integers, one for each population, got {shares}.",
+            attr="shares",
+            obj=obj,
+        )
+    return shares
 
 
 def _directions(states, n_neurons, rng):

@@ -129,13 +129,11 @@ def safe_response(
 
     def is_safe(mapped):
         try:
-            mapping = principle3(Ad, Bd, synapse, dt, mapped)
-            real = principle3(Ad, Bd, synapse, dt, left)
+            loop = mapped_for(mapped, Ad, synapse, dt, left)
         except ValidationError:  # no inverse
             return False
-        if np.linalg.norm(mapping.recurrent, 2) > largest:
+        if np.linalg.norm(loop.recurrent, 2) > largest:
             return False
-        loop = replace(mapping, num=real.num, den=real.den)
         return np.abs(loop_poles(loop)).max() <= limit
 
     for part in ("lead", "onset"):
@@ -148,3 +146,29 @@ def safe_response(
             low, high = (middle, high) if is_low else (low, middle)
         response = replace(response, **{part: low})
     return response
+
+
+def mapped_for(mapped: Response, Ad, synapse, dt: float, present: Response) -> Mapping:
+    """
+    Return the loop of neurons whose response is not the one that was mapped for.
+
+    Parameters
+    ----------
+    mapped, present : Response
+        The response that was mapped for, and that of the neurons.
+    Ad : ndarray of shape (size, size)
+        Discrete state matrix.
+    synapse : float or nengo.synapses.Synapse
+        The recurrent synapse.
+    dt : float
+        Time step in seconds.
+
+    Returns
+    -------
+    loop : Mapping
+        For `loop_poles`.
+    """
+    Bd = np.zeros((len(Ad), 1))
+    mapping = principle3(Ad, Bd, synapse, dt, mapped)
+    real = principle3(Ad, Bd, synapse, dt, present)
+    return replace(mapping, num=real.num, den=real.den)

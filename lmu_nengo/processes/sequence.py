@@ -7,7 +7,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
-from lmu_nengo._validation import check_integer
+from lmu_nengo._validation import check_array, check_integer, check_mapping
 
 
 class Sequence(nengo.Process):
@@ -57,6 +57,8 @@ class Sequence(nengo.Process):
         parameters: Mapping[str, np.ndarray] | None = None,
         trainable: Iterable[str] = (),
     ):
+        if parameters is not None:
+            check_mapping(parameters, "parameters", "arrays", obj=type(self))
         super().__init__(default_size_in=size_in, default_size_out=size_out)
         self.parameters = dict(parameters or {})
         self.trainable = frozenset(trainable)
@@ -74,7 +76,10 @@ class Sequence(nengo.Process):
         trained : dict of {str: array}
             New values of some of the parameters.
         """
-        self.parameters.update({k: np.array(v, dtype=float) for k, v in trained.items()})
+        check_mapping(trained, "trained", "arrays", obj=type(self))
+        self.parameters.update(
+            {k: check_array(v, k, (...,), obj=type(self)) for k, v in trained.items()}
+        )
 
     def make_step(self, shape_in, shape_out, dt, rng, state):
         """Refuse to run one step at a time; subclasses that can do so override this."""

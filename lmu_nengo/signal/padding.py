@@ -6,6 +6,8 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo._validation import check_array, check_integer, check_memory, show
+
 
 def pad_front(
     sequences: Sequence[ArrayLike], n_steps: int | None = None
@@ -46,7 +48,11 @@ def pad_front(
     >>> lengths
     array([3, 1])
     """
-    sequences = [np.asarray(x, dtype=np.float64) for x in sequences]
+    try:
+        sequences = [check_array(x, "sequences", (...,)) for x in sequences]
+    except TypeError:
+        message = f"must be a list of arrays, got {show(sequences)}."
+        raise ValidationError(message, attr="sequences") from None
     shapes = [x.shape for x in sequences]
     if not shapes or any(len(s) != 2 or 0 in s or s[1] != shapes[0][1] for s in shapes):
         raise ValidationError(
@@ -55,13 +61,15 @@ def pad_front(
             attr="sequences",
         )
     lengths = np.array([len(x) for x in sequences])
-    n_steps = lengths.max() if n_steps is None else n_steps
+    n_steps = lengths.max() if n_steps is None else check_integer(n_steps, "n_steps")
     if n_steps < lengths.max():
         raise ValidationError(
             f"must be at least the length of the longest sequence, {lengths.max()}, got "
             f"{n_steps}.",
             attr="n_steps",
         )
+    shape = len(sequences), n_steps, shapes[0][1]
+    check_memory(shape, "arrays", "n_steps", "Use shorter sequences.")
     padded = np.zeros((len(sequences), n_steps, shapes[0][1]))
     for row, x in zip(padded, sequences, strict=True):
         row[n_steps - len(x) :] = x

@@ -11,7 +11,15 @@ from nengo.exceptions import SimulatorClosed, ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_choice, check_integer, check_positive, show
+from lmu_nengo._validation import (
+    check_array,
+    check_choice,
+    check_integer,
+    check_path,
+    check_positive,
+    check_seed,
+    show,
+)
 from lmu_nengo.io import DamagedFileError
 from lmu_nengo.io.archive import check_finite, read_expected, read_header, write_archive
 from lmu_nengo.memory.realization import find_realizable
@@ -20,6 +28,7 @@ from lmu_nengo.targets.base import check_steps, need, step_by_step
 
 FORMAT = "lmu_nengo stream"
 MOST_STEPS = 2**53  # their time is exact
+MOST_IN_CORE = 1000
 Source = nengo.Node
 Target = nengo.Probe | nengo.Node | nengo.Ensemble
 
@@ -124,6 +133,7 @@ class Stream:
             raise ValidationError(
                 f"must be a nengo.Network, got {network!r}.", "network", type(self)
             )
+        check_seed(seed, obj=type(self))
         if n_streams is not None:
             n_streams = check_integer(n_streams, "n_streams", obj=type(self))
         self.dt = check_positive(dt, "dt", obj=type(self))
@@ -138,7 +148,14 @@ class Stream:
         target = find_output(network, output)
         self._input, self._output = _connect(prepared, source, target)
         self.size_in, self.size_out = self._input.size_out, self._output.size_in
-        if engine == "core":
+        if self.engine == "core":
+            if n_streams is not None and n_streams > MOST_IN_CORE:
+                raise ValidationError(
+                    f"must be at most {MOST_IN_CORE} for engine='core', which has a "
+                    f"simulator for each, got {n_streams}. Use engine='jax'.",
+                    "n_streams",
+                    type(self),
+                )
             if options:
                 raise ValidationError(
                     f"are for engine='jax' only, got {sorted(options)}.",
@@ -185,7 +202,7 @@ class Stream:
             If an output is not a finite number.
         """
         self._check_open()
-        x = np.asarray(x, dtype=float)
+        x = check_array(x, "x", (...,), obj=type(self), finite=False, empty=True)
         axis = 0 if self.n_streams is None else 1
         batch = () if self.n_streams is None else (self.n_streams,)
         is_block = x.ndim == axis + 2
@@ -262,6 +279,7 @@ class Stream:
             network draws random numbers.
         """
         self._check_open()
+        check_path(path)
         state, n = self._steps.get_state(), self.n_streams
         if stream is not None:
             i = self._check_stream(stream)
@@ -295,6 +313,7 @@ class Stream:
             streams.
         """
         self._check_open()
+        check_path(path)
         keys = {"engine": str, "n_streams": int | None, "n_steps": int, "network": str}
         header, _ = read_header(path, FORMAT, keys)
         n = self.n_streams if stream is None else None
@@ -415,11 +434,9 @@ def find_output(network, given):
                 "output",
                 Stream,
             )
-    is_known = given in network.all_probes or given in (
-        *network.all_nodes,
-        *network.all_ensembles,
-    )
-    if not is_known:
+    kinds = nengo.Probe | nengo.Node | nengo.Ensemble
+    known = *network.all_probes, *network.all_nodes, *network.all_ensembles
+    if not isinstance(given, kinds) or given not in known:
         raise ValidationError(
             f"must be a probe, node or ensemble of the network, got {given!r}.",
             "output",

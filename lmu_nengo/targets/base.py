@@ -11,10 +11,18 @@ from typing import Any, ClassVar
 
 import nengo
 import numpy as np
-from nengo.exceptions import ValidationError
+from nengo.exceptions import BuildError, NengoException, ValidationError
 
 from lmu_nengo._nengo import copy_network
-from lmu_nengo._validation import check_positive, install_hint, is_same_dt
+from lmu_nengo._validation import (
+    check_flag,
+    check_memory,
+    check_non_negative,
+    check_positive,
+    check_seed,
+    install_hint,
+    is_same_dt,
+)
 from lmu_nengo.conversion.operations import fan_out
 from lmu_nengo.conversion.report import SpikeCounter
 from lmu_nengo.memory.network import find_memories
@@ -261,13 +269,23 @@ class TargetSimulator(ABC):
         **options: Any,
     ):
         self.import_backend()
+        check_flag(count_spikes, "count_spikes", obj=type(self))
+        check_seed(seed, obj=type(self))
         prepared = self.prepare(network, dt, seed)
-        self.changes = prepared.changes
+        self.changes, self._dt = prepared.changes, dt
         self._network = prepared.network
         self._originals = {copy: obj for obj, copy in prepared.objects.items()}
         self._monitor = RangeMonitor(prepared.network, self.records_every_step)
         self._counter = self.make_counter(prepared.network) if count_spikes else None
-        self.simulator = self.build(prepared, dt, seed, **options)
+        try:
+            self.simulator = self.build(prepared, dt, seed, **options)
+        except NengoException:
+            raise
+        except (ArithmeticError, ValueError) as error:
+            raise BuildError(
+                f"the target {self.target!r} cannot build the network for dt={dt:g}: "
+                f"{error}"
+            ) from error
         self.data = ProbeData(prepared.objects, self.simulator.data)
 
     @classmethod
@@ -280,6 +298,7 @@ class TargetSimulator(ABC):
         cls, network: nengo.Network, dt: float = 0.001, seed: int | None = None
     ) -> Prepared:
         """Adapted copy of a network; see `lmu_nengo.targets.prepare`."""
+        check_seed(seed)
         prepared, limits = cls._copy_and_check(network, dt)
         if limits:
             raise ValidationError(
@@ -342,7 +361,18 @@ class TargetSimulator(ABC):
         ----------
         duration : float
             Time to simulate in seconds.
+
+        Raises
+        ------
+        ValidationError
+            If it is negative or not finite, or what is recorded needs too much memory.
         """
+        duration = check_non_negative(duration, "duration", obj=type(self))
+        probes = self._originals.keys() & set(self._network.all_probes)
+        n_steps, size = round(duration / self._dt), sum(p.size_in for p in probes)
+        advice = "Run for less time at once."
+        shape = n_steps, max(1, size)
+        check_memory(shape, "recordings", "duration", advice, obj=type(self))
         self.simulator.run(duration)
 
     def trange(self) -> np.ndarray:

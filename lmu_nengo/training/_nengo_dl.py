@@ -16,6 +16,7 @@ import warnings
 from contextlib import contextmanager
 
 import nengo
+from nengo.exceptions import NengoException, ValidationError
 
 from lmu_nengo._validation import install_hint
 
@@ -232,15 +233,22 @@ class Simulator(nengo_dl.Simulator):
 
     def compile(self, *args, loss=None, metrics=None, loss_weights=None, **kwargs):
         """As NengoDL's own, but that metrics count what the losses count."""
-        metrics = self.by_name(metrics, self.model.probes, broadcast_unary=True)
-        self.losses = self.by_name(loss, self.model.probes, broadcast_unary=True)
-        super().compile(
-            *args,
-            loss=loss,
-            loss_weights=loss_weights,
-            weighted_metrics={} if metrics is None else metrics,
-            **kwargs,
-        )
+        try:
+            metrics = self.by_name(metrics, self.model.probes, broadcast_unary=True)
+            self.losses = self.by_name(loss, self.model.probes, broadcast_unary=True)
+            super().compile(
+                *args,
+                loss=loss,
+                loss_weights=loss_weights,
+                weighted_metrics={} if metrics is None else metrics,
+                **kwargs,
+            )
+        except NengoException:
+            raise
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValidationError(
+                f"Keras does not take these arguments: {error}", attr="compile"
+            ) from error
 
     def by_name(self, data, objects, broadcast_unary=False):
         """Data by the names of nodes or probes."""

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_choice, show
+from lmu_nengo._validation import check_choice, check_flag, check_instance, check_path, show
 from lmu_nengo.io import DamagedFileError
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.training.simulator import Simulator
@@ -110,11 +110,14 @@ class Checkpoint(tf.keras.callbacks.Callback):
     ):
         super().__init__()
         self.sim = sim
-        self.path = Path(path)
+        self.path = Path(check_path(path))
+        check_instance(sim, Simulator, "sim", "a Simulator of lmu_nengo.training")
+        check_instance(monitor, str, "monitor", "the name of a value in the history")
+        check_flag(resume, "resume", obj=type(self))
         self.monitor = monitor
         check_choice(mode, ("max", "min"), "mode", obj=type(self))
         self.best = {"max": max, "min": min}[mode]
-        self.settings = json.loads(json.dumps(settings))
+        self.settings = as_json(settings)
         self.epoch = 0
         self.seconds = 0.0
         self._started = None
@@ -292,6 +295,19 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.epoch = epoch + 1
         self.seconds += time.perf_counter() - self._started
         self.save()
+
+
+def as_json(settings):
+    """Settings as JSON gives them back, or ValidationError is raised."""
+    try:
+        return json.loads(json.dumps(settings))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValidationError(
+            f"must be a dictionary of numbers, text, lists and dictionaries, got "
+            f"{show(settings)}.",
+            attr="settings",
+            obj=Checkpoint,
+        ) from error
 
 
 def numbered(saved, group):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_integer
+from lmu_nengo._validation import check_integer, show
 
 
 @dataclass
@@ -31,6 +31,18 @@ class Batch:
     y: dict | None
     weights: dict | None
     lengths: np.ndarray
+
+
+def as_given(value, attr):
+    """An array of integers or booleans, or ValidationError is raised."""
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in "biu" and not np.array_equal(array, array != 0):
+        message = f"must be an array of integers or booleans, got {show(value)}."
+        raise ValidationError(message, attr=attr)
+    return array
 
 
 def is_ragged(x: Any) -> bool:
@@ -146,7 +158,7 @@ def find_spans(x, lengths, mask):
             attr="lengths" if mask is None else "mask",
         )
     if mask is not None:
-        mask = np.asarray(mask, dtype=bool)
+        mask = as_given(mask, "mask").astype(bool)
         if mask.shape != shape or not mask.any(axis=1).all():
             raise ValidationError(
                 f"must have the shape {shape}, with at least one step of each sequence, "
@@ -162,7 +174,7 @@ def find_spans(x, lengths, mask):
                 attr="mask",
             )
         return [slice(*ends) for ends in zip(starts, stops, strict=True)]
-    lengths = np.asarray(lengths)
+    lengths = as_given(lengths, "lengths")
     is_valid = lengths.shape == shape[:1] and np.issubdtype(lengths.dtype, np.integer)
     if not is_valid or lengths.min() < 1 or lengths.max() > shape[1]:
         raise ValidationError(

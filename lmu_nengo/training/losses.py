@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import check_array, check_non_negative
+
 
 class FiringRates(tf.losses.Loss):
     """
@@ -43,7 +45,8 @@ class FiringRates(tf.losses.Loss):
 
     def __init__(self, target: float | tuple[float, float], weight: float = 1.0):
         super().__init__()
-        ends = np.atleast_1d(np.asarray(target, dtype=np.float64))
+        ends = np.atleast_1d(check_array(target, "target", (...,), obj=type(self)))
+        weight = check_non_negative(weight, "weight", unit="", obj=type(self))
         if ends.shape not in ((1,), (2,)) or not 0 <= ends[0] <= ends[-1] or not ends[-1]:
             raise ValidationError(
                 "must be one rate above 0, or the lowest and the highest rate, got "

@@ -12,8 +12,14 @@ import tensorflow as tf
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo._validation import check_flag, check_integer, check_mapping
 from lmu_nengo.layers.lmu_cell import STATE_SPACE
 from lmu_nengo.training import _nengo_dl
+from lmu_nengo.training.backend.arguments import (
+    check_objects,
+    check_run,
+    check_settings,
+)
 from lmu_nengo.training.backend.checks import (
     check_replicas,
     check_target,
@@ -133,7 +139,10 @@ class Simulator(_nengo_dl.Simulator):
         **kwargs: Any,
     ):
         self.closed = None  # NengoDL looks it up at every other attribute
+        flags = dict(spikes_in_training=spikes_in_training, write_back=write_back)
+        check_settings(network, dt, seed, minibatch_size, **flags)
         self.spikes_in_training, self.write_back = spikes_in_training, write_back
+        self._running = False
         refuse_reversed(network)
         self.plan = make_plan(network)
         unroll = kwargs.get("unroll_simulation", 1)
@@ -246,6 +255,14 @@ class Simulator(_nengo_dl.Simulator):
         ValidationError
             If lengths or sizes do not fit, or nothing is left of any sequence.
         """
+        check_run(x, n_steps, stateful)
+        check_run(y)
+        skip = check_integer(skip, "skip", low=0, high=2**31 - 1)
+        is_missing = y is None or (isinstance(y, Mapping) and not y)
+        if is_missing and not hasattr(x, "element_spec"):
+            raise ValidationError("must be given: targets by probe.", attr="y")
+        if class_weight is not None:
+            check_mapping(class_weight, "class_weight", "weights by class")
         options = dict(lengths=lengths, mask=mask, skip=skip or None)
         batch = self._batch(x, y, class_weight=class_weight, **options)
         if batch is not None:
@@ -290,6 +307,9 @@ class Simulator(_nengo_dl.Simulator):
         values : dict of {str: float}
             By name.
         """
+        check_run(x, n_steps, stateful)
+        check_run(y)
+        skip = check_integer(skip, "skip", low=0, high=2**31 - 1)
         batch = self._batch(x, y, lengths=lengths, mask=mask, skip=skip or None)
         if batch is not None:
             x, y = batch.x, batch.y
@@ -322,6 +342,7 @@ class Simulator(_nengo_dl.Simulator):
             history. For sequences of different lengths a list of arrays of shape (n_steps,
             size) instead of the former.
         """
+        check_run(x, n_steps, stateful)
         batch = self._batch(x, lengths=lengths, mask=mask)
         if batch is None:
             return super().predict(x, n_steps=n_steps, stateful=stateful, **kwargs)
@@ -390,17 +411,34 @@ class Simulator(_nengo_dl.Simulator):
             warn_of_theta(self.model.toplevel, n_steps)
 
     def run_steps(self, n_steps: int, *args: Any, **kwargs: Any) -> None:
-        """Run as `nengo_dl.Simulator` does; steps count also where no state is kept."""
-        if self.stateful:
-            super().run_steps(n_steps, *args, **kwargs)
-            return
-        before = self.n_steps
-        self.count_steps(before + n_steps)  # which NengoDL looks up on the way
+        """
+        Run some steps, as `nengo_dl.Simulator.run_steps`.
+
+        Steps count also where no state is kept.
+
+        Parameters
+        ----------
+        n_steps : int
+            Number of steps.
+        *args, **kwargs
+            ``data``, ``progress_bar``, ``stateful``.
+        """
+        data = args[0] if args else kwargs.get("data")
+        check_run(data, check_integer(n_steps, "n_steps"))
+        self._running = True
         try:
             super().run_steps(n_steps, *args, **kwargs)
-        except BaseException:
-            self.count_steps(before)
-            raise
+        finally:
+            self._running = False
+
+    def predict_on_batch(
+        self, x: Any = None, n_steps: int | None = None, stateful: bool = False, **kwargs
+    ) -> dict[nengo.Probe, np.ndarray]:
+        """Compute what the probes show for one batch, as `nengo_dl.Simulator` does."""
+        values = super().predict_on_batch(x, n_steps=n_steps, stateful=stateful, **kwargs)
+        if self._running and not self.stateful:
+            self.count_steps(self.n_steps + n_steps)  # NengoDL looks it up next
+        return values
 
     def load_params(self, *args, **kwargs) -> None:
         """Load parameters as `nengo_dl.Simulator` does, into the network as well."""
@@ -450,6 +488,7 @@ class Simulator(_nengo_dl.Simulator):
             What to write to, as for `nengo_dl.Simulator.freeze_params`.
         """
         objs = objs if isinstance(objs, (list, tuple)) else [objs]
+        check_objects(objs)
         networks = [obj for obj in objs if isinstance(obj, nengo.Network)]
         own = {self.model.toplevel, *self.model.toplevel.all_networks}
         if not own.issuperset(networks):
@@ -493,6 +532,9 @@ class Simulator(_nengo_dl.Simulator):
 
     def check_data(self, data, n_steps, is_input):
         """Check sizes, and that numbers are finite."""
+        check_flag(is_input, "is_input")
+        if n_steps is not None:
+            n_steps = check_integer(n_steps, "n_steps")
         is_windowed = self.plan.n_steps is not None
         if isinstance(data, dict):
             sizes = {self.get_name(node): node.size_out for node in self.node_inputs}

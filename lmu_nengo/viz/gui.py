@@ -15,7 +15,13 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_positive
+from lmu_nengo._validation import (
+    check_integer,
+    check_memory,
+    check_positive,
+    check_sequence,
+    check_text,
+)
 from lmu_nengo.memory.network import LegendreMemory
 from lmu_nengo.memory.ranges import TOLERANCE
 from lmu_nengo.memory.readout import check_channels
@@ -167,7 +173,13 @@ class WindowView:
     ):
         self.theta = check_positive(theta, "theta", obj=type(self))
         self.dt = check_positive(dt, "dt", obj=type(self))
-        self.channels = channels
+        self.channels = channels = [
+            check_integer(c, "channels", low=0, obj=type(self))
+            for c in check_sequence(
+                channels, "channels", object, "channels", obj=type(self)
+            )
+        ]
+        check_text(unit, "unit", obj=type(self))
         self.limits = None if limits is None else check_limits(limits)
         self.unit = unit
         self.ranges = ranges
@@ -176,7 +188,10 @@ class WindowView:
         self.decoders = delay_decoders(order, points)
         # a value is held for one step; it counts for the middle of this step
         self.ages = np.clip(self.delays / dt - 0.5, 0, None)
-        self.past = np.zeros((math.ceil(theta / dt) + 2, len(channels)))
+        shape = math.ceil(theta / dt) + 2, len(channels)
+        advice = "Use a shorter window."
+        check_memory(shape, "an array", "theta", advice, obj=type(self))
+        self.past = np.zeros(shape)
         self.every = max(1, round(INTERVAL / dt))
         self.reset()
 

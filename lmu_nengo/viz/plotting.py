@@ -6,7 +6,9 @@ of ``matplotlib.pyplot``. Matplotlib is imported when something is drawn.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +22,7 @@ from lmu_nengo._validation import (
     is_finite,
     show,
 )
+from lmu_nengo.io.atomic import write_atomically
 from lmu_nengo.signal.discretization import discretize, impulse_response
 from lmu_nengo.signal.legendre import delay_decoders, reconstruct_window, state_space
 
@@ -162,7 +165,7 @@ def impulse_responses(
     4
     """
     Ad, Bd = discretize(*state_space(theta, order), dt)
-    n_steps = max(2, round(2 * theta / dt))
+    n_steps = max(2, round(2 * float(theta) / float(dt)))
     response = impulse_response(Ad, Bd, n_steps) / dt
     t = dt * np.arange(1, n_steps + 1)  # a value is held until the end of its step
     axes = given_or_new(axes)
@@ -228,6 +231,7 @@ def raster(
     if decoded is not None:
         decoded = check_array(decoded, "decoded", (...,), finite=False)
         check_length(decoded, "decoded", t, "t")
+        decoded = check_shape(decoded, "decoded", min(decoded.ndim, 2))
         right = axes.twinx()
         right.plot(t, decoded, color="tab:red", lw=1.5)
         right.set_ylabel(ylabel, color="tab:red")
@@ -400,7 +404,12 @@ def command_line(draw: Callable[[float], Figure], text: str, seconds: float) -> 
         """Read the options."""
         figure = draw(seconds)
         if out:
-            figure.savefig(out, dpi=150)
+            content = io.BytesIO()
+            figure.savefig(content, dpi=150, format=Path(out).suffix[1:] or "png")
+            try:
+                write_atomically(out, content.getvalue())
+            except ValidationError as error:
+                raise click.ClickException(str(error)) from error
         else:
             pyplot.show()
 

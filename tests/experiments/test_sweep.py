@@ -13,6 +13,7 @@ import cloudpickle
 import distributed
 import pandas as pd
 import pytest
+from distributed.chaos import KillWorker
 
 from experiments._lib.command_line import only_writer
 from experiments._run import sweep
@@ -91,6 +92,35 @@ def test_a_run_of_a_killed_worker_is_repeated(tmp_path):
         failures = sweep.run_all(client, "name", tasks, [], path, kill_itself_once)
     assert begun.exists() and not failures
     assert pd.read_csv(path).to_dict("records") == [{"seed": 0, "figure": 2.0}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["sys.exit", "graceful", "segfault"])
+def test_workers_that_die_at_random_leave_the_same_table(tmp_path, mode):
+    """Dask's own plugin kills each worker after some seconds, in one of its three ways."""
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    path, started = tmp_path / "table.csv", tmp_path / "started"
+    started.mkdir()
+
+    def measure(name, arguments):
+        (started / f"{os.getpid()}").touch()
+        time.sleep(0.3)
+        return {"figure": 2.0 * int(arguments[0])}
+
+    tasks = [({"seed": str(seed)}, [str(seed)]) for seed in range(30)]
+    with (
+        distributed.LocalCluster(
+            2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        cluster.adapt(minimum=2, maximum=2, interval="0.5 s")  # as `connect` does
+        client.register_plugin(KillWorker(delay="3 s", mode=mode))
+        failures = sweep.run_all(client, "name", tasks, [], path, measure)
+    assert not failures
+    assert len(list(started.iterdir())) > 2  # some have died
+    table = pd.read_csv(path).sort_values("seed").to_dict("records")
+    assert table == [{"seed": seed, "figure": 2.0 * seed} for seed in range(30)]
 
 
 @pytest.fixture
@@ -237,6 +267,47 @@ def test_the_documented_cluster_works_from_anywhere(tmp_path):
         for process in others:
             process.terminate()
             process.wait()
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_scheduler_is_killed_is_resumed(tmp_path):
+    """What was done is in the table; the rest is done with another scheduler."""
+    address = "tcp://127.0.0.1:18787"
+    dask = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    dask += ["--host", "127.0.0.1", "--port", "18787", "--no-dashboard"]
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+    worker += ["--nthreads", "1", "--death-timeout", "10"]
+    options = ["--scheduler", address, "--out", tmp_path]
+
+    def cluster():
+        return [subprocess.Popen(dask), subprocess.Popen(worker)]
+
+    others = cluster()
+    try:
+        process = subprocess.Popen(
+            **command("sweep", *TASK, "0:3", *options), stderr=subprocess.PIPE
+        )
+        wait_until((tmp_path / "sweep_backends_quick.csv").exists, seconds=240)
+        others[0].kill()
+        _, error = process.communicate(timeout=240)
+        assert process.returncode == 1 and "Traceback" not in error
+        assert "scheduler" in error and "--resume" in error
+        done = table_of(tmp_path)["seed"].tolist()
+        assert done in ([0], [0, 1])
+        for other in others:
+            other.kill()
+            other.wait()
+        others = cluster()
+        subprocess.run(
+            **command("sweep", *TASK, "0:3", "--resume", *options),
+            check=True,
+            timeout=400,
+        )
+        assert table_of(tmp_path)["seed"].tolist() == [0, 1, 2]
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 @pytest.mark.slow

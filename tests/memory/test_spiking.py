@@ -365,3 +365,26 @@ def test_bad_bands_are_refused():
     for arguments in ((0, 0.3), (1.0, -1), (np.nan, 1.0)):
         with pytest.raises(ValidationError, match="must be positive"):
             Band(*arguments)
+
+
+@pytest.mark.parametrize("neuron_type", [nengo.LIF(), nengo.SpikingRectifiedLinear()])
+@pytest.mark.parametrize(
+    ("lead", "message"),
+    [(0.0, None), (0.001, None), (0.007, "decay at"), (0.012, "grow at")],
+)
+def test_a_lead_that_the_neurons_do_not_have_is_warned_of(neuron_type, lead, message):
+    """The error is below 0.13 with the first two, 0.5 with 7 ms, 75 with 10 ms."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        LegendreMemory(0.2, 6, realization=Spiking(600, neuron_type, lead=lead))
+    texts = [str(warning.message) for warning in caught]
+    assert [message in text for text in texts] == [True] * (message is not None)
+    assert all("per second instead of decaying at 20.2. Leave out lead" in t for t in texts)
+
+
+@pytest.mark.parametrize(
+    "solver", [nengo.solvers.Nnls(), nengo.solvers.NoSolver(), nengo.solvers.LstsqL2]
+)
+def test_solvers_that_find_no_decoders_are_refused(solver):
+    with pytest.raises(ValidationError, match=r"Spiking.solver: must .*LstsqL2\(\)"):
+        Spiking(600, solver=solver)

@@ -403,7 +403,7 @@ def forge_archive(content, rng):
     if kind == 0:
         del members[name]
     elif kind == 1:
-        members[f"{name[:-4]}{rng.randint(10)}.npy"] = members[name]
+        members[f"{name[:-4]}x{rng.randint(10)}.npy"] = members[name]
     elif kind == 2:
         members[name] = replaced(members[name], rng)
         # a function that builds the network makes the recipe needless

@@ -6,7 +6,13 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_choice, check_integer, check_positive
+from lmu_nengo._validation import (
+    MOST_NEURONS,
+    check_choice,
+    check_flag,
+    check_integer,
+    check_positive,
+)
 from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.memory.spiking import input_models
 from lmu_nengo.nef.coordinates import choose_coordinates
@@ -19,6 +25,7 @@ from lmu_nengo.targets.loihi.chip import ChipNeurons, kept_current, kept_voltage
 from lmu_nengo.targets.loihi.population import AXONS, INPUT_PAIRS, Population
 from lmu_nengo.targets.loihi.thresholds import MEMBRANE, ThresholdNeurons, graded_neurons
 
+WIDEST = 1e6  # range of an input, in radii
 LOUD = 4.0  # largest input over the rms of a band
 BEYOND = 1.2  # largest input over the largest magnitude of an expected process
 CANCELLING = 10.0  # largest recurrent weight between dimensions, over the fastest mode's
@@ -141,7 +148,9 @@ class OnChip(Realization):
         return self.synapse
 
     def __post_init__(self):
-        check_integer(self.n_neurons, "n_neurons", obj=self)
+        check_integer(self.n_neurons, "n_neurons", high=MOST_NEURONS, obj=self)
+        check_flag(self.deployed, "deployed", obj=self)
+        check_flag(self.graded, "graded", allow_none=True, obj=self)
         check_positive(self.tau, "tau", obj=self)
         check_positive(self.margin, "margin", unit="", obj=self)
         check_positive(self.radius, "radius", unit="the input's unit", obj=self)
@@ -155,6 +164,13 @@ class OnChip(Realization):
             check_positive(
                 self.input_range, "input_range", unit="the input's unit", obj=self
             )
+            if self.input_range > WIDEST * self.radius:
+                raise ValidationError(
+                    f"must be at most {WIDEST:g} times the radius, got "
+                    f"{self.input_range:g}. Use the largest input.",
+                    attr="input_range",
+                    obj=self,
+                )
         if self.graded and not (self.max_rates is None and self.intercepts is None):
             raise ValidationError(
                 "neurons with graded thresholds have no max_rates or intercepts to choose: "

@@ -102,7 +102,7 @@ def read_nir(path: str | os.PathLike[str], largest: int = LARGEST) -> "nir.NIRGr
     """
     nir, _ = need("nir", "nir"), need("h5py", "nir")
     check_path(path)
-    largest = check_integer(largest, "largest")
+    largest = check_integer(largest, "largest", high=2**40)
     with read_hdf5(path, largest=largest) as reader:
         nodes, edges, metadata = GraphReader(reader).graph()
     made = {}

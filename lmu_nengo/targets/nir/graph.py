@@ -25,7 +25,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._nengo import plain_config
-from lmu_nengo._validation import check_positive
+from lmu_nengo._validation import check_positive, show
 from lmu_nengo.targets.base import need
 from lmu_nengo.targets.nir.file import read_nir
 from lmu_nengo.targets.nir.neurons import CUBA_LIF, CubaLIF
@@ -255,6 +255,10 @@ def export_nir(
     ['encode', 'input', 'neurons', 'output', 'recurrent']
     """
     need("nir", "nir")
+    several = isinstance(inputs, Iterable) and not isinstance(inputs, np.ndarray)
+    if not several or not all(isinstance(node, nengo.Node) for node in inputs):
+        message = f"must be a list of nodes, got {show(inputs)}."
+        raise ValidationError(message, attr="inputs")
     prepared = NirPreparation.prepare(network, dt, seed)
     driven = {prepared.objects.get(node, node) for node in inputs}
     for node in prepared.network.all_nodes:

@@ -19,6 +19,8 @@ from nengo.neurons import NeuronType
 from nengo.params import NdarrayParam, NumberParam
 from numpy.typing import ArrayLike
 
+from lmu_nengo._validation import check_array, check_positive
+
 
 def steps_between_spikes(J: ArrayLike, decay: float) -> np.ndarray:
     """
@@ -90,6 +92,9 @@ class StepLIF(NeuronType):
         amplitude: float = 1,
         initial_state: dict | None = None,
     ):
+        tau_rc = check_positive(tau_rc, "tau_rc", obj=type(self))
+        dt = check_positive(dt, "dt", obj=type(self))
+        amplitude = check_positive(amplitude, "amplitude", unit="", obj=type(self))
         super().__init__(initial_state)
         self.tau_rc, self.dt, self.amplitude = tau_rc, dt, amplitude
         if tau_rc <= dt:
@@ -212,6 +217,9 @@ class CubaLIF(NeuronType):
         amplitude: float = 1,
         initial_state: dict | None = None,
     ):
+        amplitude = check_positive(amplitude, "amplitude", unit="", obj=type(self))
+        for name in CUBA_LIF:
+            check_array(locals()[name], name, (...,), obj=type(self))
         super().__init__(initial_state)
         values = tau_syn, tau_mem, r, v_leak, v_threshold, v_reset, w_in
         for name, value in zip(CUBA_LIF, values, strict=True):

@@ -13,7 +13,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike, DTypeLike
 
-from lmu_nengo._validation import check_positive
+from lmu_nengo._validation import check_array, check_mapping, check_positive, show
 from lmu_nengo.targets.nir.neurons import CUBA_LIF, cuba_lif_step
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ def execution_plan(graph: "nir.NIRGraph") -> ExecutionPlan:
         If a node is nested, unknown or not finite, shapes or edges do not fit, or there is
         a loop other than CubaLIF -> Affine or Linear -> the same CubaLIF.
     """
+    nodes, edges = (getattr(graph, name, None) for name in ("nodes", "edges"))
+    if not isinstance(nodes, dict) or not isinstance(edges, list | set | tuple):
+        message = f"must be a NIRGraph, got {show(graph)}."
+        raise ValidationError(message, attr="graph")
     kinds, arrays, sizes = {}, {}, {}
     for name, node in graph.nodes.items():
         kinds[name] = type(node).__name__
@@ -280,6 +284,14 @@ def simulate_graph(
            [6.]])
     """
     graph, dt = execution_plan(graph), check_positive(dt, "dt")
+    try:
+        dtype = np.dtype(dtype).type
+    except TypeError:
+        dtype = None
+    if dtype not in (np.float32, np.float64):
+        raise ValidationError(f"must be float32 or float64, got {dtype}.", attr="dtype")
+    if follow is not None:
+        check_mapping(follow, "follow", "spikes by the names of neurons")
     x = check_input(graph, x).astype(dtype)
     for name in graph.neurons:
         shortest = min(graph.arrays[name][field].min() for field in ("tau_syn", "tau_mem"))
@@ -333,7 +345,8 @@ def simulate_graph(
 
 def check_input(graph, x):
     """Return an input of a graph as an array, or raise ValidationError."""
-    x, size = np.asarray(x), graph.sizes[graph.only("Input")]
+    size = graph.sizes[graph.only("Input")]
+    x = check_array(x, "x", (..., "n_steps", size), finite=False)
     if x.ndim not in (2, 3) or x.shape[-1] != size or x.dtype.kind not in "fiub":
         raise ValidationError(
             f"must be numbers of shape (n_steps, {size}) or (n, n_steps, {size}), got "
@@ -373,7 +386,11 @@ def agreement(spikes: dict | ArrayLike, reference: dict | ArrayLike) -> float:
     >>> agreement([[1, 0, 1]], [[1, 1, 1]])  # 2 of 3 spikes
     0.6666666666666666
     """
-    if not isinstance(reference, dict):
+    if isinstance(reference, dict):
+        check_mapping(spikes, "spikes", "spikes by the names of neurons")
+    else:
+        spikes = check_array(spikes, "spikes", (...,), empty=True)
+        reference = check_array(reference, "reference", (...,), empty=True)
         spikes, reference = {"spikes": spikes}, {"spikes": reference}
     shapes = [{n: np.shape(s) for n, s in part.items()} for part in (spikes, reference)]
     if shapes[0] != shapes[1]:
