@@ -227,7 +227,7 @@ def test_tensorflow_is_never_imported():
 @pytest.mark.parametrize(
     "change, message",
     [
-        (dict(surrogate="triangel"), "surrogate: must be one of 'rates', 'triangle'"),
+        (dict(surrogate="square"), "surrogate: must be one of 'rates', 'triangle'"),
         (dict(surrogate="triangle"), "surrogate: must be 'rates' with Windowed memories"),
         (dict(minibatch_size=0), "minibatch_size: must be an integer of at least 1"),
     ],
