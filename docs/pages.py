@@ -58,7 +58,8 @@ def write_figures(*options):
     from cogapp import Cog
 
     project = DOCS.parent
-    pages = project / "README.md", project / "experiments/README.md", DOCS / "results.md"
+    names = "README.md", "experiments/README.md", "docs/results.md", "docs/own_data.md"
+    pages = [project / name for name in names]
     return Cog().main(["cog", "-I", str(DOCS), *options, *map(str, pages)])
 
 

@@ -116,7 +116,7 @@ def classify(name, methods, seeds):
 
 def rank(accuracies):
     """Ranks, 1 for the best; equal ones share theirs."""
-    accuracies = np.array(accuracies)
+    accuracies = np.round(accuracies, 6)
     better = (accuracies > accuracies[:, None]).sum(axis=1)
     equal = (accuracies == accuracies[:, None]).sum(axis=1)
     return better + (equal + 1) / 2
