@@ -154,14 +154,16 @@ def mapped_for(mapped: Response, Ad, synapse, dt: float, present: Response) -> M
 
     Parameters
     ----------
-    mapped, present : Response
-        The response that was mapped for, and that of the neurons.
+    mapped : Response
+        The response that was mapped for.
     Ad : ndarray of shape (size, size)
         Discrete state matrix.
     synapse : float or nengo.synapses.Synapse
         The recurrent synapse.
     dt : float
         Time step in seconds.
+    present : Response
+        The response of the neurons.
 
     Returns
     -------

@@ -66,11 +66,13 @@ class Steps:
         ----------
         is_training : bool
             Whether it is for training.
-        parameters, constants, own, key : optional
+        parameters, constants : optional
             As for `Forward`.
         batch : dict of {str: dict}
             ``"features"``, or ``"x"`` of which they are computed; ``"y"`` and ``"weights"``
             by the numbers of the probes.
+        own, key : optional
+            As for `Forward`.
 
         Returns
         -------
