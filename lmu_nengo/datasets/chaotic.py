@@ -64,7 +64,8 @@ def mackey_glass(
     inner = check_integer(inner, "inner")
     n_past = check_integer(tau, "tau") * inner
     seed = check_seed(seed)
-    check_series((n_series, (n_steps + n_past // inner) * inner))
+    # the past is drawn, scaled and shifted, and the result is a copy
+    check_series((n_series, n_steps * (inner + 2) + 3 * n_past))
     past = 1.2 + 0.2 * (np.random.RandomState(seed).rand(n_past, n_series) - 0.5)
     x = np.concatenate([past, np.empty((n_steps * inner, n_series))])
     now = np.full(n_series, 1.2)

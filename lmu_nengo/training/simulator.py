@@ -544,9 +544,9 @@ class Simulator(_nengo_dl.Simulator):
                     check_size(name, x.shape[2], sizes[name])
                     if is_windowed:
                         self._check_steps(x.shape[1], name)
-            if is_input:
+            if is_input and "n_steps" in data:
                 self._shown = int(data["n_steps"][0, 0])
-            else:
+            elif not is_input:
                 self._check_targets(data)
         if is_windowed and n_steps is not None:
             self._check_steps(n_steps, "n_steps")

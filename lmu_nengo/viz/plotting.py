@@ -164,8 +164,9 @@ def impulse_responses(
     >>> len(axes.lines)  # a dashed line marks theta
     4
     """
+    dt = check_positive(dt, "dt")
     Ad, Bd = discretize(*state_space(theta, order), dt)
-    n_steps = max(2, round(2 * float(theta) / float(dt)))
+    n_steps = max(2, round(2 * float(theta) / dt))
     response = impulse_response(Ad, Bd, n_steps) / dt
     t = dt * np.arange(1, n_steps + 1)  # a value is held until the end of its step
     axes = given_or_new(axes)
