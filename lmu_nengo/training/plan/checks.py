@@ -7,6 +7,7 @@ import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import show
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.layers.lstm import LSTM
 from lmu_nengo.memory.network import find_memories
@@ -67,6 +68,8 @@ def check_size(name, size, expected):
 
 def check_numbers(name, x, dtype):
     """Raise ValidationError if data are not real, finite and within the precision."""
+    if not hasattr(x, "dtype"):
+        raise ValidationError(f"the data must be an array, got {show(x)}.", attr=name)
     kind = np.dtype(getattr(x.dtype, "as_numpy_dtype", x.dtype))
     if kind.kind not in "biuf":
         raise ValidationError(
