@@ -3,13 +3,32 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from nengo.utils.progress import Progress, ProgressTracker
+from nengo.utils.progress import (
+    AutoProgressBar,
+    Progress,
+    ProgressTracker,
+    to_progressbar,
+)
+
+SHORTEST = 5.0  # seconds
+
+
+class QuietProgressBar(AutoProgressBar):
+    """Shows nothing of what is short, not even that it is finished."""
+
+    def update(self, progress):
+        if self._visible or not progress.finished:
+            super().update(progress)
+
+    def close(self):
+        if self._visible:
+            super().close()
 
 
 @contextmanager
 def progress(name: str, n_steps: int) -> Iterator[Callable[[int], None]]:
     """
-    Show how far a computation is, and how long it takes, if that is more than a second.
+    Show how far a computation is, and how long it takes, if that is more than 5 seconds.
 
     Parameters
     ----------
@@ -31,7 +50,10 @@ def progress(name: str, n_steps: int) -> Iterator[Callable[[int], None]]:
     ...         reach(i + 1)
     """
     whole = Progress(f"Computing {name}", f"Computation of {name}", n_steps)
-    with ProgressTracker(True, whole) as tracker:
+    bar = to_progressbar(True)
+    if isinstance(bar, AutoProgressBar):
+        bar = QuietProgressBar(bar.delegate, min_eta=SHORTEST)
+    with ProgressTracker(bar, whole) as tracker:
         done = 0
 
         def reach(i):

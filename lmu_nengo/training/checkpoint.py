@@ -1,12 +1,10 @@
 """Checkpoints: interrupted training resumes, and the best epoch is kept."""
 
-import json
 import math
 import os
 import time
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +13,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo._validation import check_choice, check_flag, check_instance, check_path, show
 from lmu_nengo.io import DamagedFileError
 from lmu_nengo.io.archive import read_archive, write_archive
+from lmu_nengo.training.plan.saved_settings import as_json, check_settings
 from lmu_nengo.training.simulator import Simulator
 
 FORMAT = "lmu_nengo checkpoint"
@@ -117,7 +116,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.monitor = monitor
         check_choice(mode, ("max", "min"), "mode", obj=type(self))
         self.best = {"max": max, "min": min}[mode]
-        self.settings = as_json(settings)
+        self.settings = as_json(settings, type(self))
         self.epoch = 0
         self.seconds = 0.0
         self._started = None
@@ -297,74 +296,10 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.save()
 
 
-def as_json(settings):
-    """Settings as JSON gives them back, or ValidationError is raised."""
-    try:
-        return json.loads(json.dumps(settings))
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValidationError(
-            f"must be a dictionary of numbers, text, lists and dictionaries, got "
-            f"{show(settings)}.",
-            attr="settings",
-            obj=Checkpoint,
-        ) from error
-
-
 def numbered(saved, group):
     """Arrays ``group/0``, ``group/1``... of a file, as a list."""
     names = [name for name in saved if name.startswith(f"{group}/")]
     return [saved[f"{group}/{i}"] for i in range(len(names))]
-
-
-def check_settings(path: str | Path, saved: Any, now: Any, obj: Any = None) -> None:
-    """
-    Raise ValidationError if a file was written with other settings, naming them.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file.
-    saved, now : dict or None
-        Settings of the file and of this run, as JSON gives them.
-    obj : object, optional
-        Object to be named in the error.
-
-    Raises
-    ------
-    ValidationError
-        If they differ.
-
-    Examples
-    --------
-    >>> from lmu_nengo.training.checkpoint import check_settings
-    >>> check_settings("a.npz", {"epochs": 4, "seed": 0}, {"epochs": 8, "seed": 0})
-    Traceback (most recent call last):
-        ...
-    nengo.exceptions.ValidationError: settings: a.npz was written with epochs 4, not 8. \
-Use the same settings, or start without resuming.
-    """
-    saved, now = flat(saved or {}), flat(now or {})
-    others = [
-        f"{name} {show(saved.get(name))}, not {show(now.get(name))}"
-        for name in sorted(saved.keys() | now.keys())
-        if saved.get(name) != now.get(name)
-    ]
-    if others:
-        raise ValidationError(
-            f"{path} was written with {'; '.join(others)}. Use the same settings, or start "
-            "without resuming.",
-            attr="settings",
-            obj=obj,
-        )
-
-
-def flat(settings, name="settings"):
-    """Settings in dictionaries of dictionaries, by names such as ``preset.rate``."""
-    if not isinstance(settings, dict):
-        return {name: settings}
-    start = "" if name == "settings" else f"{name}."
-    parts = [flat(value, f"{start}{key}") for key, value in settings.items()]
-    return {key: value for part in parts for key, value in part.items()}
 
 
 def check_names(path, saved, header):

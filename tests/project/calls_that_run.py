@@ -128,7 +128,7 @@ def methods(folder):
         "Glorot": (layers.Glorot, {}),
         "Staggered": (nef.Staggered, {}),
         "Readout": (
-            conversion.Readout,
+            layers.Readout,
             dict(weights=eye, bias=np.zeros(3), label=None, add_to_container=False),
         ),
         "WindowView": (viz.WindowView, view),

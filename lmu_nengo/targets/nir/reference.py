@@ -389,8 +389,8 @@ def agreement(spikes: dict | ArrayLike, reference: dict | ArrayLike) -> float:
     if isinstance(reference, dict):
         check_mapping(spikes, "spikes", "spikes by the names of neurons")
     else:
-        spikes = check_array(spikes, "spikes", (...,), empty=True)
-        reference = check_array(reference, "reference", (...,), empty=True)
+        spikes = check_array(as_numbers(spikes), "spikes", (...,), empty=True)
+        reference = check_array(as_numbers(reference), "reference", (...,), empty=True)
         spikes, reference = {"spikes": spikes}, {"spikes": reference}
     shapes = [{n: np.shape(s) for n, s in part.items()} for part in (spikes, reference)]
     if shapes[0] != shapes[1]:
@@ -405,3 +405,9 @@ def agreement(spikes: dict | ArrayLike, reference: dict | ArrayLike) -> float:
         both += np.count_nonzero(one & other)
         either += np.count_nonzero(one | other)
     return float(both / either) if either else 1.0
+
+
+def as_numbers(spikes):
+    """Whether there are spikes, as numbers; anything else as it is."""
+    is_flags = isinstance(spikes, np.ndarray) and spikes.dtype == bool
+    return spikes.astype(np.float64) if is_flags else spikes

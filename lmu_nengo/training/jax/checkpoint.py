@@ -1,6 +1,5 @@
 """The best epoch, early stopping, and files from which training resumes."""
 
-import json
 import math
 import os
 import time
@@ -15,6 +14,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo._validation import check_choice, check_instance, check_integer, check_path
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.training.jax.trainer import Trainer
+from lmu_nengo.training.plan.saved_settings import as_json, check_settings
 
 FORMAT = "lmu_nengo checkpoint of a Trainer"
 KEYS = {"epoch": int, "settings": object, "seed": int, "history": dict}
@@ -184,7 +184,7 @@ class Checkpoint(EarlyStopping):
         Whether to resume from the file. If there is none, training starts anew.
     settings : dict, optional
         What else the training depends on (data, batch size and so on), for JSON. A file
-        that was written with other settings is refused.
+        that was written with other settings is refused, naming them.
     mode : {"max", "min"}
         Whether the largest or the smallest value is the best; ``"min"`` for a loss.
     patience : int, optional
@@ -247,7 +247,7 @@ class Checkpoint(EarlyStopping):
     ):
         super().__init__(trainer, monitor, patience, mode)
         self.path = Path(check_path(path))
-        self.settings = json.loads(json.dumps(settings))
+        self.settings = as_json(settings, type(self))
         trainer.need_compiled()
         if resume and (self.path.is_file() or self.previous.is_file()):
             self._load()
@@ -322,14 +322,7 @@ class Checkpoint(EarlyStopping):
 
     def _load(self):
         header, saved = self._read()
-        if header["settings"] != self.settings:
-            raise ValidationError(
-                f"{self.path} was written with the settings {header['settings']}, but they "
-                f"are {self.settings} now. Use the same settings, or start without "
-                "resuming.",
-                attr="settings",
-                obj=type(self),
-            )
+        check_settings(self.path, header["settings"], self.settings, type(self))
         present = {"parameters": self._present(), "optimizer": self._optimizer_state()}
         values = {}
         for group, arrays in present.items():
