@@ -147,7 +147,7 @@ def train(
     """
     import tensorflow as tf
 
-    from lmu_nengo.training.plan.saved_settings import check_settings
+    from lmu_nengo.training.plan.checkpoint_file import check_settings
 
     checkpoint = Path(checkpoint)
     optimizer = model.optimizer

@@ -1,9 +1,7 @@
 """Checkpoints: interrupted training resumes, and the best epoch is kept."""
 
 import math
-import os
 import time
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +10,18 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, check_flag, check_instance, check_path, show
 from lmu_nengo.io import DamagedFileError
-from lmu_nengo.io.archive import read_archive, write_archive
-from lmu_nengo.training.plan.saved_settings import as_json, check_settings
+from lmu_nengo.io.archive import write_archive
+from lmu_nengo.training.plan.checkpoint_file import (
+    KEYS,
+    as_json,
+    check_names,
+    check_settings,
+    numbered,
+    read_newest,
+)
 from lmu_nengo.training.simulator import Simulator
 
 FORMAT = "lmu_nengo checkpoint"
-KEYS = {"epoch": int, "settings": object, "seed": int, "history": dict}
 
 
 class Checkpoint(tf.keras.callbacks.Callback):
@@ -146,32 +150,10 @@ class Checkpoint(tf.keras.callbacks.Callback):
         """Whether this process is the one that writes the file."""
         return self.sim.keras_model.distribute_strategy.extended.should_checkpoint
 
-    def _read(self):
-        """Content of the newest file, or else of the previous one."""
-        if not self.path.is_file():
-            return read_archive(self.previous, FORMAT, KEYS)
-        try:
-            return read_archive(self.path, FORMAT, KEYS)
-        except ValidationError as error:
-            try:
-                saved = read_archive(self.previous, FORMAT, KEYS)
-            except ValidationError as other:
-                raise ValidationError(
-                    f"{error} The file of the previous epoch cannot be used either: "
-                    f"{other} Start without resuming.",
-                    attr="path",
-                    obj=type(self),
-                ) from error
-            warnings.warn(
-                f"{error} Training resumes from {self.previous}, one epoch earlier.",
-                stacklevel=4,
-            )
-            if self._writes:  # the next save must not replace it
-                os.replace(self.previous, self.path)
-            return saved
-
     def _load(self):
-        header, saved = self._read()
+        header, saved = read_newest(
+            self.path, self.previous, FORMAT, KEYS, self._writes, type(self)
+        )
         check_settings(self.path, header["settings"], self.settings, type(self))
         if header.get("log_theta", False) != self._trains_theta:
             raise ValidationError(
@@ -181,7 +163,7 @@ class Checkpoint(tf.keras.callbacks.Callback):
                 obj=type(self),
             )
         variables = self._variables
-        check_names(self.path, saved, header)
+        check_names(self.path, saved, header, "weights")
         values = {group: numbered(saved, group) for group in variables}
         for group, parts in variables.items():
             shapes = [tuple(v.shape) for v in parts]
@@ -294,37 +276,6 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.epoch = epoch + 1
         self.seconds += time.perf_counter() - self._started
         self.save()
-
-
-def numbered(saved, group):
-    """Arrays ``group/0``, ``group/1``... of a file, as a list."""
-    names = [name for name in saved if name.startswith(f"{group}/")]
-    return [saved[f"{group}/{i}"] for i in range(len(names))]
-
-
-def check_names(path, saved, header):
-    """Raise DamagedFileError unless arrays are numbered, and a file is consistent."""
-    groups = {"weights": 0, "optimizer": 0, "best": 0}
-    for name in saved:
-        group, _, number = name.partition("/")
-        if group not in groups or number != str(groups[group]):
-            raise DamagedFileError(path, f"{name} does not belong there")
-        groups[group] += 1
-    if groups["best"] not in (0, groups["weights"]):
-        reason = f"best/{groups['best']} is missing or does not belong there"
-        raise DamagedFileError(path, reason)
-    seconds = header.get("seconds", 0.0)
-    if not isinstance(seconds, float) or not 0 <= seconds < math.inf:
-        raise DamagedFileError(path, f"seconds are {show(seconds)}")
-    n_epochs = header["epoch"]
-    for name, values in header["history"].items():
-        numbers = isinstance(values, list) and all(isinstance(v, float) for v in values)
-        if not numbers or len(values) != n_epochs:
-            reason = f"{name!r} of its history must be {n_epochs} numbers"
-            raise DamagedFileError(path, f"{reason}, got {show(values)}")
-    if n_epochs < 0 or not 0 <= header["seed"] < 2**32:
-        reason = f"epoch {show(n_epochs)} with seed {show(header['seed'])}"
-        raise DamagedFileError(path, reason)
 
 
 def check_array_of(path, name, value, variable):

@@ -8,6 +8,7 @@ from lmu_nengo.io.archive import read_archive
 from lmu_nengo.processes import Dropout, GaussianNoise
 from lmu_nengo.training import Checkpoint, Simulator
 from lmu_nengo.training.checkpoint import FORMAT
+from lmu_nengo.training.plan.checkpoint_file import KEYS, read_newest
 
 tf = pytest.importorskip("tensorflow")
 
@@ -140,12 +141,13 @@ def test_a_damaged_newest_file_costs_one_epoch(regressor, sequences, tmp_path, w
     assert_same(resumed, whole)
     keeper = resumed[0]
     path.unlink()
-    saved, _ = keeper._read()
+    files = path, keeper.previous, FORMAT, KEYS, True, keeper
+    saved, _ = read_newest(*files)
     assert saved["epoch"] == 4
     for file in (path, keeper.previous):
         file.write_bytes(b"")
     with pytest.raises(ValidationError, match=r"b\.npz is .*b\.previous\.npz is damaged"):
-        keeper._read()
+        read_newest(*files)
 
 
 def test_wrong_use_is_refused(regressor, sequences, tmp_path):

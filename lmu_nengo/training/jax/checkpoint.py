@@ -1,9 +1,7 @@
 """The best epoch, early stopping, and files from which training resumes."""
 
 import math
-import os
 import time
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,12 +10,19 @@ import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import check_choice, check_instance, check_integer, check_path
-from lmu_nengo.io.archive import read_archive, write_archive
+from lmu_nengo.io import DamagedFileError
+from lmu_nengo.io.archive import write_archive
 from lmu_nengo.training.jax.trainer import Trainer
-from lmu_nengo.training.plan.saved_settings import as_json, check_settings
+from lmu_nengo.training.plan.checkpoint_file import (
+    KEYS,
+    as_json,
+    check_names,
+    check_settings,
+    numbered,
+    read_newest,
+)
 
 FORMAT = "lmu_nengo checkpoint of a Trainer"
-KEYS = {"epoch": int, "settings": object, "seed": int, "history": dict}
 
 
 class EarlyStopping:
@@ -296,37 +301,18 @@ class Checkpoint(EarlyStopping):
         get = self.trainer.devices.get
         return [np.array(get(x)) for x in jax.tree.leaves(self.trainer.optimizer_state)]
 
-    def _read(self):
-        """Content of the newest file, or else of the previous one."""
-        if not self.path.is_file():
-            return read_archive(self.previous, FORMAT, KEYS)
-        try:
-            return read_archive(self.path, FORMAT, KEYS)
-        except ValidationError as error:
-            try:
-                saved = read_archive(self.previous, FORMAT, KEYS)
-            except ValidationError as other:
-                raise ValidationError(
-                    f"{error} The file of the previous epoch cannot be used either: "
-                    f"{other} Start without resuming.",
-                    attr="path",
-                    obj=type(self),
-                ) from error
-            warnings.warn(
-                f"{error} Training resumes from {self.previous}, one epoch earlier.",
-                stacklevel=4,
-            )
-            if jax.process_index() == 0:  # the next save must not replace it
-                os.replace(self.previous, self.path)
-            return saved
-
     def _load(self):
-        header, saved = self._read()
+        is_first = jax.process_index() == 0
+        keys = KEYS | {"iterations": int}
+        header, saved = read_newest(
+            self.path, self.previous, FORMAT, keys, is_first, type(self)
+        )
         check_settings(self.path, header["settings"], self.settings, type(self))
+        check_names(self.path, saved, header, "parameters")
         present = {"parameters": self._present(), "optimizer": self._optimizer_state()}
         values = {}
         for group, arrays in present.items():
-            values[group] = _numbered(saved, group)
+            values[group] = numbered(saved, group)
             shapes, found = ([x.shape for x in part] for part in (arrays, values[group]))
             if shapes != found:
                 raise ValidationError(
@@ -336,18 +322,15 @@ class Checkpoint(EarlyStopping):
                     attr="path",
                     obj=type(self),
                 )
+        best = numbered(saved, "best")
+        if best and [x.shape for x in best] != [x.shape for x in values["parameters"]]:
+            raise DamagedFileError(self.path, "best/0... are not of the parameters' shapes")
         trainer, put = self.trainer, self.trainer.devices.put
         trainer.parameters = [put(x) for x in values["parameters"]]
         structure = jax.tree.structure(trainer.optimizer_state)
         state = [put(x) for x in values["optimizer"]]
         trainer.optimizer_state = jax.tree.unflatten(structure, state)
         trainer.seed, trainer.iterations = header["seed"], header["iterations"]
-        self.best_parameters = _numbered(saved, "best") or None
+        self.best_parameters = best or None
         self.epoch, self.history = header["epoch"], header["history"]
         self.seconds = float(header.get("seconds", 0.0))
-
-
-def _numbered(saved, group):
-    """Arrays ``group/0``, ``group/1``... of a file, as a list."""
-    names = [name for name in saved if name.startswith(f"{group}/")]
-    return [saved[f"{group}/{i}"] for i in range(len(names))]

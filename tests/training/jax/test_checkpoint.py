@@ -10,7 +10,9 @@ from nengo.exceptions import ValidationError
 pytest.importorskip("optax")
 
 from lmu_nengo import Windowed, realize
+from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.training.jax import Checkpoint, EarlyStopping, Trainer
+from lmu_nengo.training.jax.checkpoint import FORMAT
 from tests.training.jax import killed_example
 from tests.training.jax.killed_example import X, Y, train
 from tests.training.jax.networks import N_STEPS, build
@@ -72,3 +74,26 @@ def test_the_best_epoch_is_restored_and_training_ends_after_it():
         trainer.fit(X, Y, callbacks=[stopping])
     with pytest.raises(ValidationError, match=r"must be one of \['loss'\]"):
         EarlyStopping(trainer, "val_loss")(0, {"loss": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda header, _: header.pop("iterations"), "'iterations' in its header"),
+        (lambda header, _: header["history"].update(loss=[1.0] * 9), "of its history must"),
+        (lambda _, arrays: arrays.update(more=np.ones(2)), "more does not belong there"),
+        (lambda _, arrays: arrays.pop("best/0"), "best/1 does not belong there"),
+        (lambda _, arrays: arrays.update({"best/0": np.ones(2)}), "parameters' shapes"),
+    ],
+)
+def test_forged_files_are_refused(tmp_path, change, message):
+    path = tmp_path / "training.npz"
+    train(path, epochs=2)
+    header, arrays = read_archive(path, FORMAT)
+    keys = "epoch", "seconds", "settings", "seed", "iterations", "history"
+    header = {key: header[key] for key in keys}
+    change(header, arrays)
+    write_archive(path, FORMAT, header, arrays)
+    path.with_suffix(".previous.npz").unlink()
+    with pytest.raises(ValidationError, match=message):
+        train(path, epochs=2)
