@@ -1,34 +1,24 @@
 """Progress of what can take long, shown as Nengo shows that of a simulation."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
-from nengo.utils.progress import (
-    AutoProgressBar,
-    Progress,
-    ProgressTracker,
-    to_progressbar,
-)
+from nengo.utils.progress import Progress, ProgressBar, to_progressbar
 
-SHORTEST = 5.0  # seconds
+SHORTEST = 5.0  # seconds; nothing is shown of what is finished before
+INTERVAL = 0.1  # seconds between two updates
 
-
-class QuietProgressBar(AutoProgressBar):
-    """Shows nothing of what is short, not even that it is finished."""
-
-    def update(self, progress):
-        if self._visible or not progress.finished:
-            super().update(progress)
-
-    def close(self):
-        if self._visible:
-            super().close()
+_is_shown = ContextVar("_is_shown", default=False)  # that of a whole, not of its parts
 
 
 @contextmanager
-def progress(name: str, n_steps: int) -> Iterator[Callable[[int], None]]:
+def progress(name: str, n_steps: int = 1) -> Iterator[Callable[[int], None]]:
     """
-    Show how far a computation is, and how long it takes, if that is more than 5 seconds.
+    Show how far a computation is, and how long it takes, from the sixth second on.
+
+    Nothing is shown of a computation that is part of one whose progress is shown.
 
     Parameters
     ----------
@@ -49,17 +39,33 @@ def progress(name: str, n_steps: int) -> Iterator[Callable[[int], None]]:
     ...     for i in range(3):
     ...         reach(i + 1)
     """
+    if _is_shown.get():
+        yield lambda i: None
+        return
     whole = Progress(f"Computing {name}", f"Computation of {name}", n_steps)
-    bar = to_progressbar(True)
-    if isinstance(bar, AutoProgressBar):
-        bar = QuietProgressBar(bar.delegate, min_eta=SHORTEST)
-    with ProgressTracker(bar, whole) as tracker:
-        done = 0
 
-        def reach(i):
-            nonlocal done
-            if i > done:
-                tracker.total_progress.step(min(i, n_steps) - done)
-                done = min(i, n_steps)
+    def reach(i):
+        whole.step(max(0, min(i, n_steps) - whole.n_steps))
 
-        yield reach
+    finished = threading.Event()
+    arguments = whole, to_progressbar(True), finished
+    thread = threading.Thread(target=_show, args=arguments, daemon=True)
+    token = _is_shown.set(True)
+    try:
+        with whole:
+            thread.start()
+            yield reach
+    finally:
+        finished.set()
+        thread.join()
+        _is_shown.reset(token)
+
+
+def _show(whole: Progress, bar: ProgressBar, finished: threading.Event) -> None:
+    """Show progress until it is finished, if that takes long."""
+    if finished.wait(SHORTEST):
+        return
+    while not finished.wait(INTERVAL):
+        bar.update(whole)
+    bar.update(whole)
+    bar.close()

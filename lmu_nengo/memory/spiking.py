@@ -8,6 +8,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from nengo.solvers import NoSolver
 
+from lmu_nengo._progress import progress
 from lmu_nengo._validation import (
     MOST_NEURONS,
     check_array,
@@ -242,14 +243,20 @@ class Spiking(Realization):
     def make(self, memory) -> np.ndarray:
         """Add the objects that compute a memory to the current network."""
         refuse_start(memory, self)
-        dt, memory_d = memory.dt, memory.memory_d
         synapse = self.synapse_for(memory)
         if self.solver is None:
-            tau = min(time_constant(each, dt) for each in as_list(synapse))
+            tau = min(time_constant(each, memory.dt) for each in as_list(synapse))
             reg = REGULARIZATION * min(1.0, SHORTEST_SYNAPSE / tau)
             return replace(self, solver=nengo.solvers.LstsqL2(reg=reg)).make(memory)
+        with progress(f"a memory of {self.n_neurons:,} neurons", 4) as reach:
+            return self._make(memory, synapse, reach)
+
+    def _make(self, memory, synapse, reach):
+        """Add the objects, and tell which of four parts of the work are done."""
+        dt, memory_d = memory.dt, memory.memory_d
         Ad, Bd = memory.discrete(self.discretizer)
         models = input_models(memory, self, Ad, Bd)
+        reach(1)
         energy = window_energy(Ad, self.points)
         states = [
             choose_coordinates(
@@ -276,6 +283,7 @@ class Spiking(Realization):
             noise = InputModel(None, memory.theta, Ad, Bd, dt).settled @ states[0].inverse.T
             moving = noise / np.abs(noise).max(axis=0)
             states = self._make_room(states, moving, groups, synapse, memory_d, dt)
+        reach(2)
         trajectory = models[0].settled @ states[0].inverse.T
         noise_energy = np.mean(
             [
@@ -295,6 +303,7 @@ class Spiking(Realization):
         how = trajectory, groups, shares
         moving = trajectory if moving is None else moving
         response = self._response(*how, moving, matrices, synapse, memory.theta, dt)
+        reach(3)
         mappings = [principle3(x.Ax, x.Bx, synapse, dt, response) for x in states]
         for Ax in matrices:
             self._warn_if_impossible(Ax, synapse, response, dt)

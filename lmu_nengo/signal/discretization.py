@@ -7,6 +7,7 @@ import numpy as np
 from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
+from lmu_nengo._progress import progress
 from lmu_nengo._validation import (
     check_array,
     check_choice,
@@ -65,7 +66,8 @@ def discretize(
     dt = check_positive(dt, "dt")
     check_choice(method, DISCRETIZERS, "method")
     C, D = np.eye(len(A)), np.zeros((len(A), B.shape[1]))
-    Ad, Bd, _, _, _ = cont2discrete((A, B, C, D), dt, method=method)
+    with progress(f"a discrete state space of order {len(A)}"):
+        Ad, Bd, _, _, _ = cont2discrete((A, B, C, D), dt, method=method)
     if method == "euler":
         radius = np.abs(np.linalg.eigvals(Ad)).max()
         if radius > 1:
