@@ -57,6 +57,14 @@ def fuzz(session):
 
 
 @nox.session
+def slow(session):
+    """Run all tests in one night, the claims too; slow.xml says what each gave."""
+    session.install("-e", ".[tests]")
+    kept = "--junitxml=slow.xml", "-o", "junit_logging=system-out"
+    session.run("python", "-m", "pytest", "--slow", "-n", "2", *kept, *session.posargs)
+
+
+@nox.session
 def package(session):
     """Build wheel and sdist, check them, and run the first example with the wheel alone."""
     dist = Path(session.create_tmp(), "dist").resolve()

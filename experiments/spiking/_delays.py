@@ -11,9 +11,7 @@ from lmu_nengo import targets
 WINDOW_TASK = dict(
     theta=0.1, order=3, high=3.0, rms=1.0, seconds=2.0, dt=0.001, n_delays=100
 )
-WINDOW_MEMORY = dict(
-    n_neurons=384, neuron_type=nengo.LIF(), expected_input=lmu_nengo.Band(3.0, 1.0)
-)
+WINDOW_MEMORY = dict(neuron_type=nengo.LIF(), expected_input=lmu_nengo.Band(3.0, 1.0))
 
 
 def build_delay(realization, seed, theta, order, high, rms, seconds, dt, filter_s):
@@ -163,7 +161,7 @@ def _run(realization, seed, task, engine):
     return run_delay(realization, seed, **task, engine=engine)
 
 
-def window_error(seed, target="core", synapse=0.01):
+def window_error(seed, target="core", synapse=0.01, n_neurons=384):
     """
     Error of a spiking memory over its whole window, in the thesis' task of order 3.
 
@@ -175,6 +173,8 @@ def window_error(seed, target="core", synapse=0.01):
         Where the spiking memory runs. The exact one runs in core Nengo if that is Loihi.
     synapse : float
         Time constant of the spiking memory's synapses in seconds; the thesis has 10 ms.
+    n_neurons : int
+        Neurons of the spiking memory; the thesis has 384.
 
     Returns
     -------
@@ -201,7 +201,7 @@ def window_error(seed, target="core", synapse=0.01):
         sim = targets.run(network, target, seconds, dt=dt)
         return [sim.data[probe] @ decoders.T for probe in probes]
 
-    spiking = lmu_nengo.Spiking(**WINDOW_MEMORY, synapse=synapse)
+    spiking = lmu_nengo.Spiking(n_neurons, synapse=synapse, **WINDOW_MEMORY)
     if target == "loihi":
         (output,), (exact,) = run(target, spiking), run("core", lmu_nengo.Linear())
     else:

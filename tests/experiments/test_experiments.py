@@ -1,9 +1,7 @@
 import json
-import os
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,36 +196,6 @@ def test_psmnist_recurrent_runs_on_the_bundled_digits(tmp_path):
     paths = 1 + 40 + 32 + 40 + 40**2 + 40 * 32  # e_x, e_h, e_m, W_x, W_h, W_m
     assert figures["parameters"] == paths + 40 * 10 + 10
     assert figures["accuracy"] > 75
-
-
-needs_mnist = pytest.mark.skipif(
-    "LMU_NENGO_DATA" not in os.environ, reason="set LMU_NENGO_DATA"
-)
-
-
-@pytest.mark.slow
-@needs_mnist
-def test_psmnist_recurrent_reaches_its_bar_on_real_mnist(tmp_path):
-    data = Path(os.environ["LMU_NENGO_DATA"]).resolve()
-    figures = figures_of("psmnist_recurrent", tmp_path, "--data", data)["figures"]
-    assert figures["parameters"] == 102_027 and figures["accuracy"] >= 96.5
-
-
-@pytest.mark.slow
-@needs_mnist
-@pytest.mark.parametrize(
-    "preset, bar", [("small", 98.6), ("large", 98.9), ("augmented", 99.3)]
-)
-def test_psmnist_reaches_its_bars_on_real_mnist(tmp_path, preset, bar):
-    data = Path(os.environ["LMU_NENGO_DATA"]).resolve()
-    options = ("--preset", preset, "--data", data, "--streamed", 1000)
-    figures = figures_of("psmnist", tmp_path, *options)["figures"]
-    assert preset != "small" or figures["parameters"] < 170_000
-    assert figures["accuracy_windowed"] >= bar
-    # the first 1,000 test digits are a little harder than all
-    assert abs(figures["accuracy_streamed"] - figures["accuracy_windowed"]) <= 1
-    assert figures["accuracy_spiking"] >= figures["accuracy_streamed"] - 0.5
-    assert figures["spikes_per_inference"] < 1000
 
 
 @pytest.mark.slow

@@ -109,17 +109,22 @@ def stream_case(folder):
     return Case(path.read_bytes(), read, forge_archive)
 
 
-def checkpoint_case(folder):
-    """Checkpoints of a training."""
-    from lmu_nengo.training import Checkpoint, Simulator
-
-    path = folder / "valid.npz"
+def windowed_example():
+    """A network that is trained on whole sequences, and its probe."""
     with nengo.Network(seed=0) as network:
         u, y = nengo.Node([0.0]), nengo.Node(size_in=1)
         memory = lmu_nengo.LegendreMemory(0.02, 3, realization=lmu_nengo.Windowed(4))
         nengo.Connection(u, memory.input, synapse=None)
         nengo.Connection(memory.output, y, transform=np.ones((1, 3)), synapse=None)
-        probe = nengo.Probe(y)
+        return network, nengo.Probe(y)
+
+
+def checkpoint_case(folder):
+    """Checkpoints of a training by NengoDL."""
+    from lmu_nengo.training import Checkpoint, Simulator
+
+    path = folder / "valid.npz"
+    network, probe = windowed_example()
     sim = Simulator(network, seed=0, progress_bar=False)
     sim.compile("adam", loss={probe: "mse"})
     x = np.ones((4, 4, 1))
@@ -130,6 +135,28 @@ def checkpoint_case(folder):
         read = Checkpoint(sim, path, "loss", resume=True, mode="min")
         groups = *read._variables.values(), read.best_weights or []
         return [np.asarray(value) for group in groups for value in group]
+
+    return Case(path.read_bytes(), read, forge_archive)
+
+
+def trainer_case(folder):
+    """Checkpoints of a training by the Trainer."""
+    import jax
+
+    from lmu_nengo.training.jax import Checkpoint, Trainer
+
+    path = folder / "valid.npz"
+    network, probe = windowed_example()
+    trainer = Trainer(network, seed=0, progress_bar=False)
+    trainer.compile("adam", loss={probe: "mse"})
+    x = np.ones((4, 4, 1))
+    saved = Checkpoint(trainer, path, "loss", mode="min")
+    trainer.fit(x, {probe: x}, epochs=2, callbacks=[saved])
+
+    def read(path):
+        read = Checkpoint(trainer, path, "loss", resume=True, mode="min")
+        state = trainer.parameters, trainer.optimizer_state, read.best_parameters
+        return [np.asarray(value) for value in jax.tree.leaves(state)]
 
     return Case(path.read_bytes(), read, forge_archive)
 
@@ -273,6 +300,7 @@ CASES = {
     "built_network": built_network_case,
     "stream": stream_case,
     "checkpoint": checkpoint_case,
+    "trainer": trainer_case,
     "mnist": mnist_case,
     "nir": nir_case,
     "keras": keras_case,

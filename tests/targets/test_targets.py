@@ -80,7 +80,7 @@ def test_spiking_memory_errs_as_in_core_nengo_on_average(target):
             sim = targets.run(network, name, 5.0)
             errors.append(delay_error(sim.data[u], sim.data[delayed]))
         means[name] = np.mean(errors)
-    assert means["core"] < 0.03
+    assert means["core"] < 0.0048
     assert means[target] == pytest.approx(means["core"], rel=0.02)
 
 

@@ -27,9 +27,9 @@ from lmu_nengo.targets.loihi.thresholds import ThresholdNeurons, graded_neurons
 DT = 0.001
 # window, order, highest frequency, neurons; and the largest error that is claimed
 TASKS = {
-    "0.2 s": ((0.2, 4, 2.0, 800), 0.08),
-    "0.1 s": ((0.1, 3, 3.0, 3 * 128), 0.10),
-    "1 s": ((1.0, 6, 1.0, 600), 0.15),
+    "0.2 s": ((0.2, 4, 2.0, 800), 0.0095),  # mean error of five seeds
+    "0.1 s": ((0.1, 3, 3.0, 3 * 128), 0.0115),
+    "1 s": ((1.0, 6, 1.0, 600), 0.031),
 }
 
 
@@ -131,7 +131,7 @@ def test_delay_on_the_emulator_and_what_it_takes():
     (task, bar) = TASKS["0.2 s"]
     delay = Delay(*task, seed=0, duration=2.0)
     sim = run(delay)
-    assert delay.error(sim) < bar / 4
+    assert delay.error(sim) < 2 * bar
     np.testing.assert_allclose(sim.trange(), DT * np.arange(1, 2001))
     report = sim.report
     assert report.cores == 6 and report.compartments == 800
@@ -150,7 +150,7 @@ def test_error_of_five_seeds(name):
         delay = Delay(*task, seed=seed)
         errors.append(delay.error(run(delay)))
     print(name, np.round(errors, 4), np.mean(errors))
-    assert np.mean(errors) <= bar / 4
+    assert np.mean(errors) <= bar
 
 
 @pytest.mark.slow
@@ -204,7 +204,7 @@ def test_window_with_short_synapses():
 def test_window_with_short_synapses_of_ten_seeds():
     errors = [thesis_error(seed) for seed in range(10)]
     print(np.round(errors, 4), np.mean(errors))
-    assert np.mean(errors) < 0.02 and np.max(errors) < 0.05
+    assert np.mean(errors) < 0.015 and np.max(errors) < 0.035
 
 
 def neuron_types(theta, order, n_neurons, **settings):

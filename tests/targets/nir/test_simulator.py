@@ -60,7 +60,7 @@ def test_memory_is_accurate_and_its_spikes_are_the_references(name):
 def test_memory_is_accurate_for_all_seeds(name, kind):
     found = np.array([run_memory(name, seed, kind) for seed in range(5)])
     print(name, kind, found.round(6).tolist(), found.mean(axis=0))
-    assert found[:, 0].mean() <= 0.03
+    assert found[:, 0].mean() <= 0.009  # 0.0057 to 0.0069 were found
     assert np.all(found[:, 1:] >= 0.999)
 
 
