@@ -27,6 +27,7 @@ import resource
 import statistics
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import numpy as np
@@ -193,7 +194,7 @@ def exponent(kind, threads, rounds, batches, steps):
             runner.close()
             cost.append(ms * batch)
     sizes = batches if len(batches) > 1 else steps
-    return np.polyfit(np.log(sizes), np.log(cost), 1)[0], cost
+    return float(np.polyfit(np.log(sizes), np.log(cost), 1)[0]), cost
 
 
 @click.command(help=__doc__)
@@ -209,13 +210,16 @@ def exponent(kind, threads, rounds, batches, steps):
     "--threads", default=os.cpu_count(), show_default=True, help="Threads of TensorFlow."
 )
 @click.option("--growth/--no-growth", default=True, help="Also fit the exponents.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 @click.option("--worker", "job", hidden=True)
-def main(peer, kinds, rounds, threads, growth, job):
+def main(peer, kinds, rounds, threads, growth, out, job):
     """Take turns; print times and ratios."""
     if job:
         worker(*json.loads(job))
         return
-    kinds = kinds.split(",")
+    kinds, figures = kinds.split(","), {}
+    settings = {"steps": STEPS, "order": ORDER, "hidden": HIDDEN, "batch": BATCH}
+    settings |= {"rounds": rounds, "threads": threads}
     python = environment(peer)
     for kind in kinds:
         ours = start_ours("last step" if kind == "loop" else kind, threads)
@@ -241,6 +245,15 @@ def main(peer, kinds, rounds, threads, growth, job):
         )
         for runner in theirs:
             runner.close()
+        figures |= {
+            f"ms_ours_{kind}": a,
+            f"ms_{rivals}_{kind}": min(others),
+            f"ratio_{kind}": ratio,
+            f"least_ratio_{kind}": min(ratios),
+            f"largest_ratio_{kind}": max(ratios),
+        }
+        settings[f"best_{kind}"] = best.about
+        write(out, settings, figures)
     if growth:
         for kind in (kind for kind in kinds if kind != "loop"):
             for name, sizes in (
@@ -252,6 +265,15 @@ def main(peer, kinds, rounds, threads, growth, job):
                 print(
                     f"{kind}: cost ~ {name}^{power:.2f} (ms per batch: {text})", flush=True
                 )
+                figures[f"power_of_{name}_{kind}"] = power
+                write(out, settings, figures)
+
+
+def write(out, settings, figures):
+    """Write what has been measured so far, if a file was named."""
+    if out:
+        found = {"settings": settings, "figures": figures}
+        out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

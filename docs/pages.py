@@ -15,6 +15,12 @@ import click
 
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+PAGES = (  # with tables of figures
+    "README.md",
+    "experiments/README.md",
+    *(f"docs/{name}.md" for name in ("results", "own_data", "comparison", "engine")),
+    *(f"docs/{name}.md" for name in ("loihi", "targets")),
+)
 INSTALL = """\
 # In Colab: `!git clone ADDRESS /content/lmu_nengo`, and "/content/lmu_nengo" for "..".
 # Restart the kernel afterwards.
@@ -58,8 +64,7 @@ def write_figures(*options):
     from cogapp import Cog
 
     project = DOCS.parent
-    names = "README.md", "experiments/README.md", "docs/results.md", "docs/own_data.md"
-    pages = [project / name for name in names]
+    pages = [project / name for name in PAGES]
     return Cog().main(["cog", "-I", str(DOCS), *options, *map(str, pages)])
 
 

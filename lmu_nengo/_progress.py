@@ -1,5 +1,6 @@
 """Progress of what can take long, shown as Nengo shows that of a simulation."""
 
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,8 @@ def progress(name: str, n_steps: int = 1) -> Iterator[Callable[[int], None]]:
     """
     Show how far a computation is, and how long it takes, from the sixth second on.
 
-    Nothing is shown of a computation that is part of one whose progress is shown.
+    Nothing is shown of a computation that is part of one whose progress is shown, and
+    nothing where nobody watches: it is shown in terminals and notebooks only.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def progress(name: str, n_steps: int = 1) -> Iterator[Callable[[int], None]]:
     ...     for i in range(3):
     ...         reach(i + 1)
     """
-    if _is_shown.get():
+    if _is_shown.get() or not _is_watched():
         yield lambda i: None
         return
     whole = Progress(f"Computing {name}", f"Computation of {name}", n_steps)
@@ -59,6 +61,12 @@ def progress(name: str, n_steps: int = 1) -> Iterator[Callable[[int], None]]:
         finished.set()
         thread.join()
         _is_shown.reset(token)
+
+
+def _is_watched() -> bool:
+    """Whether output goes to a terminal or a notebook, not to a file or another program."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return is_terminal or "ipykernel" in sys.modules
 
 
 def _show(whole: Progress, bar: ProgressBar, finished: threading.Event) -> None:

@@ -23,6 +23,7 @@ KINDS = (
     "lif",
     "spiking_rectified_linear_varied",
     "spiking_rectified_linear",
+    "spiking_rectified_linear_default",
 )
 # names of the quick runs' figures; each of the first also with _worst
 FIGURES = {

@@ -1,6 +1,8 @@
 """What takes long tells how far it is; what is short tells nothing."""
 
 import re
+import subprocess
+import sys
 
 import nengo
 import pytest
@@ -23,7 +25,8 @@ CASES = {
 
 
 @pytest.fixture(autouse=True)
-def terminal():
+def terminal(monkeypatch):
+    monkeypatch.setattr(_progress, "_is_watched", lambda: True)
     before = nengo.rc["progress"]["progress_bar"]
     nengo.rc["progress"]["progress_bar"] = "nengo.utils.progress.TerminalProgressBar"
     yield
@@ -46,6 +49,16 @@ def test_nothing_is_shown_of_what_is_short(name, monkeypatch, capsys):
     monkeypatch.setattr(_progress, "SHORTEST", 1e6)
     CASES[name]()
     assert capsys.readouterr() == ("", "")
+
+
+def test_nothing_is_shown_where_output_goes_to_another_program():
+    code = (
+        "from lmu_nengo import _progress, datasets\n"
+        "_progress.SHORTEST = 0.0\n"
+        "datasets.lorenz(1, 10)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert (shown.stdout, shown.stderr) == (b"", b"")
 
 
 def test_steps_are_counted_and_an_error_ends_the_bar(monkeypatch, capsys):
