@@ -9,15 +9,18 @@ its epochs but the first, which has in it what is done once in each call: with "
 time of the processor instead, which other jobs on the machine change less.
 
 Then, in fresh processes that take turns, the seconds from the command to the end of the
-first batch of a small network.
+first batch of a small network. `--out` writes all of it.
 """
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import time
+from importlib import metadata
+from pathlib import Path
 
 import click
 import numpy as np
@@ -38,20 +41,20 @@ x, y = np.ones((20, 100, 1), np.float32), np.ones((20, 100, 10), np.float32)
 {fit}
 """
 FIRST_BATCH = {
-    "NengoDL": SMALL.format(
-        imports="from lmu_nengo.training import Simulator",
-        fit=(
-            "with Simulator(network, minibatch_size=20, progress_bar=False) as sim:\n"
-            "    sim.compile('adam', loss={probe: 'mse'})\n"
-            "    sim.fit(x, {probe: y}, verbose=0)"
-        ),
-    ),
     "Trainer": SMALL.format(
         imports="from lmu_nengo.training import Trainer",
         fit=(
             "trainer = Trainer(network, minibatch_size=20, progress_bar=False)\n"
             "trainer.compile('adam', loss={probe: 'mse'})\n"
             "trainer.fit(x, {probe: y})"
+        ),
+    ),
+    "NengoDL": SMALL.format(
+        imports="from lmu_nengo.training import Simulator",
+        fit=(
+            "with Simulator(network, minibatch_size=20, progress_bar=False) as sim:\n"
+            "    sim.compile('adam', loss={probe: 'mse'})\n"
+            "    sim.fit(x, {probe: y}, verbose=0)"
         ),
     ),
 }
@@ -118,27 +121,43 @@ def start(kind, name, threads, use_cpu):
         os.environ["XLA_FLAGS"] = flags
 
 
-def first_batch(name):
+def first_batch(name, use_cpu):
     """Seconds from the command to the end of the first batch."""
-    start = time.perf_counter()
+
+    def now():
+        if not use_cpu:
+            return time.perf_counter()
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    start = now()
     subprocess.run(
         [sys.executable, "-c", FIRST_BATCH[name]],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    return time.perf_counter() - start
+    return now() - start
 
 
-def report(what, ours, theirs, unit):
-    """Print medians and the ratio."""
+def compared(what, ours, theirs, unit):
+    """Print medians and the ratio; return them."""
     ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    found = {
+        "unit": unit,
+        "trainer": statistics.median(ours),
+        "nengo_dl": statistics.median(theirs),
+        "ratio": statistics.median(ratios),
+        "least": min(ratios),
+        "most": max(ratios),
+        "rounds": [ours, theirs],
+    }
     print(
-        f"{what}: Trainer {statistics.median(ours):.4g} {unit}, NengoDL "
-        f"{statistics.median(theirs):.4g} {unit}, ratio {statistics.median(ratios):.3g} "
-        f"({min(ratios):.3g} to {max(ratios):.3g})",
+        "{what}: Trainer {trainer:.4g} {unit}, NengoDL {nengo_dl:.4g} {unit}, ratio "
+        "{ratio:.3g} ({least:.3g} to {most:.3g})".format(what=what, **found),
         flush=True,
     )
+    return found
 
 
 @click.command(help=__doc__)
@@ -147,26 +166,35 @@ def report(what, ours, theirs, unit):
 @click.option("--threads", default=os.cpu_count(), show_default=True, help="Threads.")
 @click.option("--cpu", is_flag=True, help="Count the time of the processor.")
 @click.option("--first/--no-first", default=True, help="Also time the first batch.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
 @click.option("--worker", "job", hidden=True)
-def main(kinds, rounds, threads, cpu, first, job):
+def main(kinds, rounds, threads, cpu, first, out, job):
     """Take turns; print times and ratios."""
     if job:
         worker(*json.loads(job))
         return
+    figures = {}
     for kind in kinds.split(","):
         both = [start(kind, name, threads, cpu) for name in ("Trainer", "NengoDL")]
         for _ in range(rounds):
             for runner in both:
                 runner.round()
-        report(f"{kind}, per digit", *(runner.times for runner in both), "ms")
+        times = [runner.times for runner in both]
+        figures[kind] = compared(f"{kind}, per digit", *times, "ms")
         for runner in both:
             runner.close()
     if first:
         times = {name: [] for name in FIRST_BATCH}
         for _ in range(rounds):
             for name in times:
-                times[name].append(first_batch(name))
-        report("first batch", times["Trainer"], times["NengoDL"], "s")
+                times[name].append(first_batch(name, cpu))
+        figures["first batch"] = compared("first batch", *times.values(), "s")
+    if out:
+        settings = {"rounds": rounds, "threads": threads, "cpu": cpu}
+        packages = "jax", "nengo", "nengo-dl", "optax", "tensorflow"
+        versions = {name: metadata.version(name) for name in packages}
+        found = {"settings": settings, "versions": versions, "figures": figures}
+        out.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,9 @@ def shared_options(command):
     return decorated
 
 
+# how to install NengoDL, without the full stop
+NEEDED = 'pip install -e ".[dl,experiments]"; its license is for non-commercial use only'
+
 resume_option = click.option(
     "--resume", is_flag=True, help="Continue an interrupted run from its checkpoint."
 )
@@ -77,6 +80,30 @@ def engine_option(other="core", other_name="core Nengo"):
         show_default="jax if it is installed",
         help=f"What runs the networks: the compiled engine (jax) or {other_name}.",
     )
+
+
+class NotInstalled(click.ClickException):
+    """What an experiment needs is not installed."""
+
+    exit_code = 3
+
+
+def need_nengo_dl(what="This experiment"):
+    """
+    Refuse to begin without NengoDL.
+
+    Parameters
+    ----------
+    what : str
+        What needs it.
+
+    Raises
+    ------
+    NotInstalled
+        If NengoDL is not installed; says how to install it.
+    """
+    if not targets.installed("dl"):
+        raise NotInstalled(f"{what} needs NengoDL: {NEEDED}.")
 
 
 @contextmanager

@@ -1,23 +1,17 @@
-"""Training of a windowed network for a given CPU time."""
+"""Training of a windowed network for a given CPU time, with NengoDL."""
 
 import time
 
-import numpy as np
 from rich.progress import Progress
 
 from experiments._lib.command_line import console
+from experiments._lib.schedule import MAX_EPOCHS, cosine
 from lmu_nengo.training import nengo_dl  # noqa: F401  selects Keras; first
 
 # isort: split
 import tensorflow as tf
 
-MAX_EPOCHS = 100_000  # time ends training
 COMPILE = 30  # seconds of training from which compilation pays
-
-
-def cosine(first, share):
-    """Learning rate that falls to zero as a cosine, by the share of the time."""
-    return first * 0.5 * (1 + np.cos(np.pi * min(share, 1))) + 1e-6
 
 
 class Budget(tf.keras.callbacks.Callback):

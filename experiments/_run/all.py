@@ -17,7 +17,13 @@ import click
 from rich.progress import Progress
 from rich.table import Table
 
-from experiments._lib.command_line import console, plain_errors, shared_options
+from experiments._lib.command_line import (
+    NEEDED,
+    NotInstalled,
+    console,
+    plain_errors,
+    shared_options,
+)
 from experiments._lib.results import read_json
 
 AT_A_TIME = 2
@@ -69,7 +75,7 @@ def main(resume, quick, seed, out):
     names = [name for name in NAMES if name not in NOT_RUN]
     options = [f"--seed={seed}"] + ["--quick"] * quick
     waiting = [n for n in names if not (resume and is_done(out / f"{n}.json", seed, quick))]
-    failed = []
+    failed, left_out = [], []
     with (
         plain_errors(),
         ThreadPoolExecutor(AT_A_TIME) as pool,
@@ -83,7 +89,9 @@ def main(resume, quick, seed, out):
                 name = runs[future]
                 progress.console.print(f"{name}: {seconds:.0f} s")
                 progress.update(bar, advance=1)
-                if code:
+                if code == NotInstalled.exit_code:
+                    left_out.append(name)
+                elif code:
                     failed.append(name)
         except KeyboardInterrupt:  # or all waiting experiments would still be run
             pool.shutdown(wait=False, cancel_futures=True)
@@ -91,7 +99,7 @@ def main(resume, quick, seed, out):
     table = Table("experiment", "figure", "measured", "published", title="all experiments")
     for name in names:
         path = out / f"{name}.json"
-        if name in failed or not path.is_file():
+        if name in (*failed, *left_out) or not path.is_file():
             continue
         result = read_json(path)
         for figure, published in result["reference"].items():
@@ -99,6 +107,8 @@ def main(resume, quick, seed, out):
             if value is not None:
                 table.add_row(name, figure, f"{value:.6g}", f"{published:g}")
     console.print(table)
+    if left_out:
+        console.print(f"Left out, as they need NengoDL: {', '.join(left_out)}. {NEEDED}.")
     if failed:
         logs = ", ".join(str(out / f"{name}.log") for name in failed)
         raise click.ClickException(f"{len(failed)} experiments failed; see {logs}.")

@@ -4,8 +4,9 @@ The task of the 2019 paper: tau 17, 128 series of 5,000 steps, 32 to train, 32 t
 64 to test, four layers, about 18,000 parameters, Adam, batches of 32; the normalized root
 mean square error (NRMSE) over whole series that start from a state of zero. LMU layers
 without feedback, trained with all steps at once; a hybrid of LMU and LSTM layers; Keras'
-LSTM and simple RNN; and a copy of the input. "late" excludes the first 100 steps of each
-series.
+LSTM and simple RNN, which need NengoDL's Keras; and a copy of the input. "late" excludes
+the first 100 steps of each series. `--engine` says what trains the LMU and the hybrid: JAX
+alone, or NengoDL.
 
 All networks get the same CPU time (--minutes), which is less than the 500 epochs of one
 batch each in the paper. To fit more batches into that time, all are trained on pieces of
@@ -22,16 +23,22 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.command_line import (
+    NEEDED,
     console,
+    engine_option,
+    need_nengo_dl,
     plain_errors,
     resume_option,
     shared_options,
 )
 from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments.mackey_glass._networks import BATCH
+from lmu_nengo import targets
 from lmu_nengo.datasets import mackey_glass
 
 AHEAD = 15
 MODELS = ("lmu", "hybrid", "lstm", "rnn")
+WITH_KERAS = ("lstm", "rnn")
 # NRMSE in % (Voelker, Kajic and Eliasmith 2019, corrected code)
 REFERENCE = {"copy": 162.4, "lstm": 5.872, "lmu": 4.873, "hybrid": 4.473}
 TRAIN, HELD_OUT = 32, 64  # series up to here
@@ -75,7 +82,7 @@ def make_data(n_steps, seed, piece=PIECE, warm=WARM):
     return pieces(slice(TRAIN)), pieces(slice(TRAIN, HELD_OUT)), test
 
 
-def run(kind, seed, n_steps, seconds, resume, folder):
+def run(kind, seed, n_steps, seconds, engine, resume, folder):
     """
     Train and test one network.
 
@@ -89,6 +96,8 @@ def run(kind, seed, n_steps, seconds, resume, folder):
         Length of the series.
     seconds : float
         CPU time of training.
+    engine : {"jax", "dl"}
+        What trains networks with LMU layers.
     resume : bool
         Whether to continue from the folder.
     folder : pathlib.Path
@@ -103,15 +112,20 @@ def run(kind, seed, n_steps, seconds, resume, folder):
         last 300 predicted values of the first test series.
     """
     asked = {"kind": kind, "seed": seed, "n_steps": n_steps, "seconds": seconds}
+    asked["engine"] = "dl" if kind in WITH_KERAS else engine
     written = folder / "result.json"
     result = load_part(written, asked, resume)
     if result is not None:
         return result
-    from experiments.mackey_glass._models import BATCH, train_keras, train_lmu
+    if asked["engine"] == "jax":
+        from experiments.mackey_glass._trainer import train_lmu as train
+    elif kind in WITH_KERAS:
+        from experiments.mackey_glass._nengo_dl import train_keras as train
+    else:
+        from experiments.mackey_glass._nengo_dl import train_lmu as train
 
     folder.mkdir(parents=True, exist_ok=True)
     data, validation, (x, y) = make_data(n_steps, seed)
-    train = train_lmu if kind in ("lmu", "hybrid") else train_keras
     prediction, parameters, history = train(
         kind, data, validation, x, seconds, seed, folder, resume
     )
@@ -147,22 +161,38 @@ def run(kind, seed, n_steps, seconds, resume, folder):
     show_default=True,
     help="Number of seeds, from --seed on.",
 )
+@click.option(
+    "--model",
+    "models",
+    type=click.Choice(MODELS),
+    multiple=True,
+    help="Network; may be repeated. Default: all that what is installed can train.",
+)
+@engine_option("dl", "NengoDL (dl)")
 @resume_option
 @shared_options
-def main(minutes, seeds, resume, quick, seed, out):
+def main(minutes, seeds, models, engine, resume, quick, seed, out):
     """Run the experiment."""
+    if not models:
+        models = MODELS
+        if not targets.installed("dl"):
+            models = [kind for kind in MODELS if kind not in WITH_KERAS]
+            left_out = " and ".join(WITH_KERAS)
+            console.print(f"Leaving out {left_out}, which need NengoDL: {NEEDED}.")
+    if engine == "dl" or set(WITH_KERAS) & set(models):
+        need_nengo_dl()
     n_steps = 1015 if quick else 5000
     minutes, seeds = (min(minutes, 0.05), 1) if quick else (minutes, seeds)
     out.mkdir(parents=True, exist_ok=True)
-    results = {kind: [] for kind in MODELS}
+    results = {kind: [] for kind in models}
     copies = []
     with plain_errors():
         for s in range(seed, seed + seeds):
             x, y = make_data(n_steps, s)[2]
             copies.append(100 * lmu_nengo.signal.nrmse(x, y))
-            for kind in MODELS:
+            for kind in models:
                 folder = out / "mackey_glass-checkpoints" / f"{kind}_{s}"
-                result = run(kind, s, n_steps, 60 * minutes, resume, folder)
+                result = run(kind, s, n_steps, 60 * minutes, engine, resume, folder)
                 console.print(f"{kind}, seed {s}: {result['nrmse']:.2f} %")
                 results[kind].append(result)
     figures = {"copy": float(np.mean(copies))}
@@ -176,6 +206,7 @@ def main(minutes, seeds, resume, quick, seed, out):
         figures[f"{kind}_parameters"] = values[0]["parameters"]
         figures[f"{kind}_batches"] = float(np.mean([r["batches"] for r in values]))
     settings = {"minutes": minutes, "seeds": seeds, "n_steps": n_steps, "piece": PIECE}
+    settings["engine"] = engine
     path = report("mackey_glass", seed, quick, figures, REFERENCE, out, settings)
     draw(results, figures, make_data(n_steps, seed)[2][1], path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
@@ -186,11 +217,12 @@ def draw(results, figures, target, path):
     from matplotlib.figure import Figure
 
     names = {"lmu": "LMU", "hybrid": "hybrid", "lstm": "LSTM", "rnn": "simple RNN"}
-    colors = {kind: f"C{i}" for i, kind in enumerate(MODELS)}
+    models = list(results)
+    colors = {kind: f"C{i}" for i, kind in enumerate(models)}
     figure = Figure(figsize=(10, 6), layout="constrained")
     drawn = figure.subplot_mosaic("ab;cc", height_ratios=(1.4, 1))
     errors, curves, series = (drawn[name] for name in "abc")
-    for i, kind in enumerate(MODELS):
+    for i, kind in enumerate(models):
         each = [r["nrmse"] for r in results[kind]]
         errors.plot([i] * len(each), each, "o", color=colors[kind], ms=5)
         errors.hlines(figures[kind], i - 0.25, i + 0.25, color=colors[kind], lw=2)
@@ -200,10 +232,10 @@ def draw(results, figures, target, path):
             errors.hlines(shown, i - 0.4, i + 0.4, "black", "dashed", lw=1, label=label)
     errors.axhline(figures["copy"], color="0.6", lw=1, label="copy of the input")
     errors.set(yscale="log", ylabel="NRMSE of the test series (%)", ylim=(0.5, 250))
-    errors.set_xticks(range(len(MODELS)), [names[kind] for kind in MODELS])
+    errors.set_xticks(range(len(models)), [names[kind] for kind in models])
     errors.set_title("15 steps ahead, about 18,000 parameters")
     errors.legend(frameon=False, fontsize="small")
-    for kind in MODELS:
+    for kind in models:
         for i, result in enumerate(results[kind]):
             label = names[kind] if i == 0 else None
             curves.plot(*result["curve"], ".-", color=colors[kind], ms=3, lw=1, label=label)
@@ -211,7 +243,7 @@ def draw(results, figures, target, path):
     curves.set(ylabel="NRMSE of the validation pieces (%)", title="training, all seeds")
     curves.legend(frameon=False, fontsize="small")
     t = np.arange(len(target[0]))[-300:]
-    for kind in ("lstm", "lmu"):
+    for kind in [kind for kind in ("lstm", "lmu") if kind in models]:
         error = 100 * (np.array(results[kind][0]["shown"]) - target[0, -300:, 0])
         series.plot(t, error, color=colors[kind], lw=1.2, label=names[kind])
     series.set(xlabel="step", ylabel="error (% of the rms)", xlim=(t[0], t[-1]))

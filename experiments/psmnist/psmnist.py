@@ -18,6 +18,7 @@ import lmu_nengo
 from experiments._lib.command_line import (
     console,
     engine_option,
+    need_nengo_dl,
     plain_errors,
     refuse_given,
     resume_option,
@@ -160,6 +161,13 @@ def main(
     out,
 ):
     """Run the experiment."""
+    for given, what in (
+        (target, "Training with --target"),
+        (model != "lmu", f"--model {model}"),
+        (engine == "dl", "--engine dl"),
+    ):
+        if given:
+            need_nengo_dl(what)
     digits = load_digits(data, download)
     if target:
         refuse_given(TRAINING_ONLY, "--target trains a network of its own")

@@ -15,6 +15,7 @@ import numpy as np
 
 from experiments._lib.command_line import (
     console,
+    need_nengo_dl,
     plain_errors,
     resume_option,
     shared_options,
@@ -98,6 +99,7 @@ def weights_of(classifier):
 @shared_options
 def main(data, download, resume, quick, seed, out):
     """Run the experiment."""
+    need_nengo_dl()
     digits = load_digits(data, download)
     preset = MNIST if digits.name == "MNIST" else SMALL_DIGITS
     if quick:

@@ -14,6 +14,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    need_nengo_dl,
     plain_errors,
     resume_option,
     shared_options,
@@ -220,6 +221,7 @@ def main(
     data, download, permutation_seed, epochs, recurrent_digits, resume, quick, seed, out
 ):
     """Run the experiment."""
+    need_nengo_dl()
     digits = load_digits(data, download)
     from lmu_nengo.training import nengo_dl  # noqa: F401, I001  selects Keras; first
     import tensorflow as tf

@@ -14,7 +14,12 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, engine_option, shared_options
+from experiments._lib.command_line import (
+    console,
+    engine_option,
+    need_nengo_dl,
+    shared_options,
+)
 from experiments._lib.parallel import HARMLESS
 from experiments._lib.results import report, save_figure
 from experiments.psmnist._data import data_options, load_digits
@@ -152,6 +157,7 @@ def draw(figures, results, y, path):
 @shared_options
 def main(data, download, permutation_seed, digits, validate, engine, quick, seed, out):
     """Run the experiment."""
+    need_nengo_dl()
     name, x, y, x_test, y_test = load_digits(data, download)
     preset = MNIST if name == "MNIST" else SMALL
     if validate:

@@ -29,6 +29,7 @@ from scipy import fft
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    need_nengo_dl,
     plain_errors,
     resume_option,
     shared_options,
@@ -231,6 +232,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
 @shared_options
 def main(minutes, resume, quick, seed, out):
     """Run the experiment."""
+    need_nengo_dl()
     lmu_steps, network_steps = LMU_STEPS, NETWORK_STEPS
     n_tests, seconds = N_SEQUENCES, 60 * minutes
     if quick:

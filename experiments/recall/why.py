@@ -29,6 +29,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    need_nengo_dl,
     plain_errors,
     resume_option,
     shared_options,
@@ -218,6 +219,7 @@ def look_at_lmu(horizon):
 @shared_options
 def main(minutes, resume, quick, seed, out):
     """Run the experiment."""
+    need_nengo_dl()
     delays, horizon, n_tests, kinds = DELAYS, HORIZON, 1000, tuple(LAYERS)
     seconds = 60 * minutes
     if quick:

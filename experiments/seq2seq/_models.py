@@ -8,7 +8,8 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.keras_models import train
 from experiments._lib.results import checksum
-from experiments._lib.timed_training import COMPILE, cosine, fit_for
+from experiments._lib.schedule import cosine
+from experiments._lib.timed_training import COMPILE, fit_for
 from lmu_nengo.training import Checkpoint, Simulator  # first: it selects Keras
 
 # isort: split

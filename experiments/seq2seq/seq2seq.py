@@ -24,6 +24,7 @@ from nengo.processes import WhiteSignal
 
 from experiments._lib.command_line import (
     console,
+    need_nengo_dl,
     plain_errors,
     resume_option,
     shared_options,
@@ -163,6 +164,7 @@ def run(task, sizes, limits, seed, out, resume):
 @shared_options
 def main(minutes, resume, quick, seed, out):
     """Run the experiment."""
+    need_nengo_dl()
     sizes, tasks = (N_TRAIN, N_VALIDATION, N_TEST), TASKS
     limits = 100_000, 60 * minutes
     if quick:

@@ -19,6 +19,7 @@ from rich.progress import track
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    need_nengo_dl,
     plain_errors,
     resume_option,
     shared_options,
@@ -337,6 +338,7 @@ def draw(figures, name, path):
 @shared_options
 def main(data, download, resume, quick, seed, out):
     """Run the experiment."""
+    need_nengo_dl()
     digits = load_digits(data, download)
     out.mkdir(parents=True, exist_ok=True)
     with plain_errors():

@@ -1,6 +1,7 @@
 import json
 import signal
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -165,6 +166,23 @@ def test_missing_data_is_refused_before_any_work(tmp_path):
     ):
         assert result.exit_code == 1
         assert "does not exist" in result.output and "--download" in result.output
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(["capacity"], ["psmnist_digit"], ["psmnist_recurrent"], ["psmnist_spiking"]),
+        *(["quantization"], ["seq2seq"], ["why"], ["psmnist", "--model", "lstm"]),
+        *(["psmnist", "--engine", "dl"], ["psmnist", "--target", "core"]),
+        *(["mackey_glass", "--model", "rnn"], ["mackey_glass", "--engine", "dl"]),
+    ],
+)
+def test_what_needs_nengodl_says_so_at_once(tmp_path, monkeypatch, arguments):
+    monkeypatch.setitem(sys.modules, "nengo_dl", None)  # as if it were not installed
+    result = invoke(*arguments, "--quick", "--out", tmp_path)
+    assert result.exit_code == 3
+    assert 'needs NengoDL: pip install -e ".[dl,experiments]"' in result.output
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_options_that_would_be_ignored_are_refused(tmp_path):

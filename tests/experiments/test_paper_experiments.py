@@ -68,5 +68,8 @@ def test_mackey_glass_runs_and_resumes(tmp_path):
     figures = figures_of("mackey_glass", tmp_path, "--quick")["figures"]
     sizes = [figures[f"{kind}_parameters"] for kind in mackey_glass.MODELS]
     assert max(sizes) <= 18_326  # the published LMU's
+    lmu = "--model", "lmu", "--engine", "dl"
+    other = figures_of("mackey_glass", tmp_path / "dl", "--quick", *lmu)["figures"]
+    assert other["lmu_parameters"] == figures["lmu_parameters"]
     again = figures_of("mackey_glass", tmp_path, "--quick", "--resume")["figures"]
     assert again == figures

@@ -9,9 +9,9 @@ import tensorflow as tf
 from lmu_nengo.layers.lstm import LSTMSequence
 from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.sequence import Only, Reverse
-from lmu_nengo.signal.discretization import impulse_response
 from lmu_nengo.training.kernels.blocks import cell_blocks
 from lmu_nengo.training.kernels.recurrent import recurrence
+from lmu_nengo.training.plan.blocks import memory_block
 from lmu_nengo.training.plan.cells import CellSteps
 
 STATE = ("theta", "log_theta", "A", "B")
@@ -200,26 +200,18 @@ def all_steps(u, Ad, Bd, m=None):
     batch, n_steps, memory_d = u.shape
     order = len(Ad)
     n_blocks = -(-n_steps // BLOCK)
-    response = impulse_response(Ad, Bd, BLOCK)
-    inside = np.zeros((BLOCK, BLOCK, order))  # from step j of a block to step k
-    for j in range(BLOCK):
-        inside[j, j:] = response[: BLOCK - j]
-    powers = [Ad]
-    for _ in range(BLOCK - 1):
-        powers.append(Ad @ powers[-1])
-    across = np.transpose(powers, (2, 0, 1))  # from the state before a block to step k
-
+    matrices = memory_block(Ad, Bd, BLOCK)
     u = tf.pad(u, [[0, 0], [0, n_blocks * BLOCK - n_steps], [0, 0]])
     u = tf.reshape(tf.transpose(u, (0, 2, 1)), (-1, BLOCK))
     first = None if m is None else tf.reshape(m, (-1, order))
-    m = u @ tf.constant(inside.reshape(BLOCK, -1), u.dtype)
+    m = u @ tf.constant(matrices.inside, u.dtype)
     ends = tf.reshape(m[:, -order:], (batch * memory_d, n_blocks, order))
-    step = tf.constant(powers[-1].T, u.dtype)
+    step = tf.constant(matrices.whole, u.dtype)
     before = [tf.zeros_like(ends[:, 0]) if first is None else first]
     for block in range(n_blocks - 1):
         before.append(before[-1] @ step + ends[:, block])
     before = tf.reshape(tf.stack(before, axis=1), (-1, order))
-    m += before @ tf.constant(across.reshape(order, -1), u.dtype)
+    m += before @ tf.constant(matrices.across, u.dtype)
     m = tf.reshape(m, (batch, memory_d, n_blocks * BLOCK, order))[:, :, :n_steps]
     return tf.transpose(m, (0, 2, 1, 3))
 

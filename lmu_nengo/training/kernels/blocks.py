@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from lmu_nengo.training.plan.blocks import memory_block, powers
+
 BLOCK = 14  # steps, at most
 
 
@@ -46,10 +48,8 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
         block = max(1, min(BLOCK, order // 8, n_steps))
     e_h, e_m, W_h, W_m = paths
 
-    powers = [np.eye(order)]
-    for _ in range(block):
-        powers.append(Ad @ powers[-1])
-    moved = np.concatenate(powers, axis=1)  # Ad^k side by side
+    moved = np.concatenate(powers(Ad, block), axis=1)  # Ad^k side by side
+    matrices = memory_block(Ad, Bd, block)
 
     def along(path):
         """A path out of the memory, times ``Ad^k``: shape (rows, memory_d, k, order)."""
@@ -70,8 +70,8 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
     inner_h = tf.concat([W_h + from_j[0] @ e_h, e_h], axis=0)
     inner = tf.concat([tf.transpose(inner_h), inner_u], axis=0)
     # the memory after the block, of one channel
-    across = tf.constant(powers[block].T, dtype)
-    response = tf.constant(np.stack([p @ Bd[:, 0] for p in powers[:block]]), dtype)
+    across = tf.constant(matrices.whole, dtype)
+    response = tf.constant(matrices.end[::-1], dtype)  # the last u first
 
     drive = tf.concat([jx + ux @ tf.transpose(from_j[0]), ux], axis=-1)
     n_blocks = -(-n_steps // block)

@@ -1,13 +1,41 @@
 """A cell that feeds back into its memory, block by block."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-BLOCK = 14  # steps, at most
+from lmu_nengo.training.plan.blocks import memory_block, powers
+
+BLOCK = 7  # steps, at most; from 7 to 14 the cost is the same within a tenth
+LANES = 16  # rows of a multiple of these are read in whole vectors
 
 
-def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
+class Weights(NamedTuple):
+    """
+    What a step of a block is multiplied with, of all paths of a cell.
+
+    The columns are those of ``z = (j, u)``, the current of the hidden neurons and the input
+    of the memory.
+
+    Attributes
+    ----------
+    latest : array of shape (width, width)
+        From ``h`` and ``u`` of the step before.
+    rest : array of shape (n_given + (block - 2) * memory_d, width)
+        From what is given in a step, and from the ``u`` before that, latest first.
+    outer : array of shape (memory_d * order, block * width)
+        From the memory before the block, for each of its steps.
+    """
+
+    latest: jax.Array
+    rest: jax.Array
+    outer: jax.Array
+
+
+def cell_blocks(paths, x, Ad, Bd, activation, block=None):
     """
     Hidden state and memory's input of a cell with all its paths, for all steps.
 
@@ -15,17 +43,18 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
     memory ``m`` before the block: what it adds to ``u`` and to the current ``j`` in each
     step of the block is one matrix product, and within the block only ``h`` and the few
     ``u`` since its start feed back. That is half the work of going through the memory
-    itself, and most of it is in large products. The gradient is written out likewise: that
-    of the weights is one product of all steps.
+    itself. The gradient is written out likewise; that of the largest weights is one
+    product of all blocks. Nothing of the size of all steps is made but ``(j, u)`` and its
+    error: on a processor, that takes as long as the products.
 
     Parameters
     ----------
-    paths : tuple of array
-        ``e_h, e_m, W_h, W_m``.
-    ux : array of shape (n_steps, batch, memory_d)
-        What reaches the memory from outside.
-    jx : array of shape (n_steps, batch, hidden_d)
-        What reaches the hidden neurons from outside.
+    paths : dict of {str: array}
+        Of shapes (rows, columns): ``input_encoders``, ``hidden_encoders`` and
+        ``memory_encoders``, which lead to the memory; ``input_kernel``, ``hidden_kernel``
+        and ``memory_kernel``, which lead to the hidden neurons; and their ``bias``.
+    x : array of shape (batch, n_steps, input_d)
+        Input of the cell.
     Ad, Bd : ndarray of shapes (order, order) and (order, 1)
         Discrete state space of one channel.
     activation : callable
@@ -35,186 +64,232 @@ def cell_blocks(paths, ux, jx, Ad, Bd, activation, block=None):
 
     Returns
     -------
-    u : array of shape (n_steps, batch, memory_d)
+    u : array of shape (batch, n_steps, memory_d)
         Input of the memory.
-    h : array of shape (n_steps, batch, hidden_d)
+    h : array of shape (batch, n_steps, hidden_d)
         Hidden state.
     """
-    dtype = ux.dtype
-    n_steps, batch, memory_d = ux.shape
-    hidden_d, order = jx.shape[-1], len(Ad)
-    size = memory_d * order
+    batch, n_steps, _ = x.shape
+    hidden_d, memory_d = len(paths["hidden_kernel"]), len(paths["hidden_encoders"])
     if block is None:
-        block = max(1, min(BLOCK, order // 8, n_steps))
-    e_h, e_m, W_h, W_m = paths
+        block = max(1, min(BLOCK, len(Ad) // 8, n_steps))
+    weights = block_weights(paths, Ad, Bd, block)
+    given = jnp.concatenate([x, jnp.ones_like(x[..., :1])], axis=2)
+    n_blocks = -(-n_steps // block)
+    given = jnp.pad(given, [(0, 0), (0, n_blocks * block - n_steps), (0, 0)])
+    given = given.reshape(batch, n_blocks, -1)
+    solve = block_solver(hidden_d, memory_d, Ad, Bd, activation, block)
+    states = solve(weights, given)
+    u, h = (y.reshape(batch, n_blocks * block, -1)[:, :n_steps] for y in states)
+    return u, h
 
-    powers = [np.eye(order)]
-    for _ in range(block):
-        powers.append(Ad @ powers[-1])
-    moved = np.concatenate(powers, axis=1).astype(dtype)  # Ad^k side by side
+
+def block_weights(paths, Ad, Bd, block) -> Weights:
+    """
+    Put the paths of a cell together.
+
+    Parameters
+    ----------
+    paths : dict of {str: array}
+        As for `cell_blocks`.
+    Ad, Bd : ndarray of shapes (order, order) and (order, 1)
+        Discrete state space of one channel.
+    block : int
+        Steps in a block.
+
+    Returns
+    -------
+    weights : Weights
+        The products.
+    """
+    W_h, e_h = paths["hidden_kernel"], paths["hidden_encoders"]
+    W_x, e_x = paths["input_kernel"], paths["input_encoders"]
+    (memory_d, hidden_d), order, dtype = e_h.shape, len(Ad), W_h.dtype
+    d = hidden_d + memory_d
+    idle = -d % LANES
     b = Bd[:, 0].astype(dtype)
+    moved = np.concatenate(powers(Ad, block), axis=1).astype(dtype)  # side by side
 
     def along(path):
         """A path out of the memory, times ``Ad^k``: shape (rows, memory_d, k, order)."""
         y = path.reshape(-1, order) @ moved
         return y.reshape(-1, memory_d, block + 1, order)
 
-    to_u, to_j = along(e_m)[:, :, :-1], along(W_m)
-    from_u = jnp.einsum("icko,o->kic", to_u, b)
-    from_j = jnp.einsum("icko,o->kic", to_j, b)
-    # what z = (j, u) gets from m before the block; u reaches j in the same step
-    to_j = to_j[:, :, 1:] + jnp.einsum("ic,cdko->idko", from_j[0], to_u)
-    outer = jnp.concatenate([to_j, to_u], axis=0).transpose(1, 3, 2, 0).reshape(size, -1)
-    # ... and from h of the step before and the last u, latest first
-    inner_j = from_j[1:] + jnp.einsum("ic,kcd->kid", from_j[0], from_u)
-    inner_u = jnp.concatenate([inner_j, from_u], axis=1).transpose(0, 2, 1)
-    inner_h = jnp.concatenate([W_h + from_j[0] @ e_h, e_h], axis=0)
-    inner = jnp.concatenate([inner_h.T, inner_u.reshape(block * memory_d, -1)], axis=0)
-    # the memory after the block, of one channel
-    across = powers[block].T.astype(dtype)
-    response = np.stack([p @ Bd[:, 0] for p in powers[:block]]).astype(dtype)
+    def columns(to_j, to_u):
+        """Columns of ``z``, from rows."""
+        to_z = jnp.concatenate([to_j, to_u], axis=0)
+        to_z = jnp.moveaxis(to_z, 0, -1)
+        return jnp.pad(to_z, [(0, 0)] * (to_z.ndim - 1) + [(0, idle)])
 
-    drive = jnp.concatenate([jx + ux @ from_j[0].T, ux], axis=-1)
-    n_blocks = -(-n_steps // block)
-    drive = jnp.pad(drive, [(0, n_blocks * block - n_steps), (0, 0), (0, 0)])
-    drive = drive.reshape(n_blocks, block, batch, -1)
-    d = hidden_d + memory_d
-    width = hidden_d + block * memory_d
-
-    def forward(inner, outer, drive):
-        def advance(carry, now):
-            m, h = carry
-            free = (m @ outer).reshape(batch, block, d)
-            r = jnp.pad(h, [(0, 0), (0, block * memory_d)])
-            r_all, j_all = [], []
-            for k in range(block):
-                z = r @ inner + free[:, k] + now[k]
-                j = z[:, :hidden_d]
-                r_all.append(r)
-                j_all.append(j)
-                rest = r[:, hidden_d : width - memory_d]
-                r = jnp.concatenate([activation(j), z[:, hidden_d:], rest], axis=1)
-            u = r[:, hidden_d:].reshape(batch, block, memory_d)
-            after = (m.reshape(-1, order) @ across).reshape(batch, size)
-            after += jnp.einsum("bkc,ko->bco", u, response).reshape(batch, size)
-            kept = m, jnp.stack([*r_all, r]), jnp.stack(j_all)
-            return (after, r[:, :hidden_d]), kept
-
-        zero = jnp.zeros((batch, size), dtype), jnp.zeros((batch, hidden_d), dtype)
-        _, kept = jax.lax.scan(advance, zero, drive)
-        return kept
-
-    def states_of(rs):
-        return rs[:, 1:, :, :d].reshape(n_blocks * block, batch, d)
-
-    @jax.custom_vjp
-    def solve(inner, outer, drive):
-        return states_of(forward(inner, outer, drive)[1])
-
-    def solve_forward(inner, outer, drive):
-        ms, rs, js = forward(inner, outer, drive)
-        return states_of(rs), (inner, outer, ms, rs, js)
-
-    def solve_backward(kept, errors):
-        inner, outer, ms, rs, js = kept
-        slopes = jax.vjp(activation, js)[1](jnp.ones_like(js))[0]
-        errors = errors.reshape(n_blocks, block, batch, d)
-
-        def back(carry, now):
-            dm, dh = carry
-            error, slope = now
-            per_channel = dm.reshape(batch, memory_d, order)
-            du = jnp.einsum("bco,ko->bkc", per_channel, response)
-            dr = jnp.concatenate([dh, du.reshape(batch, -1)], axis=1)
-            dz_all = []
-            for k in reversed(range(block)):
-                dz = dr[:, :d] + error[k]
-                dz = jnp.concatenate(
-                    [dz[:, :hidden_d] * slope[k], dz[:, hidden_d:]], axis=1
-                )
-                dz_all.append(dz)
-                rest = jnp.pad(dr[:, d:], [(0, 0), (hidden_d, memory_d)])
-                dr = dz @ inner.T + rest
-            dz = jnp.stack(dz_all[::-1])
-            flat = dz.transpose(1, 0, 2).reshape(batch, -1)
-            dm = (per_channel @ across.T).reshape(batch, size) + flat @ outer.T
-            return (dm, dr[:, :hidden_d]), dz
-
-        zero = jnp.zeros((batch, size), dtype), jnp.zeros((batch, hidden_d), dtype)
-        _, dzs = jax.lax.scan(back, zero, (errors, slopes), reverse=True)
-        before, rows = rs[:, :-1].reshape(-1, width), dzs.reshape(-1, d)
-        d_inner = before.T @ rows
-        rows = dzs.transpose(0, 2, 1, 3).reshape(-1, block * d)
-        d_outer = ms.reshape(-1, size).T @ rows
-        return d_inner, d_outer, dzs
-
-    solve.defvjp(solve_forward, solve_backward)
-    states = solve(inner, outer, drive)[:n_steps]
-    return states[..., hidden_d:], states[..., :hidden_d]
+    to_u, to_j = along(paths["memory_encoders"])[:, :, :-1], along(paths["memory_kernel"])
+    from_u = jnp.einsum("icko,o->ikc", to_u, b)
+    from_j = jnp.einsum("icko,o->ikc", to_j, b)
+    at_once = from_j[:, 0]  # u reaches j in the same step
+    # from m before the block, to each of its steps
+    outer = columns(to_j[:, :, 1:] + jnp.einsum("ic,cdko->idko", at_once, to_u), to_u)
+    outer = outer.transpose(0, 2, 1, 3).reshape(memory_d * order, -1)
+    # from the h of the step before, and from the u of 1, 2, ... steps before
+    from_h = columns(W_h + at_once @ e_h, e_h)
+    from_u = columns(from_j[:, 1:] + jnp.einsum("ic,ckd->ikd", at_once, from_u), from_u)
+    latest = jnp.pad(jnp.concatenate([from_h, from_u[0]]), [(0, idle), (0, 0)])
+    from_x = columns(W_x + at_once @ e_x, e_x)
+    constant = jnp.pad(paths["bias"], (0, memory_d + idle))
+    earlier = from_u[1 : block - 1].reshape(-1, d + idle)
+    rest = jnp.concatenate([from_x, constant[None], earlier])
+    return Weights(latest, rest, outer)
 
 
-def recurrence(weights, drive, activation, n_linear):
+def block_solver(hidden_d, memory_d, Ad, Bd, activation, block) -> Callable:
     """
-    Solve ``s[t] = phi(s[t-1]) P' + g[t]`` for all steps, from zero.
-
-    ``phi`` leaves the first ``n_linear`` values of the state as they are and applies
-    ``activation`` to the others. The backward pass goes through the steps for the errors
-    only; the gradient of the weights is one product of all steps at the end.
+    Make the function that goes through the blocks.
 
     Parameters
     ----------
-    weights : array of shape (size, size)
-        ``P``.
-    drive : array of shape (n_steps, batch, size)
-        ``g``.
+    hidden_d, memory_d : int
+        Sizes of the hidden state and of the memory's input.
+    Ad, Bd : ndarray of shapes (order, order) and (order, 1)
+        Discrete state space of one channel.
     activation : callable
         A function of an array, element by element.
-    n_linear : int
-        How many values are linear.
+    block : int
+        Steps in a block.
 
     Returns
     -------
-    states : array of shape (n_steps, batch, size)
-        ``s``; before the activation, that is.
+    solve : function
+        ``u, h = solve(weights, given)``, where ``given`` has the shape (batch, n_blocks,
+        block * n_given), and ``u`` and ``h`` likewise.
     """
+    d, order = hidden_d + memory_d, len(Ad)
+    width = d + -d % LANES
+    size = memory_d * order
+    is_hidden = np.arange(width) < hidden_d
+    matrices = memory_block(Ad, Bd, block)
 
-    def phi(s):
-        linear, current = s[..., :n_linear], s[..., n_linear:]
-        return jnp.concatenate([linear, activation(current)], axis=-1)
+    def after(m, u):
+        """The memory after a block, of ``u`` of shape (batch, block, memory_d)."""
+        moved = (m.reshape(-1, order) @ matrices.whole.astype(m.dtype)).reshape(m.shape)
+        added = jnp.einsum("bkc,ko->bco", u, matrices.end.astype(m.dtype))
+        return moved + added.reshape(m.shape)
 
-    def forward(weights, drive):
-        def step(s, g):
-            s = phi(s) @ weights.T + g
-            return s, s
+    def small(given, us, k):
+        """What ``rest`` is multiplied with in step ``k``: ``u`` of two steps before, ..."""
+        return jnp.concatenate([given, *reversed(us[: max(k - 1, 0)])], axis=1)
 
-        return jax.lax.scan(step, jnp.zeros_like(drive[0]), drive)[1]
+    def forward(weights, given):
+        latest, rest, outer = weights
+        batch, n_blocks, n_given = len(given), given.shape[1], given.shape[2] // block
+
+        def advance(i, carry):
+            m, s, ms, zs, all_u, all_h = carry
+            now, free = at(given, i), m @ outer
+            z_all, us, hs = [], [], []
+            for k in range(block):
+                x = small(part(now, k, n_given), us, k)
+                z = s @ latest + part(free, k, width) + x @ rest[: x.shape[1]]
+                z_all.append(z)
+                us.append(z[:, hidden_d:d])
+                s = jnp.where(is_hidden, activation(z), z)
+                hs.append(s[:, :hidden_d])
+            ms, zs = put(ms, m, i), put(zs, jnp.concatenate(z_all, axis=1), i)
+            all_u = put(all_u, jnp.concatenate(us, axis=1), i)
+            all_h = put(all_h, jnp.concatenate(hs, axis=1), i)
+            # the last u is in the memory from here on
+            m, s = after(m, jnp.stack(us, axis=1)), jnp.where(is_hidden, s, 0)
+            return m, s, ms, zs, all_u, all_h
+
+        sizes = size, block * width, block * memory_d, block * hidden_d
+        shapes = (size,), (width,), *((n_blocks, n) for n in sizes)
+        carry = tuple(jnp.zeros((batch, *shape), latest.dtype) for shape in shapes)
+        return jax.lax.fori_loop(0, n_blocks, advance, carry)[2:]
 
     @jax.custom_vjp
-    def solve(weights, drive):
-        return forward(weights, drive)
+    def solve(weights, given):
+        return forward(weights, given)[2:]
 
-    def solve_forward(weights, drive):
-        states = forward(weights, drive)
-        return states, (weights, states)
+    def solve_forward(weights, given):
+        ms, zs, u, h = forward(weights, given)
+        return (u, h), (weights, given, ms, zs)
 
     def solve_backward(kept, errors):
-        weights, states = kept
-        current = states[..., n_linear:]
-        slopes = jax.vjp(activation, current)[1](jnp.ones_like(current))[0]
+        weights, given, ms, zs = kept
+        batch, n_blocks, n_given = len(given), given.shape[1], given.shape[2] // block
+        into, earlier = weights.rest[:n_given], weights.rest[n_given:]
 
-        def back(delta, now):
-            error, slope = now
-            delta = delta @ weights
-            linear, current = delta[..., :n_linear], delta[..., n_linear:]
-            delta = jnp.concatenate([linear, current * slope], axis=-1) + error
-            return delta, delta
+        def factors(i):
+            """In all steps of a block: the slopes, and what the weights multiply."""
+            z = at(zs, i).reshape(batch, block, width)
+            f, pull = jax.vjp(activation, z)
+            slopes = jnp.where(is_hidden, pull(jnp.ones_like(z))[0], 1)
+            h = activation(part(at(zs, i - 1), block - 1, width))
+            h = jnp.where(is_hidden & (i > 0), h, 0)
+            s = jnp.where(is_hidden, f, z)
+            s = jnp.concatenate([h[:, None], s[:, :-1]], axis=1)
+            u = z[:, :, hidden_d:d]
+            history = [
+                jnp.pad(u[:, :-lag], [(0, 0), (lag, 0), (0, 0)]) for lag in range(2, block)
+            ]
+            now = at(given, i).reshape(batch, block, n_given)
+            x = jnp.concatenate([now, *history], axis=2)
+            return slopes.reshape(batch, -1), rows(s), rows(x)
 
-        _, deltas = jax.lax.scan(
-            back, jnp.zeros_like(errors[0]), (errors, slopes), reverse=True
+        def back(i, carry):
+            dm, ds, d_latest, d_rest, dzs = carry
+            i = n_blocks - 1 - i
+            (slopes, s, x), (of_u, of_h) = factors(i), (at(error, i) for error in errors)
+            per_channel = dm.reshape(batch, memory_d, order)
+            du = jnp.einsum("bco,ko->bkc", per_channel, matrices.end.astype(dm.dtype))
+            du = list(jnp.moveaxis(du + of_u.reshape(du.shape), 1, 0))
+            dz_all = []
+            for k in reversed(range(block)):
+                ds += jnp.pad(du[k], [(0, 0), (hidden_d, width - d)])
+                ds += jnp.pad(part(of_h, k, hidden_d), [(0, 0), (0, width - hidden_d)])
+                dz = ds * part(slopes, k, width)
+                dz_all.append(dz)
+                if k > 1:
+                    before = dz @ earlier[: (k - 1) * memory_d].T
+                    for lag in range(2, k + 1):
+                        du[k - lag] += part(before, lag - 2, memory_d)
+                ds = dz @ weights.latest.T
+            dz = jnp.concatenate(dz_all[::-1], axis=1)
+            dm = per_channel @ matrices.whole.T.astype(dm.dtype)
+            dm = dm.reshape(batch, size) + dz @ weights.outer.T
+            d_latest += s.T @ dz.reshape(-1, width)
+            d_rest += x.T @ dz.reshape(-1, width)
+            return dm, jnp.where(is_hidden, ds, 0), d_latest, d_rest, put(dzs, dz, i)
+
+        dtype = zs.dtype
+        carry = (
+            jnp.zeros((batch, size), dtype),
+            jnp.zeros((batch, width), dtype),
+            jnp.zeros_like(weights.latest),
+            jnp.zeros_like(weights.rest),
+            jnp.zeros_like(zs),
         )
-        before = jnp.concatenate([phi(jnp.zeros_like(states[:1])), phi(states[:-1])])
-        size = len(weights)
-        return deltas.reshape(-1, size).T @ before.reshape(-1, size), deltas
+        *_, d_latest, d_rest, dzs = jax.lax.fori_loop(0, n_blocks, back, carry)
+        d_outer = ms.reshape(-1, size).T @ dzs.reshape(-1, block * width)
+        d_given = (dzs.reshape(-1, width) @ into.T).reshape(given.shape)
+        return Weights(d_latest, d_rest, d_outer), d_given
 
     solve.defvjp(solve_forward, solve_backward)
-    return solve(weights, drive)
+    return solve
+
+
+def at(x, i):
+    """One block of all of them."""
+    return jax.lax.dynamic_index_in_dim(x, i, 1, keepdims=False)
+
+
+def put(x, now, i):
+    """All blocks, with one of them replaced."""
+    return jax.lax.dynamic_update_index_in_dim(x, now, i, 1)
+
+
+def part(x, k, size):
+    """One step of a block."""
+    return x[:, k * size : (k + 1) * size]
+
+
+def rows(x):
+    """Rows of all sequences and steps."""
+    return x.reshape(-1, x.shape[-1])

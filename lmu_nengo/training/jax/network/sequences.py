@@ -11,8 +11,9 @@ from lmu_nengo.engine.registry import find
 from lmu_nengo.layers.lstm import LSTMSequence
 from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.sequence import Only, Reverse
-from lmu_nengo.signal.discretization import impulse_response
-from lmu_nengo.training.jax.network.blocks import cell_blocks, recurrence
+from lmu_nengo.training.jax.network.blocks import cell_blocks
+from lmu_nengo.training.jax.network.recurrence import recurrence
+from lmu_nengo.training.plan.blocks import memory_block
 from lmu_nengo.training.plan.cells import CellSteps
 
 BLOCK = 28  # steps; the cost is flat from 14 to 56
@@ -76,50 +77,79 @@ def cell(process: CellSteps, x, parameters):
     """An `lmu_nengo.LMUCell` that feeds back."""
     p = {name: jnp.asarray(value, x.dtype) for name, value in parameters.items()}
     f = activation_of(process.hidden_type)
-    started = x[..., process.input_d :].transpose(1, 0, 2)
-    x = x[..., : process.input_d].transpose(1, 0, 2)  # steps first
-    n_steps, batch, input_d = x.shape
-    memory_d, hidden_d = process.memory_d, process.hidden_d
-    size = process.state_d - hidden_d
-
-    def path(name, rows, columns):
-        if name not in p:
-            return jnp.zeros((rows, columns), x.dtype)
-        return p[name].reshape(rows, columns)
-
-    bias = p["bias"].reshape(hidden_d) if "bias" in p else 0
-    ux = x @ path("input_encoders", memory_d, input_d).T
-    jx = x @ path("input_kernel", hidden_d, input_d).T + bias
-    e_h = path("hidden_encoders", memory_d, hidden_d)
-    W_h = path("hidden_kernel", hidden_d, hidden_d)
-    e_m = path("memory_encoders", memory_d, size)
-    W_m = path("memory_kernel", hidden_d, size)
+    x, started = x[..., : process.input_d], x[..., process.input_d :]
+    input_d, memory_d, hidden_d = process.input_d, process.memory_d, process.hidden_d
+    shapes = {
+        "input_encoders": (memory_d, input_d),
+        "hidden_encoders": (memory_d, hidden_d),
+        "memory_encoders": (memory_d, process.state_d - hidden_d),
+        "input_kernel": (hidden_d, input_d),
+        "hidden_kernel": (hidden_d, hidden_d),
+        "memory_kernel": (hidden_d, process.state_d - hidden_d),
+        "bias": (hidden_d,),
+    }
+    paths = {
+        name: p[name].reshape(shape) if name in p else jnp.zeros(shape, x.dtype)
+        for name, shape in shapes.items()
+    }
     if started.shape[-1] or process.trains_state_space:
-        # with s = (m, j), h = f(j): s[t] = P (m[t-1], h[t-1]) + what comes from outside
-        Ad, Bd = state_matrices(process, p)
-        A, B = (jnp.kron(jnp.eye(memory_d, dtype=x.dtype), matrix) for matrix in (Ad, Bd))
-        top = jnp.concatenate([A + B @ e_m, B @ e_h], axis=1)
-        below = W_m @ top + jnp.pad(W_h, [(0, 0), (size, 0)])
-        weights = jnp.concatenate([top, below], axis=0)
-        m_drive = ux @ B.T
-        if started.shape[-1]:
-            m_drive += started
-        drive = jnp.concatenate([m_drive, m_drive @ W_m.T + jx], axis=-1)
-        h0 = jnp.zeros((batch, hidden_d), x.dtype)
-        m0 = jnp.zeros((batch, size), x.dtype)
-        # the recurrence starts from f(0), the cell from zero
-        first = jnp.concatenate([m0, h0 - f(h0)], axis=-1) @ weights.T
-        s = recurrence(weights, drive.at[0].add(first), f, size)
-        m_all, h_all = s[..., :size], f(s[..., size:])
-        u = ux + later(h_all) @ e_h.T + later(m_all) @ e_m.T
+        u, m, h = cell_steps(paths, x, started, *state_matrices(process, p), f)
     else:
-        u, h_all = cell_blocks((e_h, e_m, W_h, W_m), ux, jx, *process.discrete, f)
-        m_all = None
+        u, h = cell_blocks(paths, x, *process.discrete, f)
+        m = None
         if "m" in process.outputs:
-            m_all = all_steps(u.transpose(1, 0, 2), *process.discrete)
-            m_all = m_all.transpose(1, 0, 2, 3).reshape(n_steps, batch, size)
-    result = {"u": u, "m": m_all, "h": h_all}
-    return [result[name].transpose(1, 0, 2) for name in process.outputs]
+            m = all_steps(u, *process.discrete).reshape(*u.shape[:2], -1)
+    result = {"u": u, "m": m, "h": h}
+    return [result[name] for name in process.outputs]
+
+
+def cell_steps(paths, x, started, Ad, Bd, f):
+    """
+    Memory's input, memory and hidden state of a cell in all steps, step by step.
+
+    With ``s = (m, j)`` and ``h = f(j)``, ``s[t] = P (m[t-1], h[t-1])`` and what comes from
+    outside.
+
+    Parameters
+    ----------
+    paths : dict of {str: array}
+        As for `cell_blocks`.
+    x : array of shape (batch, n_steps, input_d)
+        Input of the cell.
+    started : array of shape (batch, n_steps, size)
+        What is added to the memory in each step; the size may be 0.
+    Ad, Bd : array of shapes (order, order) and (order, 1)
+        Discrete state space of one channel.
+    f : callable
+        Activation of the hidden neurons.
+
+    Returns
+    -------
+    u, m, h : array of shape (batch, n_steps, ...)
+        Memory's input, memory and hidden state.
+    """
+    x, started = x.transpose(1, 0, 2), started.transpose(1, 0, 2)  # steps first
+    e_h, e_m = paths["hidden_encoders"], paths["memory_encoders"]
+    W_h, W_m = paths["hidden_kernel"], paths["memory_kernel"]
+    (memory_d, size), (hidden_d, _) = e_m.shape, W_h.shape
+    ux = x @ paths["input_encoders"].T
+    jx = x @ paths["input_kernel"].T + paths["bias"]
+    A, B = (jnp.kron(jnp.eye(memory_d, dtype=x.dtype), matrix) for matrix in (Ad, Bd))
+    top = jnp.concatenate([A + B @ e_m, B @ e_h], axis=1)
+    below = W_m @ top + jnp.pad(W_h, [(0, 0), (size, 0)])
+    weights = jnp.concatenate([top, below], axis=0)
+    m_drive = ux @ B.T
+    if started.shape[-1]:
+        m_drive += started
+    drive = jnp.concatenate([m_drive, m_drive @ W_m.T + jx], axis=-1)
+    h0 = jnp.zeros((x.shape[1], hidden_d), x.dtype)
+    m0 = jnp.zeros((x.shape[1], size), x.dtype)
+    # the recurrence starts from f(0), the cell from zero
+    first = jnp.concatenate([m0, h0 - f(h0)], axis=-1) @ weights.T
+    s = recurrence(weights, drive.at[0].add(first), f, size)
+    m, h = s[..., :size], f(s[..., size:])
+    u = ux + later(h) @ e_h.T + later(m) @ e_m.T
+    return [y.transpose(1, 0, 2) for y in (u, m, h)]
 
 
 @apply.register
@@ -164,18 +194,10 @@ def all_steps(u, Ad, Bd):
     order, dtype = len(Ad), u.dtype
     block = min(BLOCK, n_steps)
     n_blocks = -(-n_steps // block)
-    response = impulse_response(Ad, Bd, block)
-    inside = np.zeros((block, block, order))  # from step j of a block to step k
-    for j in range(block):
-        inside[j, j:] = response[: block - j]
-    powers = [Ad]
-    for _ in range(block - 1):
-        powers.append(Ad @ powers[-1])
-    across = np.transpose(powers, (2, 0, 1))  # from the state before a block to step k
-
-    u, before = blocks_of(u, Ad, Bd, block)
-    m = u @ inside.reshape(block, -1).astype(dtype)
-    m += before @ across.reshape(order, -1).astype(dtype)
+    matrices = memory_block(Ad, Bd, block)
+    u, before = blocks_of(u, matrices)
+    m = u @ matrices.inside.astype(dtype)
+    m += before @ matrices.across.astype(dtype)
     m = m.reshape(batch, memory_d, n_blocks * block, order)[:, :, :n_steps]
     return m.transpose(0, 2, 1, 3)
 
@@ -206,20 +228,18 @@ def read_all_steps(u, Ad, Bd, weights):
     order, dtype = len(Ad), u.dtype
     block = min(BLOCK, n_steps)
     n_blocks, size = -(-n_steps // block), len(weights)
-    powers = [Ad]
-    for _ in range(block - 1):
-        powers.append(Ad @ powers[-1])
+    matrices = memory_block(Ad, Bd, block)
     weights = weights.reshape(size, memory_d, order)
-    across = np.stack(powers).astype(dtype)  # Ad^(k+1)
-    after = jnp.einsum("scp,kpo->coks", weights, across)
-    response = impulse_response(Ad, Bd, block).astype(dtype)
+    across = matrices.across.reshape(order, block, order).astype(dtype)  # Ad^(k+1)
+    after = jnp.einsum("scp,okp->coks", weights, across)
+    response = matrices.end[::-1].astype(dtype)
     of_input = jnp.einsum("scp,kp->cks", weights, response)
     of_input = jnp.pad(of_input, [(0, 0), (block, 0), (0, 0)])
     # from step j of a block to step k: what it is after k - j steps, or zero
     steps = np.arange(block)
     inside = of_input[:, block + steps[None, :] - steps[:, None]]
     both = jnp.concatenate([inside, after], axis=1)  # (channel, step or state, step, size)
-    u, before = blocks_of(u, Ad, Bd, block)
+    u, before = blocks_of(u, matrices)
     x = jnp.concatenate([u, before], axis=1)
     if memory_d > 1:  # the channels side by side
         x = x.reshape(batch, memory_d, n_blocks, -1).transpose(0, 2, 1, 3)
@@ -227,16 +247,16 @@ def read_all_steps(u, Ad, Bd, weights):
     return y.reshape(batch, n_blocks * block, size)[:, :n_steps]
 
 
-def blocks_of(u, Ad, Bd, block):
+def blocks_of(u, matrices):
     """The input in blocks, and the state before each: (batch * channels * blocks, ...)."""
     batch, n_steps, memory_d = u.shape
-    order, dtype = len(Ad), u.dtype
+    (block, order), dtype = matrices.end.shape, u.dtype
     n_blocks = -(-n_steps // block)
     u = jnp.pad(u, [(0, 0), (0, n_blocks * block - n_steps), (0, 0)])
     u = u.transpose(0, 2, 1).reshape(-1, block)
-    response = impulse_response(Ad, Bd, block)[::-1].astype(dtype)
-    ends = (u @ response).reshape(batch * memory_d, n_blocks, order).transpose(1, 0, 2)
-    step = np.linalg.matrix_power(Ad, block).T.astype(dtype)
+    ends = u @ matrices.end.astype(dtype)
+    ends = ends.reshape(batch * memory_d, n_blocks, order).transpose(1, 0, 2)
+    step = matrices.whole.astype(dtype)
 
     def advance(m, end):
         return m @ step + end, m
