@@ -293,6 +293,58 @@ def training_cases(folder):
     }
 
 
+def trainer_cases(folder):
+    """The trainer of JAX with its methods, and its callbacks."""
+    import jax
+
+    from lmu_nengo.training.jax import Checkpoint, EarlyStopping, Trainer
+
+    network = two_probes_network()
+    lmu_nengo.realize(network, lmu_nengo.Windowed(STEPS))
+    trainer, other = (Trainer(network, seed=0, progress_bar=False) for _ in range(2))
+    for each in (trainer, other):
+        each.compile("sgd", loss={network.probe: "mse"})
+    x, y = np.ones((4, STEPS, 1)), np.ones((4, STEPS, 2))
+    data = dict(x=x, lengths=None, mask=None)
+    tested = dict(data, y={network.probe: y}, skip=0)
+    # no epochs: a million of them are allowed, and take long
+    fit = dict(tested, initial_epoch=0, validation_data=(x, y), callbacks=())
+    fit |= dict(shuffle=True, sample_weight=None, class_weight=None)
+    options = dict(
+        network=network,
+        dt=DT,
+        seed=1,
+        minibatch_size=2,
+        surrogate="rates",
+        spikes_in_training=False,
+        write_back=True,
+        progress_bar=False,
+        devices=jax.devices(),
+    )
+    compiled = dict(optimizer="sgd", loss={network.probe: "mse"}, metrics=None)
+    stopping = dict(trainer=trainer, monitor="loss", patience=1, mode="min")
+    checkpoint = dict(trainer=trainer, path=folder / "trainer.npz", monitor="loss")
+    checkpoint |= dict(resume=False, settings={}, mode="min", patience=None)
+    logs = dict(epoch=0, logs={"loss": 1.0})
+    return {
+        "Trainer": (Trainer, options),
+        "Trainer.compile": (
+            other.compile,
+            dict(compiled, loss_weights=None, change_inputs=None),
+        ),
+        "Trainer.fit": (trainer.fit, fit),
+        "Trainer.evaluate": (trainer.evaluate, dict(tested)),
+        "Trainer.predict": (trainer.predict, dict(data)),
+        "Trainer.freeze_params": (trainer.freeze_params, dict(objs=network)),
+        "jax.EarlyStopping": (EarlyStopping, stopping),
+        "jax.Checkpoint": (Checkpoint, checkpoint),
+        "jax.EarlyStopping.__call__": (
+            lambda **kw: EarlyStopping(**stopping)(**kw),
+            logs,
+        ),
+    }
+
+
 def estimator_cases():
     """Estimators: settings are checked when they are fitted."""
     rng = np.random.RandomState(0)
@@ -441,5 +493,6 @@ def cases(folder):
         "stream": functools.partial(stream_cases, folder),
         "estimators": estimator_cases,
         "targets": functools.partial(target_cases, folder),
+        "trainer": functools.partial(trainer_cases, folder),
         "training": second,  # last: TensorFlow's threads need address space
     }

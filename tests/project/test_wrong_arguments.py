@@ -1,11 +1,17 @@
 """No wrong argument ends in anything but an error of Nengo's, at once."""
 
+import importlib
+import inspect
+import pkgutil
+import re
 import subprocess
 import sys
 
 import pytest
 
-from tests.project import wrong_arguments
+import lmu_nengo
+from lmu_nengo import targets
+from tests.project import calls_that_run, wrong_arguments
 
 QUICK = [
     "balancing.state_transform",
@@ -25,6 +31,37 @@ QUICK = [
     "regularization.Dropout",
     "digits.permuted_sequences",
 ]
+
+
+# records that functions return, and what takes no arguments or only names of options
+NOT_TRIED = {
+    *("ChipReport", "Digits", "Excursion", "History", "Layer", "Limit", "Mapping"),
+    *("Neurons", "NirTarget", "Prepared", "Realization", "Result", "SpikingReport"),
+    *("configure_settings", "load_small_digits", "run_graph"),
+}
+
+
+def public_callables():
+    for module in pkgutil.walk_packages(lmu_nengo.__path__, "lmu_nengo."):
+        if module.ispkg and "._" not in module.name:
+            package = importlib.import_module(module.name)
+            for name in getattr(package, "__all__", ()):
+                if callable(getattr(package, name)):
+                    yield name
+
+
+def test_every_public_callable_is_tried():
+    if not targets.installed("dl"):
+        pytest.skip("needs NengoDL")
+    groups = wrong_arguments.groups()
+    tried = {name.split(".")[-1] for name in groups["functions"]()}
+    # the other groups run networks when they are made
+    text = inspect.getsource(wrong_arguments) + inspect.getsource(calls_that_run)
+    tried |= set(re.findall(r'"(?:\w+\.)*(\w+)":? ?[,(]', text))
+    tried |= set(re.findall(r'"(\w+)(?:\.\w+)*":? ?[,(]', text))
+    names = set(public_callables())
+    assert len(names) > 100
+    assert names - tried - NOT_TRIED == set()
 
 
 def foreign(names):

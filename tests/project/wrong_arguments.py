@@ -498,15 +498,21 @@ def run(names=None):
 
 def chosen(names):
     """Callables with their arguments, by names of themselves or of groups."""
+    found = set()
     for group, make in groups().items():
+        if names and found >= set(names):  # the rest would be made in vain
+            return
         if group == "training":
             limit_memory(None)
+        found.add(group)
         if not names or group in names:
             yield from make().items()
         elif group == "functions" or any(
             "." in name or name[0].isupper() for name in names
         ):
-            yield from ((k, v) for k, v in make().items() if k in names)
+            own = {k: v for k, v in make().items() if k in names}
+            found |= own.keys()
+            yield from own.items()
 
 
 def limit_memory(n_bytes):

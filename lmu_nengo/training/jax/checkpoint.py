@@ -9,7 +9,14 @@ import jax
 import numpy as np
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_choice, check_instance, check_integer, check_path
+from lmu_nengo._validation import (
+    check_choice,
+    check_flag,
+    check_instance,
+    check_integer,
+    check_mapping,
+    check_path,
+)
 from lmu_nengo.io import DamagedFileError
 from lmu_nengo.io.archive import write_archive
 from lmu_nengo.training.jax.trainer import Trainer
@@ -109,6 +116,8 @@ class EarlyStopping:
 
     def __call__(self, epoch: int, logs: Mapping[str, float]) -> bool:
         """Add an epoch; return whether training shall end."""
+        epoch = check_integer(epoch, "epoch", low=0, high=2**31 - 1, obj=type(self))
+        check_mapping(logs, "logs", "numbers by name", obj=type(self))
         if self.monitor not in logs:
             raise ValidationError(
                 f"must be one of {sorted(logs)}, got {self.monitor!r}.",
@@ -252,6 +261,7 @@ class Checkpoint(EarlyStopping):
     ):
         super().__init__(trainer, monitor, patience, mode)
         self.path = Path(check_path(path))
+        check_flag(resume, "resume", obj=type(self))
         self.settings = as_json(settings, type(self))
         trainer.need_compiled()
         if resume and (self.path.is_file() or self.previous.is_file()):

@@ -101,12 +101,49 @@ def by_object(data: Any, names: dict, attr: str, obj) -> dict:
     return found
 
 
+def as_array(values: Any) -> np.ndarray:
+    """An array, of objects if it is none of numbers."""
+    try:
+        return np.asarray(values)
+    except ValueError:  # rows of different lengths
+        return np.asarray(None)
+
+
+def check_weights(given: dict, shapes: dict, n: int, obj) -> dict:
+    """Weights of samples by probe, as arrays (n, n_steps) of float32."""
+    found = {}
+    for probe, values in given.items():
+        steps, values = shapes[probe][0], as_array(values)
+        if values.shape not in ((n,), (n, steps)) or values.dtype.kind not in "fiub":
+            raise ValidationError(
+                f"must be numbers of shape ({n},) or ({n}, {steps}), got {show(values)}.",
+                attr="sample_weight",
+                obj=obj,
+            )
+        check_numbers("sample_weight", values, "float32")
+        found[probe] = np.broadcast_to(values.reshape(n, -1).astype(np.float32), (n, steps))
+    return found
+
+
+def check_callbacks(callbacks: Any, obj) -> list:
+    """Functions that are called after each epoch, or ValidationError is raised."""
+    is_several = np.iterable(callbacks) and not isinstance(callbacks, str | bytes)
+    found = list(callbacks) if is_several else [None]
+    if not all(map(callable, found)):
+        raise ValidationError(
+            "must be a list of functions of the number of the epoch and its values, got "
+            f"{show(callbacks)}.",
+            attr="callbacks",
+            obj=obj,
+        )
+    return found
+
+
 def check_inputs(x: dict, names: dict, n_steps: int | None, obj) -> dict:
     """Inputs as arrays of float32, all with as many sequences and steps."""
     found, shape = {}, None
     for node, values in x.items():
-        values = np.asarray(values)
-        name = names[node]
+        values, name = as_array(values), names[node]
         if values.ndim != 3 or values.dtype.kind not in "fiub" or not values.size:
             raise ValidationError(
                 f"must be numbers of shape (n, n_steps, size), got {show(values)}.",
@@ -144,7 +181,7 @@ def check_targets(y: dict, names: dict, shapes: dict, n: int, obj) -> dict:
     """Targets as arrays of float32 or int32, one for each sequence and step."""
     found = {}
     for probe, values in y.items():
-        values = np.asarray(values)
+        values = as_array(values)
         steps, size = shapes[probe]
         fits = values.ndim == 3 and values.shape[:2] == (n, steps)
         if not fits or values.shape[2] not in (1, size) or values.dtype.kind not in "fiub":

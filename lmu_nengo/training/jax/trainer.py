@@ -17,6 +17,7 @@ from lmu_nengo._validation import (
     check_choice,
     check_flag,
     check_integer,
+    check_mapping,
     check_network,
     check_positive,
     check_seed,
@@ -26,8 +27,10 @@ from lmu_nengo.engine.devices import BY_FIRST, BY_SECOND, WHOLE, Devices, choose
 from lmu_nengo.training.jax.data import (
     Data,
     by_object,
+    check_callbacks,
     check_inputs,
     check_targets,
+    check_weights,
     names_of,
     order_of,
 )
@@ -405,8 +408,13 @@ class Trainer:
             If the data do not fit, or ``compile`` has not been called.
         """
         self.need_compiled()
-        epochs = check_integer(epochs, "epochs", obj=type(self))
+        epochs = check_integer(epochs, "epochs", high=2**31 - 1, obj=type(self))
         initial_epoch = check_integer(initial_epoch, "initial_epoch", low=0, obj=type(self))
+        callbacks = check_callbacks(callbacks, type(self))
+        check_flag(shuffle, "shuffle", obj=type(self))
+        skip = check_integer(skip, "skip", low=0, high=2**31 - 1, obj=type(self))
+        if class_weight is not None:
+            check_mapping(class_weight, "class_weight", "weights by class", type(self))
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
         data = self._data(x, y, sample_weight, class_weight, **given)
         warn_of_theta(self.network, data.n_steps)
@@ -430,7 +438,7 @@ class Trainer:
                 obj=type(self),
             )
         data = self._ahead(data)
-        callbacks, history = list(callbacks), History()
+        history = History()
         for callback in callbacks:
             if hasattr(callback, "on_train_begin"):
                 callback.on_train_begin(self, initial_epoch)
@@ -474,6 +482,7 @@ class Trainer:
             By name.
         """
         self.need_compiled()
+        skip = check_integer(skip, "skip", low=0, high=2**31 - 1, obj=type(self))
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
         return self._evaluate(self._data(x, y, **given))
 
@@ -629,15 +638,8 @@ class Trainer:
                     obj=kind,
                 )
         given = by_object(sample_weight, self._probes, "sample_weight", kind)
+        given = check_weights(given, shapes, n, kind)
         for probe, values in given.items():
-            steps, values = shapes[probe][0], np.asarray(values, np.float32)
-            if values.shape not in ((n,), (n, steps)):
-                raise ValidationError(
-                    f"must have the shape ({n},) or ({n}, {steps}), got {values.shape}.",
-                    attr="sample_weight",
-                    obj=kind,
-                )
-            values = np.broadcast_to(values.reshape(n, -1), (n, steps))
             weights[probe] = values * weights.get(probe, 1)
         numbers = {node: i for i, node in enumerate(self._inputs)}
         numbers |= {probe: i for i, probe in enumerate(self._probes)}

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import nengo
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._validation import show
 from lmu_nengo.engine.operators.neurons import lif_rate
 from lmu_nengo.engine.registry import find
 
@@ -23,15 +24,15 @@ FROM_RATES = (nengo.RegularSpiking, nengo.StochasticSpiking)
 
 def check_surrogate(surrogate, obj) -> Callable | None:
     """The derivative of a spike, by name or as it is; None for the rates."""
-    if surrogate == "rates":
-        return None
     if callable(surrogate):
         return surrogate
-    if surrogate not in SURROGATES:
+    if isinstance(surrogate, str) and surrogate == "rates":
+        return None
+    if not isinstance(surrogate, str) or surrogate not in SURROGATES:
         names = ", ".join(map(repr, ("rates", *SURROGATES)))
         raise ValidationError(
             f"must be one of {names} or a function of the voltage beyond the threshold, "
-            f"got {surrogate!r}.",
+            f"got {show(surrogate)}.",
             attr="surrogate",
             obj=obj,
         )
