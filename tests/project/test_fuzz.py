@@ -11,7 +11,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.io.arrays import DamagedFileError
 from tests.project import fuzz
 
-QUICK = [name for name in fuzz.CASES if name != "checkpoint"]
+QUICK = [name for name in fuzz.CASES if name not in ("checkpoint", "trainer")]
 ARCHIVES = "network", "built_network", "stream", "mnist"
 
 

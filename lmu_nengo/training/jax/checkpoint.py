@@ -24,6 +24,7 @@ from lmu_nengo.training.plan.checkpoint_file import (
     KEYS,
     as_json,
     check_names,
+    check_types,
     check_settings,
     numbered,
     read_newest,
@@ -332,9 +333,11 @@ class Checkpoint(EarlyStopping):
                     attr="path",
                     obj=type(self),
                 )
+            check_types(self.path, group, values[group], arrays)
         best = numbered(saved, "best")
         if best and [x.shape for x in best] != [x.shape for x in values["parameters"]]:
             raise DamagedFileError(self.path, "best/0... are not of the parameters' shapes")
+        check_types(self.path, "best", best, present["parameters"])
         trainer, put = self.trainer, self.trainer.devices.put
         trainer.parameters = [put(x) for x in values["parameters"]]
         structure = jax.tree.structure(trainer.optimizer_state)
