@@ -24,8 +24,8 @@ from lmu_nengo.training.plan.checkpoint_file import (
     KEYS,
     as_json,
     check_names,
-    check_types,
     check_settings,
+    check_types,
     numbered,
     read_newest,
 )
