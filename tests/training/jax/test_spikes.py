@@ -36,9 +36,9 @@ def population(neuron_type, synapse=0.01):
 
 def in_training(trainer):
     """What the probes show in training, by probe."""
-    data = trainer._data(X, None, need_targets=False)
+    data = trainer.reader.read(X, need_targets=False)
     args = trainer._arguments(data, slice(0, 3), is_training=True)
-    outputs = trainer._forward[True](*args)
+    outputs = trainer.batches.forward[True](*args)
     return dict(zip(trainer.built.model.probes, map(np.asarray, outputs), strict=True))
 
 
