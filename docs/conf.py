@@ -17,9 +17,10 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx-mathjax-offline",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
 ]
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 html_theme = "furo"

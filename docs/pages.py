@@ -26,7 +26,7 @@ INSTALL = """\
 # Restart the kernel afterwards.
 %pip install "setuptools<81" wheel
 %pip install --no-deps --no-build-isolation nengo-dl==3.6.0
-%pip install -e "..[experiments,loihi]"\
+%pip install -e "..[dl,experiments,loihi]"\
 """
 
 

@@ -394,7 +394,10 @@ class Reader:
             return self.layer(recipe, LAYERS[recipe["kind"]], args, **options)
         with nengo.Network(**args, **options) as network:
             for part in CONFIGURED:
-                for name, value in recipe["config"].get(part.__name__, {}).items():
+                own = recipe["config"].get(part.__name__, {})
+                if own and part not in network.config.params:
+                    network.config.configures(part)
+                for name, value in own.items():
                     network.config[part].set_param(
                         name, BoolParam(name, default=value, optional=name == "trainable")
                     )

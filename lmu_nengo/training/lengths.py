@@ -50,6 +50,40 @@ def is_ragged(x: Any) -> bool:
     return isinstance(x, list | tuple) and bool(x) and all(np.ndim(part) == 2 for part in x)
 
 
+def by_probe(class_weight: Mapping, probes: list, kind: type) -> Mapping:
+    """
+    Weights of classes by probe, from those or from weights for the only probe.
+
+    Parameters
+    ----------
+    class_weight : dict
+        {class: weight} or {probe: {class: weight}}.
+    probes : list
+        Those with targets.
+    kind : type
+        Named in errors.
+
+    Returns
+    -------
+    class_weight : dict
+        {probe: {class: weight}}.
+
+    Raises
+    ------
+    ValidationError
+        If there are several probes, and it is not said which is meant.
+    """
+    if all(isinstance(own, Mapping) for own in class_weight.values()):
+        return class_weight
+    if len(probes) != 1:
+        raise ValidationError(
+            "must be {probe: {class: weight}} if several probes have targets.",
+            attr="class_weight",
+            obj=kind,
+        )
+    return {probes[0]: class_weight}
+
+
 def make_batch(
     x: Mapping,
     y: Mapping | None = None,

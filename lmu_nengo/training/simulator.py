@@ -27,7 +27,7 @@ from lmu_nengo.training.backend.checks import (
 )
 from lmu_nengo.training.backend.graph import Graph, WindowedGraph, count_replicas
 from lmu_nengo.training.backend.operators import Model
-from lmu_nengo.training.lengths import is_ragged, make_batch
+from lmu_nengo.training.lengths import by_probe, is_ragged, make_batch
 from lmu_nengo.training.plan.checks import (
     check_numbers,
     check_size,
@@ -220,9 +220,6 @@ class Simulator(_nengo_dl.Simulator):
         """
         Train; the network then has the trained parameters, unless it was declined.
 
-        Sequences of different lengths are padded with zeros at the front, and what is
-        added counts in no loss and no metric. A memory stays zero until a sequence begins.
-
         Parameters
         ----------
         x, y : array or list or dict
@@ -231,16 +228,8 @@ class Simulator(_nengo_dl.Simulator):
             have the shape (n, 1, size).
         n_steps, stateful : optional
             As for `nengo_dl.Simulator.fit`.
-        lengths : array_like of int of shape (n,), optional
-            Steps of each sequence in arrays of shape (n, n_steps, size), from the first.
-        mask : array_like of bool of shape (n, n_steps), optional
-            Instead of ``lengths``: which steps belong to the sequence.
-        skip : int
-            Steps at the start of each sequence that are left out of the losses of probes
-            with targets for each step.
-        class_weight : dict, optional
-            What each class counts, {class: weight}; for several probes with classes as
-            targets {probe: {class: weight}}.
+        lengths, mask, skip, class_weight : optional
+            As for `Trainer.fit`.
         **kwargs
             As for Keras: ``epochs``, ``validation_data``, of the same form as ``x`` and
             ``y``, ``callbacks``...
@@ -370,15 +359,7 @@ class Simulator(_nengo_dl.Simulator):
             return None
         y = self.by_name(y, self.model.probes)
         if class_weight:
-            by_probe = all(isinstance(own, Mapping) for own in class_weight.values())
-            if not by_probe:
-                if y is None or len(y) > 1:
-                    raise ValidationError(
-                        "must be {probe: {class: weight}} if several probes have targets.",
-                        attr="class_weight",
-                        obj=type(self),
-                    )
-                class_weight = {next(iter(y)): class_weight}
+            class_weight = by_probe(class_weight, list(y or ()), type(self))
             class_weight = self.by_name(class_weight, self.model.probes)
         batch = make_batch(
             self.by_name(x, nodes),

@@ -14,6 +14,7 @@ from lmu_nengo.io import load_network, save_network
 from lmu_nengo.io.archive import read_archive, write_archive
 from lmu_nengo.io.saved_networks import FORMAT
 from lmu_nengo.layers import Readout
+from lmu_nengo.training import configure_settings
 
 X = np.random.RandomState(1).randn(60, 2)
 FEEDBACK = {"hidden_encoders": 0.1 * np.ones((2, 6)), "hidden_kernel": 0.1 * np.eye(6)}
@@ -140,3 +141,21 @@ def test_only_known_classes_are_made(tmp_path):
     write_archive(path, FORMAT, json.loads(text), arrays)
     with pytest.raises(ValidationError, match="does not say how to build .*Popen"):
         load_network(path)
+
+
+def test_settings_of_training_are_kept(tmp_path):
+    with nengo.Network(seed=0) as network:
+        configure_settings(keep_history=False, trainable=False)
+        u = nengo.Node([0.0])
+        ensemble = nengo.Ensemble(5, 1)
+        nengo.Connection(u, ensemble)
+        nengo.Probe(ensemble)
+    save_network(network, tmp_path / "network.npz")
+    again = load_network(tmp_path / "network.npz")
+    for old, new in zip(
+        (network.ensembles[0], network.connections[0], network.ensembles[0].neurons),
+        (again.ensembles[0], again.connections[0], again.ensembles[0].neurons),
+        strict=True,
+    ):
+        assert network.config[old].trainable is again.config[new].trainable is False
+    assert again.config[again.probes[0]].keep_history is False

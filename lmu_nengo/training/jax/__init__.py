@@ -11,7 +11,8 @@ except ImportError as error:
     ) from error
 
 from lmu_nengo.training.jax.checkpoint import Checkpoint, EarlyStopping
+from lmu_nengo.training.jax.history import History
 from lmu_nengo.training.jax.losses import FiringRates
-from lmu_nengo.training.jax.trainer import History, Trainer
+from lmu_nengo.training.jax.trainer import Trainer
 
 __all__ = ["Checkpoint", "EarlyStopping", "FiringRates", "History", "Trainer"]

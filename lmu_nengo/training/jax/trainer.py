@@ -10,11 +10,10 @@ import jax.numpy as jnp
 import nengo
 import numpy as np
 import optax
-from nengo.exceptions import ValidationError
+from nengo.exceptions import SimulationError, ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import (
-    check_choice,
     check_flag,
     check_integer,
     check_mapping,
@@ -23,75 +22,26 @@ from lmu_nengo._validation import (
     check_seed,
     show,
 )
-from lmu_nengo.engine.devices import BY_FIRST, BY_SECOND, WHOLE, Devices, choose_devices
-from lmu_nengo.training.jax.data import (
-    Data,
-    by_object,
-    check_callbacks,
-    check_inputs,
-    check_targets,
-    check_weights,
-    names_of,
-    order_of,
-)
-from lmu_nengo.training.jax.losses import LOSSES, METRICS, find_function
+from lmu_nengo.engine.devices import Devices, choose_devices
+from lmu_nengo.training.jax.batches import Batches
+from lmu_nengo.training.jax.data import check_callbacks, order_of
+from lmu_nengo.training.jax.history import History
 from lmu_nengo.training.jax.network.model import Built
 from lmu_nengo.training.jax.network.program import Forward
 from lmu_nengo.training.jax.network.spikes import check_surrogate
+from lmu_nengo.training.jax.network.writing import write
+from lmu_nengo.training.jax.objective import find_objective, find_optimizer
+from lmu_nengo.training.jax.reader import Reader
 from lmu_nengo.training.jax.steps import Steps, predictor
-from lmu_nengo.training.jax.writing import write
-from lmu_nengo.training.lengths import is_ragged, make_batch
-from lmu_nengo.training.plan.checks import warn_of_theta, warn_of_zeros
+from lmu_nengo.training.plan.checks import warn_of_theta
 from lmu_nengo.training.plan.paths import make_plan
 
-OPTIMIZERS = {
-    "adam": lambda: optax.adam(0.001, eps=1e-7),
-    "sgd": lambda: optax.sgd(0.01),
-}
-CHUNK_BYTES = 2**26  # of the batches that one call trains on
-CHUNK_BATCHES = 64
-AHEAD = 500  # sequences of which they are computed together
-MOST_BYTES = 2**31  # of the coefficients that are computed ahead of training
-
-
-class History:
-    """
-    What training reports.
-
-    Attributes
-    ----------
-    history : dict of {str: list of float}
-        The losses and metrics of each epoch.
-    epoch : list of int
-        The epochs.
-
-    Examples
-    --------
-    >>> from lmu_nengo.training.jax import History
-    >>> history = History()
-    >>> history.add(0, {"loss": 0.5})
-    >>> history.history
-    {'loss': [0.5]}
-    """
-
-    def __init__(self):
-        self.history: dict[str, list[float]] = {}
-        self.epoch: list[int] = []
-
-    def add(self, epoch: int, logs: Mapping) -> None:
-        """
-        Add an epoch.
-
-        Parameters
-        ----------
-        epoch : int
-            Its number.
-        logs : dict of {str: float}
-            Its losses and metrics.
-        """
-        self.epoch.append(epoch)
-        for name, value in logs.items():
-            self.history.setdefault(name, []).append(value)
+NOT_FINITE = (
+    "The loss is {} in epoch {}. The network stays as it was before this call: make a new "
+    "trainer of it, with a smaller learning rate, or with bounded gradients: "
+    "optax.chain(optax.clip_by_global_norm(1.0), optax.adam(0.001)). Through spikes, take "
+    "the surrogate 'triangle' if the neurons are leaky."
+)
 
 
 class Trainer:
@@ -226,24 +176,31 @@ class Trainer:
                 attr="surrogate",
                 obj=type(self),
             )
-        self._forward = {
+        forward = {
             is_training: Forward(self.built, is_training, **options)
             for is_training in (True, False)
         }
         self.places = list(self.built.trained)
         self.devices = Devices(choose_devices(devices, self.minibatch_size, True))
+        if self.devices.is_shared and seed is None:
+            raise ValidationError(
+                "must be given if several processes train one network.",
+                attr="seed",
+                obj=type(self),
+            )
         self.parameters = [
             self.devices.put(np.asarray(signal.initial_value, np.float32))
             for signal in self.built.trained.values()
         ]
-        self._inputs = names_of(self._forward[True].nodes, "node")
-        self._probes = names_of(list(self.built.model.probes), "probe")
+        probes = self.built.model.probes
+        keeps = dict(zip(probes, forward[True].keeps, strict=True))
+        args = network, forward[True].nodes, keeps, self.plan.n_steps, type(self)
+        self.reader = Reader(*args)
+        self.batches = Batches(forward, self.devices, self.minibatch_size)
         self.iterations = 0
         self.optimizer_state: Any = None
         self._steps: Steps | None = None
-        self._predict = predictor(self._forward[False])
-        self._features = jax.jit(self._forward[True].features)
-        self._own: dict = {}
+        self._predict = predictor(forward[False])
         if progress_bar:
             print(f"Training path: {self.path} ({self.path_reason}).")
 
@@ -306,41 +263,13 @@ class Trainer:
         ValidationError
             If a name is not known.
         """
-        kind = type(self)
-        if isinstance(optimizer, str):
-            check_choice(optimizer, tuple(OPTIMIZERS), "optimizer", kind)
-            optimizer = OPTIMIZERS[optimizer]()
-        if not isinstance(optimizer, optax.GradientTransformation):
-            names = ", ".join(map(repr, OPTIMIZERS))
-            raise ValidationError(
-                f"must be one of {names} or an optimizer of optax, got {show(optimizer)}.",
-                attr="optimizer",
-                obj=kind,
-            )
-        numbers = {probe: i for i, probe in enumerate(self._probes)}
-        factors = by_object(loss_weights, self._probes, "loss_weights", kind)
-        losses = {
-            numbers[probe]: (
-                find_function(value, LOSSES, "loss", kind)[1],
-                check_positive(factors.get(probe, 1), "loss_weights", unit="", obj=kind),
-            )
-            for probe, value in by_object(loss, self._probes, "loss", kind).items()
-        }
-        found = []
-        for probe, values in by_object(metrics, self._probes, "metrics", kind).items():
-            for value in values if isinstance(values, list | tuple) else [values]:
-                name, function = find_function(value, METRICS, "metrics", kind)
-                found.append((numbers[probe], f"{self._probes[probe]}_{name}", function))
-        names = dict(enumerate(self._probes.values()))
-        functions = [(i, f) for i, (f, _) in losses.items()]
-        functions += [(i, f) for i, _, f in found]
-        needing = {i for i, f in functions if getattr(f, "needs_targets", True)}
-        self._needing_targets = {
-            probe: name
-            for i, (probe, name) in enumerate(self._probes.items())
-            if i in needing
-        }
-        self._steps = Steps(self._forward, losses, found, names, optimizer, change_inputs)
+        probes = self.reader.probes
+        optimizer = find_optimizer(optimizer, type(self))
+        objective = find_objective(loss, metrics, loss_weights, probes, type(self))
+        needing = objective.needing
+        self.reader.needing = {probe for i, probe in enumerate(probes) if i in needing}
+        forward = self.batches.forward
+        self._steps = Steps(forward, *objective, optimizer, change_inputs)
         self.optimizer_state = jax.jit(optimizer.init)(self.parameters)
         self.iterations = 0
 
@@ -406,6 +335,8 @@ class Trainer:
         ------
         ValidationError
             If the data do not fit, or ``compile`` has not been called.
+        SimulationError
+            If the loss is not finite; the network stays as it was.
         """
         self.need_compiled()
         epochs = check_integer(epochs, "epochs", high=2**31 - 1, obj=type(self))
@@ -416,7 +347,7 @@ class Trainer:
         if class_weight is not None:
             check_mapping(class_weight, "class_weight", "weights by class", type(self))
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
-        data = self._data(x, y, sample_weight, class_weight, **given)
+        data = self.reader.read(x, y, sample_weight, class_weight, **given)
         warn_of_theta(self.network, data.n_steps)
         validation = None
         if validation_data is not None:
@@ -427,8 +358,8 @@ class Trainer:
                     attr="validation_data",
                     obj=type(self),
                 )
-            validation = self._data(*validation_data, skip=skip or None)
-            validation = self._ahead(validation)
+            validation = self.reader.read(*validation_data, skip=skip or None)
+            validation = self.batches.ahead(validation)
         batch = self.minibatch_size
         if data.n < batch:
             raise ValidationError(
@@ -437,8 +368,8 @@ class Trainer:
                 attr="x",
                 obj=type(self),
             )
-        data = self._ahead(data)
-        history = History()
+        data = self.batches.ahead(data)
+        history, is_lost = History(), False
         for callback in callbacks:
             if hasattr(callback, "on_train_begin"):
                 callback.on_train_begin(self, initial_epoch)
@@ -446,6 +377,8 @@ class Trainer:
             for epoch in range(initial_epoch, epochs):
                 start = time.perf_counter()
                 logs = self._train_epoch(data, order_of(data.n, self.seed, epoch, shuffle))
+                if is_lost := not np.isfinite(logs["loss"]):
+                    raise SimulationError(NOT_FINITE.format(logs["loss"], epoch + 1))
                 if validation is not None:
                     found = self._evaluate(validation)
                     logs.update({f"val_{name}": value for name, value in found.items()})
@@ -457,7 +390,8 @@ class Trainer:
                 if any([callback(epoch, logs) is True for callback in callbacks]):
                     break
         finally:  # what was trained until then is kept
-            self.write()
+            if not is_lost:
+                self.write()
         return history
 
     def evaluate(
@@ -484,7 +418,7 @@ class Trainer:
         self.need_compiled()
         skip = check_integer(skip, "skip", low=0, high=2**31 - 1, obj=type(self))
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
-        return self._evaluate(self._data(x, y, **given))
+        return self._evaluate(self.reader.read(x, y, **given))
 
     def predict(
         self, x: Any, lengths: ArrayLike | None = None, mask: ArrayLike | None = None
@@ -505,24 +439,22 @@ class Trainer:
             size) instead of the former.
         """
         given = dict(lengths=lengths, mask=mask)
-        data = self._data(x, None, need_targets=False, **given)
+        data = self.reader.read(x, need_targets=False, **given)
         found = [
             self._predict(*self._arguments(data, rows, is_training=False))
             for rows in data.parts(self.minibatch_size)
         ]
-        probes = self.built.model.probes
         values = {
             probe: np.concatenate([self.devices.get(part[i]) for part in found])
-            for i, probe in enumerate(probes)
+            for i, probe in enumerate(self.reader.keeps)
         }
         if data.lengths is None:
             return values
-        keeps = self._forward[False].keeps
         return {
             probe: [y[-n:] for y, n in zip(values[probe], data.lengths, strict=True)]
             if keep
             else values[probe]
-            for probe, keep in zip(probes, keeps, strict=True)
+            for probe, keep in self.reader.keeps.items()
         }
 
     def gradients(self, x: Any, y: Any) -> dict[tuple, np.ndarray]:
@@ -540,7 +472,7 @@ class Trainer:
             By the places of what is trained.
         """
         self.need_compiled()
-        data = self._data(x, y)
+        data = self.reader.read(x, y)
         args = self._arguments(data, slice(0, data.n), is_training=True)
         found = self._steps.gradients(*args)
         return dict(zip(self.places, map(self.devices.get, found), strict=True))
@@ -561,8 +493,8 @@ class Trainer:
             and its coefficients in each memory that it reaches, of shape (n, size, order).
             Otherwise the inputs themselves.
         """
-        data = self._data(x, None, need_targets=False)
-        return jax.tree.map(np.asarray, self._features(data.arrays["x"]))
+        data = self.reader.read(x, need_targets=False)
+        return jax.tree.map(np.asarray, self.batches.features(data.arrays["x"]))
 
     def freeze_params(self, objs: Any = None) -> None:
         """
@@ -599,148 +531,21 @@ class Trainer:
                 obj=type(self),
             )
 
-    def _data(
-        self,
-        x,
-        y,
-        sample_weight=None,
-        class_weight=None,
-        need_targets=True,
-        **options,
-    ):
-        """Data checked, padded and weighted."""
-        kind = type(self)
-        if is_ragged(x):
-            x = {next(iter(self._inputs)): x}
-        if is_ragged(y):
-            y = {next(iter(self._probes)): y}
-        x = by_object(x, self._inputs, "x", kind)
-        y = by_object(y, self._probes, "y", kind)
-        weights, lengths = {}, None
-        ragged = any(map(is_ragged, (*x.values(), *y.values())))
-        if ragged or class_weight or any(v is not None for v in options.values()):
-            x, y, weights, lengths = self._padded(x, y, class_weight, options)
-        x = check_inputs(x, self._inputs, self.plan.n_steps, kind)
-        n, n_steps = next(iter(x.values())).shape[:2]
-        keeps = self._forward[True].keeps
-        shapes = {
-            probe: (n_steps if keep else 1, probe.size_in)
-            for probe, keep in zip(self._probes, keeps, strict=True)
-        }
-        y = check_targets(y, self._probes, shapes, n, kind)
-        if need_targets:
-            missing = [name for p, name in self._needing_targets.items() if p not in y]
-            if missing:
-                raise ValidationError(
-                    f"must hold targets for {', '.join(missing)}, which has a loss or a "
-                    "metric.",
-                    attr="y",
-                    obj=kind,
-                )
-        given = by_object(sample_weight, self._probes, "sample_weight", kind)
-        given = check_weights(given, shapes, n, kind)
-        for probe, values in given.items():
-            weights[probe] = values * weights.get(probe, 1)
-        numbers = {node: i for i, node in enumerate(self._inputs)}
-        numbers |= {probe: i for i, probe in enumerate(self._probes)}
-        arrays = {
-            group: {numbers[obj]: values for obj, values in found.items()}
-            for group, found in (("x", x), ("y", y), ("weights", weights))
-        }
-        return Data(arrays, n, n_steps, lengths)
-
-    def _padded(self, x, y, class_weight, options):
-        """Sequences of different lengths as arrays, with weights."""
-        if class_weight:
-            if not all(isinstance(own, Mapping) for own in class_weight.values()):
-                if len(y) != 1:
-                    raise ValidationError(
-                        "must be {probe: {class: weight}} if several probes have targets.",
-                        attr="class_weight",
-                        obj=type(self),
-                    )
-                class_weight = {next(iter(y)): class_weight}
-            found = by_object(class_weight, self._probes, "class_weight", type(self))
-            class_weight = {self._probes[probe]: v for probe, v in found.items()}
-        batch = make_batch(
-            {self._inputs[node]: values for node, values in x.items()},
-            {self._probes[probe]: values for probe, values in y.items()} or None,
-            class_weight=class_weight,
-            n_steps=self.plan.n_steps,
-            **options,
-        )
-        nodes = {name: node for node, name in self._inputs.items()}
-        x = {nodes[name]: values for name, values in batch.x.items()}
-        probes = {name: probe for probe, name in self._probes.items()}
-        y = {probes[name]: values for name, values in (batch.y or {}).items()}
-        weights = {
-            probes[name]: values.astype(np.float32)
-            for name, values in (batch.weights or {}).items()
-        }
-        if len(set(batch.lengths)) > 1:
-            warn_of_zeros(self.network)
-        n_steps = next(iter(batch.x.values())).shape[1]
-        differ = (batch.lengths != n_steps).any()
-        return x, y, weights, batch.lengths if differ else None
-
-    def _ahead(self, data):
-        """Data whose coefficients in memories are computed, if they are not too many."""
-        forward = self._forward[True]
-        sizes = [int(np.prod(source.shape)) for source in forward.projected]
-        if self.path != "last step" or 4 * data.n * sum(sizes) > MOST_BYTES:
-            return data
-        parts = [
-            jax.tree.map(np.asarray, self._features(data.take(rows)["x"]))
-            for rows in data.parts(max(self.minibatch_size, AHEAD))
-        ]
-        features = {i: np.concatenate([part[i] for part in parts]) for i in parts[0]}
-        arrays = {"features": features, **data.arrays}
-        del arrays["x"]
-        return Data(arrays, data.n, data.n_steps, data.lengths)
-
     def _arguments(self, data, rows, is_training):
         """What a compiled function gets for some sequences."""
-        n = rows.stop - rows.start
-        spec = WHOLE if n % self.devices.count else BY_FIRST
-        batch = jax.tree.map(lambda a: self.devices.put(a, spec), data.take(rows))
-        own = self._own_values(n, data.n_steps, is_training)
-        constants = self._forward[is_training].constants
-        return self.parameters, constants, batch, own, self._key
-
-    def _own_values(self, n, n_steps, is_training):
-        """What nodes show that get no data, for a batch of so many sequences."""
-        key = n, n_steps, is_training
-        if key not in self._own:
-            values = self._forward[is_training].own_values(n_steps, n, self.seed)
-            self._own[key] = jax.tree.map(self.devices.put, values)
-        return self._own[key]
-
-    @property
-    def _key(self):
-        return jax.random.key_data(jax.random.key(self.seed, impl="rbg"))
+        args = self.batches.arguments(data, rows, is_training, self.seed)
+        return self.parameters, *args
 
     def _train_epoch(self, data, order):
         """Train on all whole batches; return what is logged."""
         batch = self.minibatch_size
-        n_batches = len(order) // batch
+        n_batches, total = len(order) // batch, 0
         order = order[: n_batches * batch].reshape(n_batches, batch)
-        n_bytes = sum(a[:1].nbytes for a in jax.tree.leaves(data.arrays)) * batch
-        capacity = int(np.clip(CHUNK_BYTES // n_bytes, 1, min(n_batches, CHUNK_BATCHES)))
-        own = self._own_values(batch, data.n_steps, True)
-        constants, key, total = self._forward[True].constants, self._key, 0
-        for start in range(0, n_batches, capacity):
-            rows = order[start : start + capacity]
-            n = len(rows)
-            if n < capacity:  # what is added is not trained on
-                rows = np.concatenate([rows, np.repeat(rows[:1], capacity - n, axis=0)])
-            batches = jax.tree.map(
-                lambda a: self.devices.put(a, BY_SECOND), data.take(rows)
-            )
-            args = constants, batches, own, key, np.int32(n)
+        for *args, n in self.batches.chunks(data, order, self.seed):
             self.parameters, self.optimizer_state, _, logs = self._steps.train(
-                self.parameters, self.optimizer_state, np.int32(self.iterations), *args
+                self.parameters, self.optimizer_state, np.int32(self.iterations), *args, n
             )
-            self.iterations += n
+            self.iterations += int(n)
             total = total + logs
         means = (self.devices.get(total) / n_batches).tolist()
         return dict(zip(self._steps.logs, means, strict=True))

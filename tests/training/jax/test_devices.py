@@ -1,3 +1,4 @@
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,15 +11,47 @@ pytest.importorskip("optax")
 ROOT = Path(__file__).parents[3]
 
 
-def test_two_devices_give_the_gradients_of_one(tmp_path):
-    found = []
-    for n_devices in (1, 2):
-        path = tmp_path / f"{n_devices}.npz"
-        command = ["-m", "tests.training.jax.devices_example", str(n_devices), str(path)]
-        subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
-        found.append(np.load(path))
-    one, two = found
-    assert len(one) == len(two) > 20
-    for name in one:
-        scale = max(np.abs(one[name]).max(), 1e-2)
-        assert np.abs(one[name] - two[name]).max() < 1e-5 * scale, name
+def start(out, *arguments):
+    """Start the example."""
+    command = ["-m", "tests.training.jax.devices_example", out, *arguments]
+    return subprocess.Popen([sys.executable, *map(str, command)], cwd=ROOT)
+
+
+def finish(processes):
+    """Wait for processes, by what they write; what they wrote."""
+    try:
+        for process in processes.values():
+            assert process.wait(timeout=600) == 0
+    finally:
+        for process in processes.values():
+            process.kill()
+    return [np.load(out) for out in processes]
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    out = tmp_path_factory.mktemp("one") / "one_1.npz"
+    return finish({out: start(out, 1)})[0]
+
+
+def check_equal(found, expected):
+    assert len(found) == len(expected) > 20
+    for name in expected:
+        scale = max(np.abs(expected[name]).max(), 1e-2)
+        assert np.abs(found[name] - expected[name]).max() < 1e-5 * scale, name
+
+
+def test_two_devices_give_the_gradients_of_one(one, tmp_path):
+    out = tmp_path / "two_1.npz"
+    check_equal(finish({out: start(out, 2)})[0], one)
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_gradients_of_one(one, tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{s.getsockname()[1]}"
+    outs = [tmp_path / f"both_{i}.npz" for i in range(2)]
+    processes = {out: start(out, 2, address, 2, i) for i, out in enumerate(outs)}
+    for results in finish(processes):
+        check_equal(results, one)

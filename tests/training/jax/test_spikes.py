@@ -36,9 +36,9 @@ def population(neuron_type, synapse=0.01):
 
 def in_training(trainer):
     """What the probes show in training, by probe."""
-    data = trainer._data(X, None, need_targets=False)
+    data = trainer.reader.read(X, need_targets=False)
     args = trainer._arguments(data, slice(0, 3), is_training=True)
-    outputs = trainer._forward[True](*args)
+    outputs = trainer.batches.forward[True](*args)
     return dict(zip(trainer.built.model.probes, map(np.asarray, outputs), strict=True))
 
 
@@ -83,7 +83,7 @@ def test_all_that_is_integrated_is_given_out_so_the_gradient_is_that_of_the_rate
 
 
 def test_the_gradient_through_leaky_neurons_goes_back_in_time():
-    """Without spikes: the slope of the surrogate at the voltage, times what is left."""
+    """Without spikes: what it would be of the linear voltage, but for what fires."""
     tau, bias = 0.02, 0.5
     from_zero = {"voltage": nengo.dists.Choice([0])}
     kind = nengo.LIF(tau_rc=tau, initial_state=from_zero)
@@ -96,9 +96,31 @@ def test_the_gradient_through_leaky_neurons_goes_back_in_time():
     trainer.compile("sgd", loss={probe: lambda y_true, y: y[0, -1, 0]})
     x, y = np.zeros((1, N_STEPS, 1)), np.zeros((1, N_STEPS, 1))
     found = trainer.gradients(x, {probe: y})[one.neurons, "bias"]
-    reached = 1 - np.exp(-N_STEPS * 0.001 / tau)  # of the current
-    slope = 1 - abs(bias * reached - 1)
-    assert found == pytest.approx(1000 * slope * reached, rel=1e-4)
+    kept = np.exp(-0.001 / tau)
+    voltage = change = 0.0
+    for _ in range(N_STEPS):
+        change *= 1 - (1 - abs(voltage - 1)) * voltage  # the spike that it stands for
+        voltage = kept * voltage + (1 - kept) * bias
+        change = kept * change + 1 - kept
+    slope = 1 - abs(voltage - 1)
+    assert found == pytest.approx(1000 * slope * change, rel=1e-4)
+
+
+@pytest.mark.parametrize("surrogate", ["triangle", "fast_sigmoid", "arctan"])
+@pytest.mark.parametrize("neuron_type", [nengo.LIF(), nengo.AdaptiveLIF()], ids=str)
+def test_the_slope_of_leaky_neurons_is_about_that_of_their_rates(neuron_type, surrogate):
+    """Of the number of spikes: a loop of neurons neither explodes nor dies out."""
+    network = population(neuron_type, synapse=None)
+    network.ensemble.max_rates = nengo.dists.Uniform(50, 150)
+    slopes = []
+    for options in (dict(surrogate=surrogate), dict(surrogate="rates")):
+        trainer = Trainer(network, **quiet, **options)
+        trainer.compile("sgd", loss={network.neurons: lambda y_true, y: y.mean()})
+        x = np.full((3, 300, 1), 0.6)
+        y = {network.neurons: np.zeros((3, 300, 20))}
+        slopes.append(trainer.gradients(x, y)[network.ensemble.neurons, "bias"])
+    is_firing = slopes[1] > 0.2 * slopes[1].max()
+    assert 0.6 < np.median(slopes[0][is_firing] / slopes[1][is_firing]) < 1.6
 
 
 @pytest.mark.parametrize("surrogate", ["triangle", "fast_sigmoid", "arctan"])

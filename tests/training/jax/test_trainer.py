@@ -4,7 +4,7 @@ import sys
 import nengo
 import numpy as np
 import pytest
-from nengo.exceptions import ValidationError
+from nengo.exceptions import SimulationError, ValidationError
 
 from lmu_nengo import LegendreMemory, Linear, Windowed, realize
 from lmu_nengo.processes import Dropout, GaussianNoise
@@ -114,7 +114,7 @@ def test_dropout_keeps_the_mean_and_acts_in_training_only():
     trainer = trained(network)
     assert np.array_equal(*(trainer.predict(X)[network.output] for _ in range(2)))
     ones = np.ones((4000, 18), np.float32)
-    forward = trainer._forward[True]
+    forward = trainer.batches.forward[True]
     dropout, noise = (
         next(op for op in trainer.built.order if type(op).__name__ == name)
         for name in ("SimDropout", "SimNoise")
@@ -267,6 +267,21 @@ def test_what_has_a_state_is_refused_beside_windowed_memories():
     realize(network, Windowed(N_STEPS))
     with pytest.raises(ValidationError, match="has a state"):
         Trainer(network, **quiet)
+
+
+def test_a_loss_that_is_not_finite_ends_training_and_leaves_the_network(recwarn):
+    network = build("all steps")
+    realize(network, Windowed(N_STEPS))
+    trainer = trained(network, optimizer=optax.sgd(1e20))
+    before = network.readout.transform.init.copy()
+    calls = []
+    with pytest.raises(
+        SimulationError, match="loss is (inf|nan) in epoch 2.*clip_by_global"
+    ):
+        trainer.fit(X, Y, epochs=5, callbacks=[lambda *args: calls.append(args)])
+    assert len(calls) == 1 and np.isfinite(calls[0][1]["loss"])
+    assert np.array_equal(network.readout.transform.init, before)
+    assert not [w for w in recwarn if "not written" in str(w.message)]
 
 
 def test_loss_must_be_chosen_first():

@@ -162,7 +162,7 @@ def surrogate_step(neurons, derivative) -> Callable:
 
 
 def _lif(spikes, neurons, dt, J, voltage, refractory_time):
-    """Leaky integrate-and-fire; no gradient goes through the reset."""
+    """Leaky integrate-and-fire; the gradient goes through the reset, not its time."""
     stop = jax.lax.stop_gradient
     refractory_time = stop(refractory_time) - dt
     active = jnp.clip(dt - refractory_time, 0, dt)
@@ -173,7 +173,9 @@ def _lif(spikes, neurons, dt, J, voltage, refractory_time):
     v, current = (jnp.where(has_spiked, stop(x), y) for x, y in ((voltage, 1), (J, 2)))
     passed = dt + neurons.tau_rc * jnp.log1p(-(v - 1) / (current - 1))
     kept = jnp.where(has_spiked, neurons.tau_ref + passed, refractory_time)
-    voltage = jnp.where(has_spiked, 0, jnp.maximum(voltage, neurons.min_voltage))
+    # zero after a spike; and what a spike has of the gradient, the voltage has no more:
+    # else all steps between two spikes would count in full, and loops would explode
+    voltage = jnp.maximum(voltage - n * stop(voltage), neurons.min_voltage)
     return neurons.amplitude / dt * n, {"voltage": voltage, "refractory_time": kept}
 
 
