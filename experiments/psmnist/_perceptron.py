@@ -1,10 +1,11 @@
-"""The layers of `psmnist` after its memory, trained alone on what a fixed linear map gives.
+"""The layers of `psmnist` after its memory, trained on what a fixed linear map gives.
 
-A memory that is read at the last step is a fixed linear map of the sequence. What follows is
-trained without it, many times as fast as the windowed network, with the same result.
+A memory that is read at the last step is a fixed linear map of the sequence. What follows
+is trained without it, many times as fast as the windowed network, with the same result.
 """
 
 import functools
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +49,7 @@ def initial(sizes, seed):
         Glorot's uniform distribution, and biases of zero; the last bias is None.
     """
     rng, weights = np.random.RandomState(seed), []
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         limit = np.sqrt(6 / (n_in + n_out))
         w = rng.uniform(-limit, limit, size=(n_out, n_in)).T.astype(np.float32)
         weights.append((w, np.zeros(n_out, np.float32)))
@@ -78,8 +79,8 @@ def train(data, validation, metric, preset, seed):
     data, validation : tuple of (ndarray, ndarray)
         What the map gives, (n, q), and labels.
     metric : ndarray of shape (q, q)
-        ``columns.T @ columns`` of the map: moving pixels along a gradient ``g`` of its values
-        moves these by ``g @ metric``.
+        ``columns.T @ columns`` of the map: moving pixels along a gradient ``g`` of its
+        values moves these by ``g @ metric``.
     preset : experiments.psmnist._training.Preset
         Hidden layers, dropout, adversarial push, epochs, batch and learning rate.
     seed : int
