@@ -10,8 +10,9 @@ and without the adversarial push.
 
 "small_pixels" is a multilayer perceptron on the raw pixels, which has no memory at all, of
 at most as many parameters as that preset and trained like it, with the push and in all 40
-epochs. For the first seed only: "small_legendre" is the preset itself, as a check (`psmnist`
-trains the whole network), and "small_principal" the same with as many principal components.
+epochs. For the first seed only: "small_legendre" is the preset itself, as a check
+(`psmnist` trains the whole network), and "small_principal" the same with as many principal
+components.
 
 Three seeds (--seed and the next two), each with its own permutation, validation split and
 weights. The epoch that is best on the validation digits is tested on all test digits.
