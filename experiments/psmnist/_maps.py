@@ -1,7 +1,7 @@
 """Fixed linear maps of a whole sequence to q numbers: a memory, and what could replace it.
 
-Every map is a matrix of shape (n_steps, q) whose columns have a norm of one, so that white
-noise gives each of the q numbers the same variance.
+Every map is a matrix of shape (n_steps, q) whose columns have a norm of one (those of a
+memory about one), so that white noise gives each of the q numbers the same variance.
 """
 
 import numpy as np
@@ -25,8 +25,8 @@ def legendre(n_steps, q):
     Returns
     -------
     columns : ndarray of shape (n_steps, q)
-        The normalized state is ``x @ columns``; their norms are one but for the last orders
-        of a memory of nearly as many orders as steps.
+        The normalized state is ``x @ columns``. Norms fall from one to about a half for the
+        last order, as the window's edge is not sharp.
     """
     system = lmu_nengo.signal.state_space(n_steps * DT, q)
     system = lmu_nengo.signal.discretize(*system, DT)
