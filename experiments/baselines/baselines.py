@@ -17,7 +17,7 @@ For each network and task the settings are searched first, on the validation set
 chrono for LSTM and GRU; for the simple RNN rectified linear units that start as the
 identity) and a rate that falls as a cosine or stays; each is tried for an eighth of the
 time. The longer versions of a task use the settings of the shortest (copy_10, adding_100),
-and smnist those of psmnist. Then follow three seeds (--seed and the next two), whose
+and smnist those of psmnist. Then follow three seeds (--seeds, from --seed on), whose
 validation sets say which moment of the training is tested.
 
 The figures are test errors: % of wrong answers (of symbols), or the mean square error of
@@ -28,7 +28,12 @@ copying.
 import click
 import numpy as np
 
-from experiments._lib.command_line import console, resume_option, shared_options
+from experiments._lib.command_line import (
+    console,
+    resume_option,
+    seeds_option,
+    shared_options,
+)
 from experiments._lib.results import load_part, report, save_figure, save_part
 from experiments.psmnist._data import data_options, load_digits
 
@@ -46,7 +51,6 @@ TITLES = {
     "psmnist": "permuted MNIST, 784 steps",
     "smnist": "MNIST, 784 steps",
 }
-N_SEEDS = 3
 
 
 class Runs:
@@ -122,9 +126,10 @@ class Runs:
     show_default=True,
     help="Factor of the time of all trainings.",
 )
+@seeds_option
 @resume_option
 @shared_options
-def main(data, download, names, budget, resume, quick, seed, out):
+def main(data, download, names, budget, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
     from experiments.baselines._tasks import make_tasks
 
@@ -133,7 +138,7 @@ def main(data, download, names, budget, resume, quick, seed, out):
     if missing := [name for name in names if name not in tasks]:
         raise click.UsageError(f"{', '.join(missing)}: MNIST is needed (--data).")
     names = [name for name in TASKS if name in (names or tasks)]
-    n_seeds, kinds = N_SEEDS, tuple(NAMES)
+    kinds = tuple(NAMES)
     if quick:
         names, n_seeds, kinds, budget = ["digits"], 1, ("lmu", "rnn"), 0.02 * budget
     runs = Runs(tasks, budget, out / "baselines", resume)

@@ -14,7 +14,7 @@ epochs. For the first seed only: "small_legendre" is the preset itself, as a che
 (`psmnist` trains the whole network), and "small_principal" the same with as many principal
 components.
 
-Three seeds (--seed and the next two), each with its own permutation, validation split and
+Three seeds (--seeds, from --seed on), each with its own permutation, validation split and
 weights. The epoch that is best on the validation digits is tested on all test digits.
 """
 
@@ -27,6 +27,7 @@ from experiments._lib.command_line import (
     console,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.results import load_part, report, save_figure, save_part
@@ -44,7 +45,6 @@ NAMES = {
 ORDERS = {784: (8, 16, 32, 64, 128, 256, 784), 64: (4, 8, 16, 32, 64)}
 # hidden layers on raw pixels: the best of three shapes on the validation digits of seed 100
 ON_PIXELS = {784: (190, 100), 64: (120,)}
-N_SEEDS = 3
 
 
 class Data:
@@ -140,14 +140,15 @@ def plans(n_steps, small, epochs, orders, first):
     show_default=True,
     help="Epochs of each training for accuracy against order.",
 )
+@seeds_option
 @resume_option
 @shared_options
-def main(data, download, epochs, resume, quick, seed, out):
+def main(data, download, epochs, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
     digits = load_digits(data, download)
     small = PRESETS["small"] if digits.name == "MNIST" else SMALL_DIGITS
     n_steps = digits.x_train.shape[1]
-    orders, n_seeds = ORDERS[n_steps], N_SEEDS
+    orders = ORDERS[n_steps]
     if quick:
         orders, n_seeds, epochs = (orders[0], orders[-1]), 1, 1
         small = small._replace(epochs=1)

@@ -18,7 +18,7 @@ for 10,000 steps. As the channels of the symbols are silent after the first step
 faintest trace would do; "noisy" memories therefore have white noise of --noise added to
 every channel in every step, in training and testing (trained networks have none).
 
-Three seeds (--seed and the next two). The figures are % of the test trials; chance is
+Three seeds (--seeds, from --seed on). The figures are % of the test trials; chance is
 12.5 %.
 """
 
@@ -29,7 +29,12 @@ from types import SimpleNamespace
 import click
 import numpy as np
 
-from experiments._lib.command_line import console, resume_option, shared_options
+from experiments._lib.command_line import (
+    console,
+    resume_option,
+    seeds_option,
+    shared_options,
+)
 from experiments._lib.results import load_part, report, save_figure, save_part
 from experiments.recall._symbol import (
     BATCH,
@@ -51,7 +56,6 @@ DELAYS = (10, 100, 1000, 10_000)
 GROWING = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 FACTORS = {"told": 1.0, "double": 2.0, "tenfold": 10.0, "half": 0.5, "tenth": 0.1}
 NAMES = {"lstm": "LSTM", "gru": "GRU", "rnn": "simple RNN"}
-N_SEEDS = 3
 
 
 def lmu_accuracy(sets, delay, theta, noises, seed):
@@ -233,11 +237,12 @@ def grow(kind, seed, seconds, delays, tested, n_tests):
     show_default=True,
     help="Standard deviation of the noisy memories' input.",
 )
+@seeds_option
 @resume_option
 @shared_options
-def main(minutes, tests, noise, resume, quick, seed, out):
+def main(minutes, tests, noise, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
-    delays, growing, n_seeds, kinds = DELAYS, GROWING, N_SEEDS, tuple(NAMES)
+    delays, growing, kinds = DELAYS, GROWING, tuple(NAMES)
     seconds, n_tests = 60 * minutes, tests
     if quick:
         delays, growing, n_seeds, kinds = (10, 100), GROWING[:3], 1, ("rnn",)

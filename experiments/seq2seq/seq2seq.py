@@ -15,7 +15,7 @@ The figures are normalized root mean square errors (NRMSE): 1 is an output of ze
 sequences to train on, 256 for validation, 256 to test; batches of 32; Adam, with a learning
 rate that falls from 0.003 (LMU) or 0.01 (LSTM) to zero as a cosine, --minutes of CPU time
 for each network; the epoch with the lowest validation loss is tested. The figures include
-the epochs that were reached. They are means of three seeds (--seed and the next two).
+the epochs that were reached. They are means of three seeds (--seeds, from --seed on).
 """
 
 import click
@@ -26,6 +26,7 @@ from experiments._lib.command_line import (
     console,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.results import load_part, report, save_figure, save_part
@@ -33,7 +34,7 @@ from lmu_nengo.datasets import mackey_glass
 
 TASKS = ("copy", "reverse", "forecast", "both_ways", "one_way")
 N_SOURCE, N_AHEAD, N_SMOOTHED, HIGH, STRIDE = 40, 20, 100, 0.1, 3
-N_TRAIN, N_VALIDATION, N_TEST, N_SEEDS = 1024, 256, 256, 3
+N_TRAIN, N_VALIDATION, N_TEST = 1024, 256, 256
 TITLES = {
     "copy": "copy",
     "reverse": "reverse",
@@ -152,6 +153,7 @@ def run(task, sizes, limits, seed, out, resume):
 
 
 @click.command(help=__doc__)
+@seeds_option
 @resume_option
 @click.option(
     "--minutes",
@@ -161,9 +163,9 @@ def run(task, sizes, limits, seed, out, resume):
     help="Maximum CPU time for each network.",
 )
 @shared_options
-def main(minutes, resume, quick, seed, out):
+def main(minutes, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
-    sizes, tasks, n_seeds = (N_TRAIN, N_VALIDATION, N_TEST), TASKS, N_SEEDS
+    sizes, tasks = (N_TRAIN, N_VALIDATION, N_TEST), TASKS
     limits = 100_000, 60 * minutes
     if quick:
         sizes, tasks, n_seeds, limits = (64, 32, 32), ("copy",), 1, (2, 10.0)
