@@ -47,6 +47,19 @@ def seeds(name, key):
     return ", ".join(f"{value:.2f}" for value in figures(name, key))
 
 
+def by_seed(name, key, digits=2):
+    """Return a figure of all seeds in one JSON file, as text."""
+    found = result(name)
+    values = [found["figures"].get(f"{key}_seed{s}") for s in found["settings"]["seeds"]]
+    return ", ".join(f"{value:.{digits}f}" for value in values if value is not None)
+
+
+def n_seeds(name):
+    """Return the number of seeds in one JSON file, as text."""
+    n = len(result(name)["settings"]["seeds"])
+    return "1 seed" if n == 1 else f"{n} seeds"
+
+
 def short(value):
     """Return an error with two digits, as text."""
     return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
@@ -127,6 +140,68 @@ def frontier():
             f"| **{own['accuracy']:.2f} %** | {own['accuracy_exact_memory']:.2f} % "
             f"| {own['accumulates'] / 1e6:.0f} M |"
         )
+
+
+MAPS = ("legendre", "delay", "principal", "random", "cosine")
+
+
+def accuracy_by_order():
+    """Return the rows of the table of accuracy against order: mean, smallest, largest."""
+    found = result("psmnist_order")
+    for q in found["settings"]["orders"]:
+        cells = []
+        for kind in MAPS:
+            values = [
+                found["figures"][f"{kind}_{q}_seed{s}"] for s in found["settings"]["seeds"]
+            ]
+            cells.append(f"{np.mean(values):.2f} ({min(values):.2f} to {max(values):.2f})")
+        yield f"| {q} | {' | '.join(cells)} |"
+
+
+NETWORKS = {"lmu": "LMU", "lstm": "LSTM", "gru": "GRU", "rnn": "simple RNN"}
+
+
+def baselines():
+    """Return the rows of the table of tasks and networks: mean, and all seeds."""
+    found = result("baselines")
+    for name, task in found["settings"]["tasks"].items():
+        digits = 4 if name.startswith("adding") else 2
+        values = {kind: found["figures"][f"{name}_{kind}"] for kind in NETWORKS}
+        cells = []
+        for kind, value in values.items():
+            shown = f"{value:.{digits}f}"
+            shown = f"**{shown}**" if value == min(values.values()) else shown
+            cells.append(f"{shown} ({by_seed('baselines', f'{name}_{kind}', digits)})")
+        parameters = found["figures"][f"{name}_lmu_parameters"]
+        cells += [f"{parameters:,.0f}", f"{task['seconds']:.0f}"]
+        yield f"| `{name}` | {' | '.join(cells)} |"
+
+
+def baseline_settings():
+    """Return the rows of the table of what was chosen, and of the number of updates."""
+    found = result("baselines")
+    for name in found["settings"]["tasks"]:
+        cells = []
+        for kind in NETWORKS:
+            rate, schedule, start = found["settings"]["results"][f"{name}_{kind}"][
+                "setting"
+            ]
+            start = "" if start == "default" else f", {start}"
+            updates = found["figures"][f"{name}_{kind}_updates"]
+            cells.append(f"{rate:g}, {schedule}{start}; {updates:,.0f}")
+        yield f"| `{name}` | {' | '.join(cells)} |"
+
+
+def curriculum(names):
+    """Return rows of recall by delay, from pairs of a name in the figures and its label."""
+    found = result("curriculum")
+    for name, label in names:
+        cells = []
+        for delay in found["settings"]["delays"]:
+            key = f"{name}_{delay}"
+            seeds = by_seed("curriculum", key, 0)
+            cells.append(f"{found['figures'][key]:.1f} ({seeds})")
+        yield f"| {label} | {' | '.join(cells)} |"
 
 
 FRONTIER = (

@@ -57,6 +57,16 @@ resume_option = click.option(
 )
 
 
+seeds_option = click.option(
+    "--seeds",
+    "n_seeds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Number of seeds, from --seed on.",
+)
+
+
 def engine_option(other="core", other_name="core Nengo"):
     """
     Make the option ``--engine``, which says what runs spiking networks.

@@ -78,9 +78,9 @@ def in_parts(trials, size=100):
         yield one_hot(trials.shown[i : i + size]), trials.answers[i : i + size]
 
 
-def memory_system(delay):
-    """Discrete state space of the LMU's memory for a delay in steps."""
-    system = lmu_nengo.signal.state_space(WINDOW * (delay + 1) * DT, ORDER)
+def memory_system(delay, window=WINDOW):
+    """Discrete state space of a memory whose theta is ``window`` times a delay in steps."""
+    system = lmu_nengo.signal.state_space(window * (delay + 1) * DT, ORDER)
     return lmu_nengo.signal.discretize(*system, dt=DT)
 
 

@@ -15,7 +15,7 @@ The figures are normalized root mean square errors (NRMSE): 1 is an output of ze
 sequences to train on, 256 for validation, 256 to test; batches of 32; Adam, with a learning
 rate that falls from 0.003 (LMU) or 0.01 (LSTM) to zero as a cosine, --minutes of CPU time
 for each network; the epoch with the lowest validation loss is tested. The figures include
-the epochs that were reached.
+the epochs that were reached. They are means of three seeds (--seeds, from --seed on).
 """
 
 import click
@@ -27,6 +27,7 @@ from experiments._lib.command_line import (
     need_nengo_dl,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.results import load_part, report, save_figure, save_part
@@ -121,7 +122,7 @@ def run(task, sizes, limits, seed, out, resume):
     """
     from experiments.seq2seq._models import train_lmu, train_lstm
 
-    done = out / f"seq2seq-{task}.json"
+    done = out / f"seq2seq-{task}-{seed}.json"
     asked = [task, list(sizes), list(limits), seed]
     result = load_part(done, asked, resume)
     if result is not None:
@@ -133,7 +134,7 @@ def run(task, sizes, limits, seed, out, resume):
     result["example"] = {"target": target[0, :, 0].tolist()}
     options = {}
     for name, fit in (("lmu", train_lmu), ("lstm", train_lstm)):
-        folder = out / f"seq2seq-{task}-{name}"
+        folder = out / f"seq2seq-{task}-{name}-{seed}"
         folder.mkdir(parents=True, exist_ok=True)
         output, parameters, history = fit(
             task, sets, limits, seed, folder, resume, **options
@@ -153,6 +154,7 @@ def run(task, sizes, limits, seed, out, resume):
 
 
 @click.command(help=__doc__)
+@seeds_option
 @resume_option
 @click.option(
     "--minutes",
@@ -162,37 +164,46 @@ def run(task, sizes, limits, seed, out, resume):
     help="Maximum CPU time for each network.",
 )
 @shared_options
-def main(minutes, resume, quick, seed, out):
+def main(minutes, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
     need_nengo_dl()
     sizes, tasks = (N_TRAIN, N_VALIDATION, N_TEST), TASKS
     limits = 100_000, 60 * minutes
     if quick:
-        sizes, tasks, limits = (64, 32, 32), ("copy",), (2, 10.0)
+        sizes, tasks, n_seeds, limits = (64, 32, 32), ("copy",), 1, (2, 10.0)
     out.mkdir(parents=True, exist_ok=True)
+    seeds = range(seed, seed + n_seeds)
+    results = {task: [] for task in tasks}
     with plain_errors():
-        results = {task: run(task, sizes, limits, seed, out, resume) for task in tasks}
+        for each in seeds:
+            for task in tasks:
+                results[task].append(run(task, sizes, limits, each, out, resume))
     figures = {}
-    for task, result in results.items():
-        figures[f"floor_{task}"] = result["floor"]
+    for task, found in results.items():
+        figures[f"floor_{task}"] = float(np.mean([each["floor"] for each in found]))
         for name in ("lmu", "lstm"):
             for what in ("nrmse", "epochs", "seconds", "parameters"):
-                figures[f"{what}_{name}_{task}"] = result[name][what]
+                key, values = f"{what}_{name}_{task}", [each[name][what] for each in found]
+                figures[key] = float(np.mean(values))
+                if what == "nrmse":
+                    by_seed = zip(seeds, values, strict=True)
+                    figures |= {f"{key}_seed{s}": value for s, value in by_seed}
     shown = [name for name in figures if not name.startswith(("seconds", "parameters"))]
     settings = {
         "sequences": dict(zip(("train", "validation", "test"), sizes, strict=True)),
         "epochs": limits[0],
         "seconds": limits[1],
         "clock": "processor time",
+        "seeds": list(seeds),
         "results": results,
     }
     path = report("seq2seq", seed, quick, figures, {}, out, settings, shown)
-    draw(results, path.with_suffix(".png"))
+    draw({task: found[0] for task, found in results.items()}, path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
 
 
 def draw(results, path):
-    """Draw the first test sequence of each task, and the error by step."""
+    """Draw the first test sequence of each task, and the error by step, of one seed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(2.7 * max(len(results), 2), 5), layout="constrained")

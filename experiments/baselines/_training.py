@@ -1,0 +1,177 @@
+"""Training for a given processor time, and the search for its settings."""
+
+import copy
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy, mse_loss
+
+from experiments.baselines._networks import STARTS, build, count
+
+RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+SCHEDULES = ("cosine", "constant")
+N_CHECKS, CLIP, SEARCH_SEED = 20, 1.0, 100
+SHARE = 1 / 8  # of a training's time, for each setting that is tried
+
+
+class Setting(NamedTuple):
+    """
+    What is searched.
+
+    Attributes
+    ----------
+    rate : float
+        Learning rate of Adam.
+    schedule : {"cosine", "constant"}
+        Whether the rate falls to zero over the time of the training.
+    start : str
+        How the weights start, see `experiments.baselines._networks.Recurrent`.
+    """
+
+    rate: float
+    schedule: str
+    start: str
+
+
+def loss_of(task, outputs, y):
+    """Cross-entropy of labels, or mean square error."""
+    if task.is_regression:
+        return mse_loss(outputs, y)
+    return cross_entropy(outputs.flatten(0, 1), y.flatten())
+
+
+@torch.no_grad()
+def test(network, task, data, size=250):
+    """
+    Test a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        The network.
+    task : experiments.baselines._tasks.Task
+        Its task.
+    data : tuple of (ndarray, ndarray)
+        Inputs and targets.
+    size : int
+        Sequences at a time.
+
+    Returns
+    -------
+    error : float
+        Share of wrong answers, or mean square error.
+    loss : float
+        What is minimized in training.
+    """
+    errors, losses = [], []
+    for i in range(0, len(data[0]), size):
+        x, y = (torch.as_tensor(part[i : i + size]) for part in data)
+        outputs = network(x)
+        losses.append(loss_of(task, outputs, y).item() * len(x))
+        wrong = (outputs.argmax(-1) != y).float().mean().item()
+        errors.append(losses[-1] if task.is_regression else wrong * len(x))
+    return sum(errors) / len(data[0]), sum(losses) / len(data[0])
+
+
+def train(kind, task, setting, seed, seconds, clock=time.process_time):
+    """
+    Train a network, and test it as it was when its validation error was lowest.
+
+    Parameters
+    ----------
+    kind : {"lmu", "lstm", "gru", "rnn"}
+        Type of network.
+    task : experiments.baselines._tasks.Task
+        The task.
+    setting : Setting
+        Rate, schedule and initial weights.
+    seed : int
+        Seed of data, weights and batches.
+    seconds : float
+        Processor time, without that of the validation.
+    clock : callable
+        Clock that gives the seconds.
+
+    Returns
+    -------
+    result : dict
+        ``test`` and ``validation`` error, ``loss`` (validation), ``parameters``,
+        ``updates``, ``seconds``, and by check the ``curve`` (seconds, error, loss).
+    """
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)  # gradients that vanish would take ten times as long
+    batch, held_out, tests = task.make(seed)
+    network = build(kind, task, setting.start, seed)
+    trained = [p for p in network.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(trained, setting.rate)
+    rng, curve, best = np.random.default_rng([seed, 3]), [], None
+    spent, updates = 0.0, 0
+    while True:
+        if spent >= seconds * len(curve) / N_CHECKS:
+            error, loss = test(network, task, held_out)
+            curve.append((spent, error, loss))
+            if best is None or (error, loss) < best[0]:
+                best = (error, loss), copy.deepcopy(network.state_dict())
+            if spent >= seconds or error <= task.enough or not math.isfinite(loss):
+                break
+        started = clock()
+        if setting.schedule == "cosine":
+            share = min(spent / seconds, 1)
+            optimizer.param_groups[0]["lr"] = (
+                setting.rate * (1 + math.cos(math.pi * share)) / 2
+            )
+        x, y = map(torch.as_tensor, batch(rng, task.batch))
+        optimizer.zero_grad()
+        loss_of(task, network(x), y).backward()
+        torch.nn.utils.clip_grad_norm_(trained, CLIP)
+        optimizer.step()
+        updates += 1
+        spent += clock() - started
+    network.load_state_dict(best[1])
+    return {
+        "test": test(network, task, tests)[0],
+        "validation": best[0][0],
+        "loss": best[0][1],
+        "parameters": count(network),
+        "updates": updates,
+        "seconds": spent,
+        "curve": curve,
+    }
+
+
+def search(kind, attempt):
+    """
+    Find the setting with the lowest validation error.
+
+    First all rates and initial weights with a rate that falls, then a constant rate.
+
+    Parameters
+    ----------
+    kind : str
+        Type of network.
+    attempt : callable
+        ``attempt(setting)`` returns the result of a short training.
+
+    Returns
+    -------
+    setting : Setting
+        The best.
+    tried : list of (Setting, float)
+        All settings and their validation errors.
+    """
+    found = {}
+
+    def attempt_all(settings):
+        for setting in settings:
+            result = attempt(setting)
+            found[setting] = result["validation"], result["loss"]
+        return min(found, key=found.get)
+
+    best = attempt_all(
+        Setting(rate, SCHEDULES[0], start) for start in STARTS[kind] for rate in RATES
+    )
+    best = attempt_all([best._replace(schedule=SCHEDULES[1])])
+    return best, [(*setting, error) for setting, (error, _) in found.items()]
