@@ -159,3 +159,15 @@ SIMULATORS = "core", "NengoDL", "NengoOCL", "Brian2", "NEST"
 def ratio(value):
     """Return a ratio with two digits, as text."""
     return f"{value:.2g}" if value < 100 else f"{float(f'{value:.2g}'):,.0f}"
+
+
+def spiking_speed():
+    """Return the rows of the table of how fast populations are simulated."""
+    found = result("spiking_speed")["figures"]
+    for order in (6, 24):
+        for kind in ("LIF", "SpikingRectifiedLinear"):
+            ratios = [found[f"ratio_{other}_{kind}_{order}"] for other in OTHERS]
+            yield f"| {kind}, order {order} | {' | '.join(f'{x:.2f}' for x in ratios)} |"
+
+
+OTHERS = "array", "single"

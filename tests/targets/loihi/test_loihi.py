@@ -159,7 +159,7 @@ def test_stable_for_50_seconds():
     delay = Delay(*task, seed=0, duration=50.0)
     sim = run(delay)
     print(delay.error(sim), delay.error(sim, 40.0))
-    assert delay.error(sim) < bar / 2 and delay.error(sim, 40.0) < bar / 2
+    assert delay.error(sim) < bar and delay.error(sim, 40.0) < bar
 
 
 def test_output_is_that_of_a_linear_memory_without_a_lag():
