@@ -161,4 +161,3 @@ def train(classifier, x, y, preset, seed):
             epochs=epochs,
             verbose=2,
         )
-        sim.freeze_params(network)

@@ -72,7 +72,6 @@ def train(
         rng = np.random.default_rng([seed, keeper.epoch])
         fit(distort(images, rng), y, keeper.epoch + 1)
     keeper.restore_best()
-    trainer.freeze_params(network)
     return keeper.history, trainer.n_parameters, keeper.seconds
 
 

@@ -226,7 +226,6 @@ def train(
             console.print(f"Epoch {epoch + 1}/{epochs}: validation accuracy {right:.2f} %")
         keeper.restore_best()
         parameters = _network.count_trained(sim)
-        sim.freeze_params(network)
     return Trained(keeper.history, parameters, keeper.seconds)
 
 

@@ -183,7 +183,6 @@ def train(parts, data, validation, *, optimizer, epochs, batch, seed, keep):
         )
         keeper.restore_best()
         parameters = _network.count_trained(sim)
-        sim.freeze_params(network)
         return f"{sim.path}: {sim.path_reason}", parameters, keeper.seconds
 
 

@@ -10,6 +10,7 @@ from lmu_nengo import Band, LegendreMemory, Spiking, delay_decoders, engine, rea
 from lmu_nengo.signal import nrmse
 from lmu_nengo.training import Trainer
 from lmu_nengo.training.jax import FiringRates
+from lmu_nengo.training.jax.network.spikes import SURROGATES
 
 quiet = dict(progress_bar=False, seed=0, minibatch_size=3)
 N_STEPS = 60
@@ -198,30 +199,47 @@ def product_network(seed):
     return network
 
 
+SPIKING = Spiking(
+    500,
+    neuron_type=nengo.SpikingRectifiedLinear(),
+    synapse=0.05,
+    expected_input=Band(4, 0.5),
+)
+QUICK = dict(seed=0, progress_bar=False, minibatch_size=16)
+
+
+def train_product(seed, x, y, surrogate):
+    """A network trained by rates and an exact memory, or through a memory's spikes."""
+    network = product_network(seed)
+    if surrogate != "rates":
+        realize(network, SPIKING)
+    trainer = Trainer(network, surrogate=surrogate, **QUICK)
+    rate = optax.cosine_decay_schedule(0.001, N_UPDATES)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
+    trainer.compile(optimizer, loss={network.output: "mse"})
+    trainer.fit(x, {network.output: y}, epochs=N_UPDATES // 8, skip=150)
+    return network
+
+
+def error_in_spikes(network, x, y):
+    """NRMSE of the network, memory and all, in spikes."""
+    realize(network, SPIKING)
+    shown = Trainer(network, **QUICK).predict(x)[network.output]
+    return nrmse(shown[:, 150:].ravel(), y[:, 150:].ravel())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_training_through_the_spikes_of_a_memory_beats_conversion(seed):
     """A memory of 500 neurons: the same training, of rates and an exact memory, or not."""
-    (x, y), (x_test, y_test) = products(128, 10_000 * seed), products(32, 5_000_000 + seed)
-    spiking = Spiking(
-        500,
-        neuron_type=nengo.SpikingRectifiedLinear(),
-        synapse=0.05,
-        expected_input=Band(4, 0.5),
+    data, validation, test = (
+        products(n, start + seed * n)
+        for n, start in ((128, 0), (32, 1_000_000), (32, 2_000_000))
     )
-    errors = {}
-    for surrogate in ("rates", "straight_through"):
-        network = product_network(seed)
-        if surrogate != "rates":
-            realize(network, spiking)
-        options = {"seed": 0, "progress_bar": False, "minibatch_size": 16}
-        trainer = Trainer(network, surrogate=surrogate, **options)
-        rate = optax.cosine_decay_schedule(0.001, N_UPDATES)
-        optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
-        trainer.compile(optimizer, loss={network.output: "mse"})
-        trainer.fit(x, {network.output: y}, epochs=N_UPDATES // 8, skip=150)
-        realize(network, spiking)
-        shown = Trainer(network, **options).predict(x_test)[network.output]
-        errors[surrogate] = nrmse(shown[:, 150:].ravel(), y_test[:, 150:].ravel())
-    print(f"seed {seed}: {errors}")
-    assert errors["straight_through"] < 0.95 * errors["rates"] < 0.2
+    networks = {name: train_product(seed, *data, name) for name in SURROGATES}
+    errors = {name: error_in_spikes(net, *validation) for name, net in networks.items()}
+    chosen = min(errors, key=errors.get)  # not by the signals of the test
+    through = error_in_spikes(networks[chosen], *test)
+    converted = error_in_spikes(train_product(seed, *data, "rates"), *test)
+    print(f"seed {seed}: {through:.4f} ({chosen}, of {errors}); converted {converted:.4f}")
+    assert through < 0.95 * converted < 0.2
