@@ -210,6 +210,25 @@ FRONTIER = (
 )
 
 
+ENGINES = {
+    "last step": "last output",
+    "all steps": "every step's output",
+    "recurrent": "feedback everywhere",
+    "first batch": "a small network, from the command to the end of its first batch, s",
+}
+
+
+def engines():
+    """Return the rows of the table of training in JAX beside NengoDL."""
+    found = result("training_engines")["figures"]
+    for name, label in ENGINES.items():
+        own = found[name]
+        yield (
+            f"| {label} | {own['trainer']:.3g} | {own['nengo_dl']:.3g} "
+            f"| {own['ratio']:.2f} ({own['least']:.2f} to {own['most']:.2f}) |"
+        )
+
+
 def table(head, rows):
     """Return a table in Markdown from its head and the other rows, a text or several."""
     line = "|" + "---|" * (head.count("|") - 1)

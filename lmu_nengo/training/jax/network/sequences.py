@@ -12,7 +12,7 @@ from lmu_nengo.layers.lstm import LSTMSequence
 from lmu_nengo.memory.exact import WindowResponse
 from lmu_nengo.processes.sequence import Only, Reverse
 from lmu_nengo.training.jax.network.blocks import cell_blocks
-from lmu_nengo.training.jax.network.recurrence import recurrence
+from lmu_nengo.training.jax.network.recurrent import recurrence
 from lmu_nengo.training.plan.blocks import memory_block
 from lmu_nengo.training.plan.cells import CellSteps
 
