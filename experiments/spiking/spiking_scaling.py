@@ -6,12 +6,11 @@ excess is the normalized root mean square error (NRMSE) of the spiking memory's 
 signal against that of an exact memory. The exponent is fitted to its mean over the seeds,
 by least squares in the logarithms, over all numbers of neurons.
 
-Independent noise falls with the exponent -1/2. Integrate-and-fire neurons reach -1 if
-their phases stay evenly spread, as by default (all alike, staggered), and intercepts are
--3, so that the first second, which is beyond the expected range, does not count; with the
-default of -1.5 it does. "Varied" ones, with rates of 200 to 400 Hz, intercepts from -1.5
-to 0.9 and random initial voltages, drift apart. With LIF neurons the error levels off,
-because of what their leak does to a changing current.
+Independent noise falls with the exponent -1/2, that of neurons whose phases stay evenly
+spread with -1. Integrate-and-fire neurons come near to it as they are by default (all
+alike, staggered), with intercepts of -1.5 as well as of -3. "Varied" ones, with rates of
+200 to 400 Hz, intercepts from -1.5 to 0.9 and random initial voltages, drift apart. With
+LIF neurons the error levels off, because of what their leak does to a changing current.
 
 Order: orders 2 to 12, 1,000 neurons, noise up to order / (6 theta) Hz; the NRMSE against
 the signal itself, beside that of an exact memory.

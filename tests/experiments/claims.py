@@ -90,7 +90,7 @@ CLAIMS = [
     ),
     Claim(
         "mackey_glass",
-        "mackey_glass --engine dl",  # by processor time: another machine trains for more epochs or less
+        "mackey_glass --engine dl",  # by processor time: the machine counts
         {"lmu": 0.18, "hybrid": 0.3, "lstm": 0.5, "lmu_late": 0.18, "hybrid_late": 0.15},
     ),
     Claim(
