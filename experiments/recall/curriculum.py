@@ -229,6 +229,14 @@ def grow(kind, seed, seconds, delays, tested, n_tests):
     show_default=True,
     help="Processor time of a network at one delay; a curriculum has four times as much.",
 )
+@click.option(
+    "--network",
+    "kinds",
+    type=click.Choice(tuple(NAMES)),
+    multiple=True,
+    default=tuple(NAMES),
+    help="Networks to train, beside the LMU. Default: all.",
+)
 @click.option("--tests", type=click.IntRange(1), default=1000, show_default=True)
 @click.option(
     "--noise",
@@ -240,9 +248,9 @@ def grow(kind, seed, seconds, delays, tested, n_tests):
 @seeds_option
 @resume_option
 @shared_options
-def main(minutes, tests, noise, n_seeds, resume, quick, seed, out):
+def main(minutes, kinds, tests, noise, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
-    delays, growing, kinds = DELAYS, GROWING, tuple(NAMES)
+    delays, growing = DELAYS, GROWING
     seconds, n_tests = 60 * minutes, tests
     if quick:
         delays, growing, n_seeds, kinds = (10, 100), GROWING[:3], 1, ("rnn",)
