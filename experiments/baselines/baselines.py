@@ -190,7 +190,12 @@ def title_of(name):
 
 
 def draw(settings, tasks, path):
-    """Draw the learning curves of all tasks: validation error by processor time."""
+    """
+    Draw the learning curves of all tasks: validation error by processor time.
+
+    A dot is the end of a training whose task was solved; no error is drawn as 0.1 % or
+    0.0001.
+    """
     from matplotlib.figure import Figure
 
     names = list(settings["tasks"])
@@ -207,15 +212,16 @@ def draw(settings, tasks, path):
                 continue
             for j, curve in enumerate(settings["results"][f"{name}_{kind}"]["curves"]):
                 seconds, errors, _ = np.array(curve).T
-                errors = errors if regression else 100 * errors
+                lowest = 1e-4 if regression else 0.1
+                errors = np.maximum(errors if regression else 100 * errors, lowest)
                 style = dict(color=f"C{i}", lw=1.2, label=None if j else label)
                 axis.plot(seconds, errors, **style)
                 if seconds[-1] < 0.97 * settings["tasks"][name]["seconds"]:  # solved
                     axis.plot(seconds[-1], errors[-1], "o", color=f"C{i}", ms=4)
         axis.set(title=title_of(name), xlabel="processor time (s)")
         axis.set(ylabel="mean square error" if regression else "wrong (%)")
-        axis.set(xlim=(0, settings["tasks"][name]["seconds"]), ylim=(0, None))
+        axis.set(xlim=(0, settings["tasks"][name]["seconds"]), yscale="log")
         axis.grid(alpha=0.3)
     lines, labels = axes[0].get_legend_handles_labels()
-    figure.legend(lines, labels, loc="outside lower center", ncols=4, frameon=False)
+    figure.legend(lines, labels, loc="outside lower center", ncols=min(4, 2 * n_columns))
     save_figure(figure, path, dpi=120)
