@@ -9,7 +9,7 @@ MNIST (--data).
 All networks have at most as many parameters as the LMU of the task and are trained by Adam,
 with gradients clipped to a norm of 1, for the same processor time on one thread (validation
 not counted), or until the task is solved; --budget multiplies the time. They are PyTorch's
-layers, the fastest of those that `recurrent_speed` compares. The LMU's window is the whole
+layers; `recurrent_speed` compares them with others. The LMU's window is the whole
 sequence, which is told to it.
 
 For each network and task the settings are searched first, on the validation set of seed
