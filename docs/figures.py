@@ -192,16 +192,44 @@ def baseline_settings():
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 
+def why():
+    """Return the rows of recall by delay of networks that are trained at each delay."""
+    found = result("why")
+    delays, shorter = found["settings"]["delays"], found["settings"]["results"]
+    for kind, label in (*NETWORKS.items(), ("hmm", "HMM")):
+        cells = [f"{found['figures'][f'recalled_{kind}_{d}']:.1f} %" for d in delays]
+        others = [(d, shorter.get(f"{kind}_{d}", {}).get("at_longest")) for d in delays]
+        others = [f"{value:.1f} % ({d} steps)" for d, value in others if value is not None]
+        yield f"| {label} | {' | '.join(cells)} | {', '.join(others)} |"
+    kinds = list(NETWORKS)[1:]
+    updates = [
+        ", ".join(f"{shorter[f'{k}_{d}']['updates']:,}" for k in kinds) for d in delays
+    ]
+    yield f"| updates: LSTM, GRU, RNN | {' | '.join(updates)} | |"
+
+
 def curriculum(names):
     """Return rows of recall by delay, from pairs of a name in the figures and its label."""
     found = result("curriculum")
     for name, label in names:
+        if f"{name}_10" not in found["figures"]:
+            continue
         cells = []
         for delay in found["settings"]["delays"]:
             key = f"{name}_{delay}"
             seeds = by_seed("curriculum", key, 0)
             cells.append(f"{found['figures'][key]:.1f} ({seeds})")
         yield f"| {label} | {' | '.join(cells)} |"
+
+
+def reached():
+    """Return, as text, the longest delay that each network learned with growing delays."""
+    found = result("curriculum")["figures"]
+    return "; ".join(
+        f"{label} {by_seed('curriculum', f'{kind}_growing_reached', 0)}"
+        for kind, label in NETWORKS.items()
+        if f"{kind}_growing_reached" in found
+    )
 
 
 FRONTIER = (

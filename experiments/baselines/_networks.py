@@ -31,11 +31,12 @@ class Recurrent(nn.Module):
         Its size.
     task : experiments.baselines._tasks.Task
         For the sizes of input and output.
-    start : {"default", "chrono", "identity"}
-        "default": as in Keras, a Glorot input matrix, orthogonal recurrence and a forget
-        bias of 1; "chrono": gates whose time constants are spread over the sequence (Tallec
-        and Ollivier 2018); "identity": rectified linear units that start as integrators (Le
-        et al. 2015).
+    start : {"default", "keras", "chrono", "identity"}
+        "default": a Glorot input matrix and an orthogonal recurrent matrix for each gate by
+        itself, and a forget bias of 1; "keras": the same for all gates as one matrix, as in
+        Keras, which makes the recurrence of an LSTM half as strong; "chrono": gates whose
+        time constants are spread over the sequence (Tallec and Ollivier 2018); "identity":
+        rectified linear units that start as integrators (Le et al. 2015).
     """
 
     def __init__(self, kind, units, task, start="default"):
@@ -48,10 +49,11 @@ class Recurrent(nn.Module):
         layer = self.layer
         with torch.no_grad():
             nn.init.xavier_uniform_(self.read.weight)
-            for gate in layer.weight_ih_l0.chunk(N_GATES[kind]):
-                nn.init.xavier_uniform_(gate)
-            for gate in layer.weight_hh_l0.chunk(N_GATES[kind]):
-                nn.init.orthogonal_(gate)
+            n_matrices = 1 if start == "keras" else N_GATES[kind]
+            for matrix in layer.weight_ih_l0.chunk(n_matrices):
+                nn.init.xavier_uniform_(matrix)
+            for matrix in layer.weight_hh_l0.chunk(n_matrices):
+                nn.init.orthogonal_(matrix)
             for bias in (layer.bias_ih_l0, layer.bias_hh_l0, self.read.bias):
                 nn.init.zeros_(bias)
             if kind == "lstm":

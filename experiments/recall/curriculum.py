@@ -4,12 +4,13 @@ The task is that of `why`: one of eight symbols in the first step, then distract
 the network names the symbol; 500 trials for training, 100 for validation, --tests for
 testing.
 
-LSTM, GRU and simple RNN have 64 units and start as in `why` (forget bias 1, orthogonal
-recurrence). "growing" ones are trained at 10 steps until 99 % of the validation trials are
-right, then at 20, 50, 100 and so on up to 10,000, within four times --minutes of processor
-time; "reached" is the longest delay that was learned, and the network that learned it is
-tested at all delays. "direct" ones are trained at 10, 100, 1,000 or 10,000 steps for
---minutes. Validation does not count.
+LSTM, GRU and simple RNN have 64 units. The recurrence of each gate starts orthogonal by
+itself, and the forget bias is 1; "keras" ones start as in `why`, by Keras' defaults, with
+the gates as one matrix, and are trained at 100 steps only. "growing" ones are trained at 10
+steps until 99 % of the validation trials are right, then at 20, 50, 100 and so on up to
+10,000, within four times --minutes of processor time; "reached" is the longest delay that
+was learned, and the network that learned it is tested at all delays. "direct" ones are
+trained at 10, 100, 1,000 or 10,000 steps for --minutes. Validation does not count.
 
 LMU: memories of order 16 for each channel and a logistic regression of their states. Its
 theta is 1.25 delays in `why` ("told"); here it is also 2 and 10 times as long, and a half
@@ -119,9 +120,11 @@ class Learner:
         Seed of weights and batches.
     seconds : float
         Processor time for all training.
+    start : str
+        Initial weights, see `experiments.baselines._networks.Recurrent`.
     """
 
-    def __init__(self, kind, seed, seconds):
+    def __init__(self, kind, seed, seconds, start="default"):
         import torch
 
         from experiments.baselines._networks import Recurrent
@@ -130,7 +133,7 @@ class Learner:
         torch.set_flush_denormal(True)  # vanishing gradients would take ten times as long
         torch.manual_seed(seed)
         sizes = SimpleNamespace(input_d=SIZE, output_d=N_SYMBOLS, n_outputs=1)
-        self.network = Recurrent(kind, N_UNITS, sizes)
+        self.network = Recurrent(kind, N_UNITS, sizes, start)
         self.trained = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.trained, RATE)
         self.rng = np.random.default_rng([seed, 2])
@@ -178,7 +181,7 @@ class Learner:
         return 100 * float(np.mean(np.concatenate(right)))
 
 
-def grow(kind, seed, seconds, delays, tested, n_tests):
+def grow(kind, seed, seconds, delays, tested, n_tests, start="default"):
     """
     Train with growing delays, then test.
 
@@ -196,6 +199,8 @@ def grow(kind, seed, seconds, delays, tested, n_tests):
         Delays of the tests.
     n_tests : int
         Test trials.
+    start : str
+        Initial weights, see `experiments.baselines._networks.Recurrent`.
 
     Returns
     -------
@@ -204,7 +209,7 @@ def grow(kind, seed, seconds, delays, tested, n_tests):
         and ``recalled`` in % at each of the tested delays. If none was learned, it is the
         last state of the training that is tested.
     """
-    learner = Learner(kind, seed, seconds)
+    learner = Learner(kind, seed, seconds, start)
     reached, kept = 0, None
     for delay in delays:
         data, validation, _ = make_sets(delay, 1, seed)
@@ -229,6 +234,14 @@ def grow(kind, seed, seconds, delays, tested, n_tests):
     show_default=True,
     help="Processor time of a network at one delay; a curriculum has four times as much.",
 )
+@click.option(
+    "--network",
+    "kinds",
+    type=click.Choice(tuple(NAMES)),
+    multiple=True,
+    default=tuple(NAMES),
+    help="Networks to train, beside the LMU. Default: all.",
+)
 @click.option("--tests", type=click.IntRange(1), default=1000, show_default=True)
 @click.option(
     "--noise",
@@ -240,9 +253,9 @@ def grow(kind, seed, seconds, delays, tested, n_tests):
 @seeds_option
 @resume_option
 @shared_options
-def main(minutes, tests, noise, n_seeds, resume, quick, seed, out):
+def main(minutes, kinds, tests, noise, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
-    delays, growing, kinds = DELAYS, GROWING, tuple(NAMES)
+    delays, growing = DELAYS, GROWING
     seconds, n_tests = 60 * minutes, tests
     if quick:
         delays, growing, n_seeds, kinds = (10, 100), GROWING[:3], 1, ("rnn",)
@@ -270,12 +283,14 @@ def main(minutes, tests, noise, n_seeds, resume, quick, seed, out):
                 keep(f"lmu_{what}_{delay}", values)
     plans = {"growing": (4 * seconds, growing, delays)}
     plans |= {f"direct_{d}": (seconds, [d], [d]) for d in delays}
+    plans["keras_100"] = seconds, [100], [100]
     trainings = {}
     for kind in kinds:
         for name, plan in plans.items():
             results = []
             for s in seeds:
                 path, asked = folder / f"{kind}-{name}-{s}.json", [kind, s, *plan, n_tests]
+                asked += ["keras"] * (name == "keras_100")
                 result = load_part(path, asked, resume)
                 if result is None:
                     with console.status(f"{NAMES[kind]}, {name}, seed {s}"):
