@@ -191,7 +191,7 @@ def lmu_name(order):
 def main(minutes, seeds, resume, quick, seed, out):
     """Run the experiment."""
     seeds = range(seed, seed + (1 if quick else seeds))
-    n_train, n_test = (200, 100) if quick else (N_TRAIN, N_TEST)
+    n_train, n_test = (100, 60) if quick else (N_TRAIN, N_TEST)
     names = () if quick else tuple(FRAMES)
     folder = out / "vowel_order-networks"
     found = {}
