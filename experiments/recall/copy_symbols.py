@@ -31,7 +31,7 @@ from experiments._lib.command_line import (
 from experiments._lib.results import load_part, report, save_figure, save_part
 
 N_SYMBOLS, ALPHABET = 100, 8
-ORDERS = (8, 16, 32, 64, 128, 192, 256, 512, 1024)
+ORDERS = (8, 16, 32, 64, 128, 192, 256, 512)
 STRETCHES = (1.0, 1.02, 1.05, 1.1, 1.2, 1.4)  # window over the time to hold a symbol
 RIDGE = 1e-12  # of the largest eigenvalue
 N_TESTS, N_UNITS, BATCH, RATE, CLIP = 500, 128, 50, 3e-3, 1.0
