@@ -176,7 +176,7 @@ def draw(figures, shown, orders, path):
     """Draw accuracies against the steps so far."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(6.5, 4), layout="constrained")
+    figure = Figure(figsize=(7.5, 4), layout="constrained")
     axes = figure.subplots()
     values = [figures[f"pixels_{step}"] for step in shown]
     axes.plot(shown, values, "k.-", lw=1, label="all pixels so far")
@@ -186,7 +186,6 @@ def draw(figures, shown, orders, path):
             label = f"LMU, order {order}" if name == "LMU" else f"last {order} pixels"
             axes.plot(shown, values, style, color=f"C{i}", ms=4, label=label)
     axes.set(xlabel="pixels shown", ylabel="test digits named (%)", xlim=(0, None))
-    axes.set(ylim=(0, 102), title="permuted sequential digits, read while they are shown")
-    axes.axhline(10, color="0.6", lw=0.8, label="chance")
-    axes.legend(frameon=False, fontsize="small", loc="lower right")
+    axes.set(title="permuted sequential digits, read while they are shown")
+    figure.legend(frameon=False, fontsize="small", loc="outside right center")
     save_figure(figure, path)
