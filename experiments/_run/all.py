@@ -1,6 +1,6 @@
 """Run all experiments, two at a time, and print measured beside published figures.
 
-own_data is left out: it needs an environment of its own.
+own_data and neurobench are left out: they need environments of their own.
 
 The full versions take hours; `--quick` runs the small ones. `--resume` skips what already
 has its JSON file in `--out`.
@@ -27,7 +27,8 @@ from experiments._lib.command_line import (
 from experiments._lib.results import read_json
 
 AT_A_TIME = 2
-NOT_RUN = ("all", "sweep", "own_data")  # the last in an environment of its own
+# the last two in environments of their own
+NOT_RUN = ("all", "sweep", "own_data", "neurobench")
 
 
 def run(name, options, out):

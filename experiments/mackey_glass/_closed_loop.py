@@ -9,9 +9,12 @@ import torch
 from torch import nn
 
 from experiments.mackey_glass._chaos import PER_LYAPUNOV_TIME
+from experiments.mackey_glass._window_forecaster import WASHOUT, regress
 
 REAL = torch.float64  # as in NeuroBench's examples
 WARM_UP = round(0.6 * PER_LYAPUNOV_TIME)  # points, of the echo state network
+# steps of the spiking memory for each forecast; the state at which it fires in all of them
+TICKS, FULL = 1024, 4.0
 # tau: reservoir, scale of bias and input, connection probability, spectral radius,
 # leakage, ridge; found by NeuroBench's authors in a random search
 ECHO_STATE = {
@@ -105,6 +108,83 @@ class WindowMemory(ClosedLoop):
         self.state = self.memory(torch.cat([self.state, value], dim=1))
         hidden = torch.tanh(self.hidden(self.state))
         return self.readout(torch.cat([self.state, value, hidden], dim=1))
+
+
+class SpikingWindowMemory(ClosedLoop):
+    """
+    The same with the memory in spikes, by which all else knows its state.
+
+    Each dimension is a pair of integrate-and-fire neurons, one for positive and one for
+    negative values, that share their voltage. Between two forecasts they fire in `TICKS`
+    steps, at most once in each, with a constant current; what is left of the voltage stays.
+    Input, hidden neurons and forecast are values. The read-out is fitted to the states
+    that the spikes give for the training data.
+
+    Parameters
+    ----------
+    made : Forecaster
+        The fitted forecaster without spikes, whose memory and neurons are used.
+    series : ndarray of shape (n_points,)
+        Its training data.
+
+    Attributes
+    ----------
+    by_step : bool
+        Whether each step is computed, for NeuroBench to see each spike.
+    """
+
+    by_step = False
+
+    def __init__(self, made, series):
+        super().__init__()
+        self.order = len(made.A)
+        self.mean, self.deviation = made.mean, made.deviation
+        quantum = FULL / TICKS
+        self.recurrent = linear(quantum * made.A)
+        self.inputs = linear(made.B[:, None])
+        self.hidden, self.bias = linear(quantum * made.W), torch.as_tensor(made.b)
+        self.register_buffer("current", torch.zeros((1, self.order), dtype=REAL))
+        self.register_buffer("voltage", torch.zeros((1, self.order), dtype=REAL))
+        values = torch.as_tensor((series - made.mean) / made.deviation)[:, None, None]
+        states = [torch.cat([quantum * self.fire(u).sum(0, True), u], 1) for u in values]
+        states = torch.cat(states)[WASHOUT:-1].numpy()
+        c = regress(states, made.W, made.b, np.diff(values.numpy().ravel()[WASHOUT:]))
+        self.from_spikes = linear(quantum * c[None, 1 : self.order + 1])
+        c[self.order + 1] += 1
+        self.readout = linear(c[None, self.order + 1 :], c[:1])
+        self.start = self.current, self.voltage
+
+    def fire(self, value):
+        """
+        Drive the memory by a value.
+
+        Returns
+        -------
+        spikes : torch.Tensor of shape (TICKS, order) or (1, order)
+            1 or -1 in each step; or, unless `by_step`, their sum: the same effect.
+        """
+        self.current = self.current + self.inputs(value)
+        n = TICKS if self.by_step else 1
+        ticks = torch.arange(n + 1, dtype=REAL)[:, None] / n
+        # the integral of the current; a pair fires when it is half a spike ahead
+        spikes = torch.round(self.voltage + ticks * self.current * TICKS / FULL)
+        self.voltage = self.voltage + self.current * TICKS / FULL - spikes[-1]
+        spikes = spikes.diff(dim=0)  # the voltage at the beginning rounds to none
+        self.current = self.recurrent(spikes).sum(0, keepdim=True)
+        return spikes
+
+    def begin(self):
+        """Set currents and voltages to those after the training data."""
+        self.current, self.voltage = self.start
+
+    def step(self, value):
+        """Forecast the value after one of shape (1, 1)."""
+        u = (value - self.mean) / self.deviation
+        spikes = self.fire(u)
+        hidden = torch.tanh(self.hidden(spikes).sum(0, keepdim=True) + self.bias)
+        change = self.readout(torch.cat([u, hidden], dim=1))
+        change = change + self.from_spikes(spikes).sum(0, keepdim=True)
+        return self.mean + self.deviation * change
 
 
 class EchoState(ClosedLoop):

@@ -19,7 +19,7 @@ STARTS, N_VALIDATED = (400, 460, 520), 225
 
 class Forecaster(NamedTuple):
     """
-    A fitted forecaster, ``m' = A m + B u``, ``h = tanh(W m + b)``, ``u' = u + c [1 m u h]``.
+    A forecaster: ``m' = A m + B u``, ``h = tanh(W m' + b)``, ``u' = u + c [1 m' u h]``.
 
     The memory is in coordinates in which it holds values of its window, at evenly
     spaced delays, so that each row of ``W`` has one weight that is not zero.
@@ -153,12 +153,35 @@ def fit(series, window, seed, line=False, **settings):
     A, B = delay_line(window) if line else window_memory(window, settings["order"])
     W, b = neurons(len(A), settings["units"], settings["scale"], seed)
     states = simulate(A, B[:, None], u[:, None])
-    used, inputs = states[WASHOUT:-1], u[WASHOUT:-1, None]
-    ones = np.ones_like(inputs)
-    features = np.hstack([ones, used, inputs, np.tanh(used @ W.T + b)])
-    ridge = settings["ridge"] * len(features) * np.eye(features.shape[1])
-    c = np.linalg.solve(features.T @ features + ridge, features.T @ np.diff(u[WASHOUT:]))
+    seen = np.hstack([states, u[:, None]])[WASHOUT:-1]
+    c = regress(seen, W, b, np.diff(u[WASHOUT:]), settings["ridge"])
     return Forecaster(A, B, W, b, c, mean, deviation, states[-1])
+
+
+def regress(seen, W, b, change, ridge=SETTINGS["ridge"]):
+    """
+    Fit the read-out by ridge regression.
+
+    Parameters
+    ----------
+    seen : ndarray of shape (n_points, order + 1)
+        State of the memory, and input.
+    W, b : ndarray
+        Of the neurons.
+    change : ndarray of shape (n_points,)
+        Next input less this one.
+    ridge : float
+        Strength, relative to the number of points.
+
+    Returns
+    -------
+    c : ndarray
+        Weights of a one, the state, the input and the neurons.
+    """
+    hidden = np.tanh(seen[:, :-1] @ W.T + b)
+    features = np.hstack([np.ones((len(seen), 1)), seen, hidden])
+    penalty = ridge * len(features) * np.eye(features.shape[1])
+    return np.linalg.solve(features.T @ features + penalty, features.T @ change)
 
 
 def validate(series, window, seed=0, **settings):

@@ -233,7 +233,9 @@ def main(delays, minutes, seeds, resume, quick, seed, out):
     try:
         delays = [int(delay) for delay in delays.split(",")]
     except ValueError:
-        raise click.UsageError("--delays: whole numbers with commas, as in 100,1000.")
+        raise click.UsageError(
+            "--delays: whole numbers with commas, as in 100,1000."
+        ) from None
     seeds, kinds, orders = (1, (), ORDERS[:5]) if quick else (seeds, KINDS, ORDERS)
     seeds = range(seed, seed + seeds)
     folder = out / "copy_symbols-networks"
