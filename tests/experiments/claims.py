@@ -16,6 +16,7 @@ class Claim(NamedTuple):
     command: str  # arguments; * stands for the seed, PATH for MNIST
     figures: dict[str, float]  # positive: may be larger by this; negative: smaller
     written: str | None = None  # name of the file that is written, if another one
+    needs: str | None = None  # package of an environment of its own
 
 
 SMALL = {
@@ -196,5 +197,57 @@ CLAIMS = [
         "own_data",
         "own_data",
         {"JapaneseVowels_lmu": -0.6, "co2_lmu_over_change": 5e-3},
+        needs="aeon",
+    ),
+    Claim(
+        "neurobench",
+        "neurobench",  # chaotic: another processor has other series
+        {
+            "lmu_tau17": 1.4,
+            "delay_line_tau17": 1.2,
+            "spikes_tau17": 4.3,
+            "lmu_effective_macs_tau17": 0,
+            "delay_line_effective_macs_tau17": 70,
+            "spikes_effective_acs_tau17": 9_000,
+        },
+        needs="neurobench",
+    ),
+    Claim(
+        "psmnist_order",
+        "psmnist_order --data PATH",
+        {"small_pixels": -0.1, "parameters_small_pixels": 0},
+    ),
+    Claim(
+        "mackey_glass_jax",
+        "mackey_glass --model lmu --engine jax",
+        {"lmu": 0.13},
+        "mackey_glass",
+    ),
+    Claim(
+        "seq2seq",
+        "seq2seq --minutes 0.25",  # by processor time, as the next two
+        {
+            "nrmse_lmu_copy": 0.013,
+            "nrmse_lmu_reverse": 0.06,
+            "nrmse_lmu_forecast": 0.005,
+            "nrmse_lstm_copy": 0.1,
+            "nrmse_lstm_reverse": 0.03,
+            "nrmse_lstm_forecast": 0.017,
+        },
+    ),
+    Claim(
+        "why",
+        "why --minutes 0.6",
+        {
+            "recalled_lmu_10000": 0,
+            "recalled_lstm_10000": -2.5,
+            "recalled_gru_10000": -2.4,
+            "recalled_rnn_10000": -2.2,
+        },
+    ),
+    Claim(
+        "curriculum",
+        "curriculum --minutes 0.1 --tests 500",
+        {"lstm_growing_10000": -5},
     ),
 ]
