@@ -171,3 +171,20 @@ def spiking_speed():
 
 
 OTHERS = "array", "single"
+
+
+def training_speed():
+    """Return the rows of the table of training beside keras-lmu."""
+    found = result("training_speed")["figures"]
+    kinds = {
+        "last step": "last output, `LMUFeedforward`",
+        "all steps": "every step's output, `LMUFeedforward(return_sequences=True)`",
+        "recurrent": "feedback everywhere, `LMU`",
+    }
+    for kind, label in kinds.items():
+        extremes = [found[f"{end}_ratio_{kind}"] for end in ("least", "largest")]
+        yield (
+            f"| {label} | {found[f'ms_ours_{kind}']:.3g} "
+            f"| {found[f'ms_keras-lmu_{kind}']:.3g} | {found[f'ratio_{kind}']:.3g} "
+            f"({extremes[0]:.3g} to {extremes[1]:.3g}) |"
+        )
