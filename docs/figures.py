@@ -60,9 +60,9 @@ def n_seeds(name):
     return "1 seed" if n == 1 else f"{n} seeds"
 
 
-def short(value):
-    """Return an error with two digits, as text."""
-    return "< 0.0001" if value < 1e-4 else f"{value:.2g}"
+def plain(value, digits=2):
+    """Return a number as text: 0.034, 5.1e-5, and one digit more from 0.1 on."""
+    return f"{value:.{digits + (value >= 0.1)}g}".replace("e-0", "e-")
 
 
 def measured(name, key, digits=3):
@@ -109,8 +109,8 @@ def robustness_by_signal():
         f"{how}, base, {kind}" for kind in ("LIF", "SRL") for how in ("untold", "told")
     ]
     for label, name in SIGNALS.items():
-        errors = [short(grid[column][name]["nrmse"]) for column in columns]
-        exact = short(grid[columns[0]][name]["exact"])
+        errors = [plain(grid[column][name]["nrmse"]) for column in columns]
+        exact = plain(grid[columns[0]][name]["exact"])
         yield f"| {label} | {' | '.join(errors)} | {exact} |"
 
 
@@ -119,7 +119,7 @@ def robustness_by_memory():
     found = result("spiking_robustness")["figures"]
     for label, name in MEMORIES.items():
         own = [f"untold, {name}, {kind}" for kind in ("LIF", "SRL")]
-        worst = [short(found[f"{each}: worst_held"]) for each in own]
+        worst = [plain(found[f"{each}: worst_held"]) for each in own]
         warned = [
             f"{found[f'{each}: inside_warned']} of {found[f'{each}: inside']}"
             for each in own

@@ -1,11 +1,6 @@
 """Rows of the tables that show many figures of one experiment, for `docs/figures.py`."""
 
-from figures import measured, result
-
-
-def plain(value, digits=2):
-    """Return a number as text: 0.034, 5.1e-5, and one digit more from 0.1 on."""
-    return f"{value:.{digits + (value >= 0.1)}g}".replace("e-0", "e-")
+from figures import measured, plain, result
 
 
 def capacity():

@@ -2,6 +2,7 @@
 
 import errno
 import functools
+import importlib.util
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,22 +50,62 @@ def shared_options(command):
     return decorated
 
 
-# how to install NengoDL, without the full stop
+# how to install NengoDL and PyTorch, without the full stop
 NEEDED = 'pip install -e ".[dl,experiments]"; its license is for non-commercial use only'
+TORCH = "pip install torch==2.13.0"
 
 resume_option = click.option(
     "--resume", is_flag=True, help="Continue an interrupted run from its checkpoint."
 )
 
 
-seeds_option = click.option(
-    "--seeds",
-    "n_seeds",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Number of seeds, from --seed on.",
-)
+def seeds_option(default=3):
+    """
+    Make the option ``--seeds``, the argument ``n_seeds``.
+
+    Parameters
+    ----------
+    default : int
+        Number of seeds if the option is not given.
+
+    Returns
+    -------
+    option : callable
+        Decorator of a command.
+    """
+    return click.option(
+        "--seeds",
+        "n_seeds",
+        type=click.IntRange(1),
+        default=default,
+        show_default=True,
+        help="Number of seeds, from --seed on.",
+    )
+
+
+def minutes_option(default, help):
+    """
+    Make the option ``--minutes`` of processor time.
+
+    Parameters
+    ----------
+    default : float
+        Minutes if the option is not given.
+    help : str
+        What they are for.
+
+    Returns
+    -------
+    option : callable
+        Decorator of a command.
+    """
+    return click.option(
+        "--minutes",
+        type=click.FloatRange(min=0, min_open=True),
+        default=default,
+        show_default=True,
+        help=help,
+    )
 
 
 def engine_option(other="core", other_name="core Nengo"):
@@ -114,6 +155,19 @@ def need_nengo_dl(what="This experiment"):
     """
     if not targets.installed("dl"):
         raise NotInstalled(f"{what} needs NengoDL: {NEEDED}.")
+
+
+def need_torch():
+    """
+    Refuse to begin without PyTorch.
+
+    Raises
+    ------
+    NotInstalled
+        If PyTorch is not installed; says how to install it.
+    """
+    if not importlib.util.find_spec("torch"):
+        raise NotInstalled(f"This experiment needs PyTorch: {TORCH}.")
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from rich.table import Table
 
 from experiments._lib.command_line import (
     NEEDED,
+    TORCH,
     NotInstalled,
     console,
     plain_errors,
@@ -109,7 +110,8 @@ def main(resume, quick, seed, out):
                 table.add_row(name, figure, f"{value:.6g}", f"{published:g}")
     console.print(table)
     if left_out:
-        console.print(f"Left out, as they need NengoDL: {', '.join(left_out)}. {NEEDED}.")
+        console.print(f"Left out, as they need what is missing: {', '.join(left_out)}.")
+        console.print(f"NengoDL: {NEEDED}. PyTorch: {TORCH}.")
     if failed:
         logs = ", ".join(str(out / f"{name}.log") for name in failed)
         raise click.ClickException(f"{len(failed)} experiments failed; see {logs}.")

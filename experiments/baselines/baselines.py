@@ -31,6 +31,7 @@ import numpy as np
 
 from experiments._lib.command_line import (
     console,
+    need_torch,
     resume_option,
     seeds_option,
     shared_options,
@@ -127,11 +128,12 @@ class Runs:
     show_default=True,
     help="Factor of the time of all trainings.",
 )
-@seeds_option
+@seeds_option()
 @resume_option
 @shared_options
 def main(data, download, names, budget, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
+    need_torch()
     from experiments.baselines._tasks import make_tasks
 
     digits = load_digits(data, download)

@@ -15,7 +15,12 @@ from types import SimpleNamespace
 import click
 import numpy as np
 
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import (
+    console,
+    need_nengo_dl,
+    need_torch,
+    shared_options,
+)
 from experiments._lib.keras_models import recurrent_model, units_for
 from experiments._lib.results import report
 
@@ -92,6 +97,8 @@ def jax_step(kind, units, x, y):
 @shared_options
 def main(rounds, quick, seed, out):
     """Run the experiment."""
+    need_torch()
+    need_nengo_dl("The layer of Keras")
     n_steps, kinds = (28, ("lstm",)) if quick else (N_STEPS, KINDS)
     rng = np.random.default_rng(seed)
     x = rng.random((BATCH, n_steps, 1), dtype=np.float32)

@@ -26,9 +26,11 @@ from experiments._lib.command_line import (
     NEEDED,
     console,
     engine_option,
+    minutes_option,
     need_nengo_dl,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.results import load_part, report, save_figure, save_part
@@ -147,20 +149,8 @@ def run(kind, seed, n_steps, seconds, engine, resume, folder):
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=3.0,
-    show_default=True,
-    help="CPU time for each network.",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Number of seeds, from --seed on.",
-)
+@minutes_option(3.0, "CPU time for each network.")
+@seeds_option()
 @click.option(
     "--model",
     "models",
@@ -171,7 +161,7 @@ def run(kind, seed, n_steps, seconds, engine, resume, folder):
 @engine_option("dl", "NengoDL (dl)")
 @resume_option
 @shared_options
-def main(minutes, seeds, models, engine, resume, quick, seed, out):
+def main(minutes, n_seeds, models, engine, resume, quick, seed, out):
     """Run the experiment."""
     if not models:
         models = MODELS
@@ -182,12 +172,12 @@ def main(minutes, seeds, models, engine, resume, quick, seed, out):
     if engine == "dl" or set(WITH_KERAS) & set(models):
         need_nengo_dl()
     n_steps = 1015 if quick else 5000
-    minutes, seeds = (min(minutes, 0.05), 1) if quick else (minutes, seeds)
+    minutes, n_seeds = (min(minutes, 0.05), 1) if quick else (minutes, n_seeds)
     out.mkdir(parents=True, exist_ok=True)
     results = {kind: [] for kind in models}
     copies = []
     with plain_errors():
-        for s in range(seed, seed + seeds):
+        for s in range(seed, seed + n_seeds):
             x, y = make_data(n_steps, s)[2]
             copies.append(100 * lmu_nengo.signal.nrmse(x, y))
             for kind in models:
@@ -205,7 +195,7 @@ def main(minutes, seeds, models, engine, resume, quick, seed, out):
             figures[f"{kind}_seed{s}"] = result["nrmse"]
         figures[f"{kind}_parameters"] = values[0]["parameters"]
         figures[f"{kind}_batches"] = float(np.mean([r["batches"] for r in values]))
-    settings = {"minutes": minutes, "seeds": seeds, "n_steps": n_steps, "piece": PIECE}
+    settings = {"minutes": minutes, "seeds": n_seeds, "n_steps": n_steps, "piece": PIECE}
     settings["engine"] = engine
     path = report("mackey_glass", seed, quick, figures, REFERENCE, out, settings)
     draw(results, figures, make_data(n_steps, seed)[2][1], path.with_suffix(".png"))

@@ -140,7 +140,7 @@ def plans(n_steps, small, epochs, orders, first):
     show_default=True,
     help="Epochs of each training for accuracy against order.",
 )
-@seeds_option
+@seeds_option()
 @resume_option
 @shared_options
 def main(data, download, epochs, n_seeds, resume, quick, seed, out):

@@ -21,6 +21,7 @@ from experiments._lib.command_line import (
     console,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.results import checksum, load_part, report, save_figure, save_part
@@ -117,27 +118,21 @@ def accuracy(data, held, seed):
     show_default=True,
     help="Digits to train on.",
 )
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Number of seeds, from --seed on.",
-)
+@seeds_option()
 @resume_option
 @shared_options
-def main(data, download, n_digits, seeds, resume, quick, seed, out):
+def main(data, download, n_digits, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
     digits = load_digits(None if quick else data, download and not quick)
     n_pixels = digits.x_train.shape[1]
-    seeds = 1 if quick else seeds
+    n_seeds = 1 if quick else n_seeds
     shown = [round(share * n_pixels) for share in SHARES]
     orders = ORDERS[n_pixels][-1:] if quick else ORDERS[n_pixels]
     cases = [(kind, order) for order in orders for kind in KINDS]
     cases.append(("pixels", n_pixels))
     found = {}
     with plain_errors():
-        for s in range(seed, seed + seeds):
+        for s in range(seed, seed + n_seeds):
             order = np.random.RandomState(s).permutation(n_pixels)
             x, x_test = digits.x_train[:n_digits, order], digits.x_test[:, order]
             used = x, digits.y_train[:n_digits], x_test, digits.y_test
@@ -162,7 +157,7 @@ def main(data, download, n_digits, seeds, resume, quick, seed, out):
     made = {
         "digits": digits.name,
         "n_digits": n_digits,
-        "seeds": seeds,
+        "seeds": n_seeds,
         "steps": shown,
         "orders": list(orders),
         "accuracy": found,

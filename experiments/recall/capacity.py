@@ -29,6 +29,7 @@ from scipy import fft
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    minutes_option,
     need_nengo_dl,
     plain_errors,
     resume_option,
@@ -222,13 +223,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
 
 @click.command(help=__doc__)
 @resume_option
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=2.0,
-    show_default=True,
-    help="Maximum CPU time for each trained network.",
-)
+@minutes_option(2.0, "Maximum CPU time for each trained network.")
 @shared_options
 def main(minutes, resume, quick, seed, out):
     """Run the experiment."""

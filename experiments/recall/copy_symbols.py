@@ -24,8 +24,11 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    minutes_option,
+    need_nengo_dl,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.results import load_part, report, save_figure, save_part
@@ -212,23 +215,11 @@ def train_network(kind, delay, seconds, seed, folder, resume):
 @click.option(
     "--delays", default="100,1000", show_default=True, help="Blank steps, with commas."
 )
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Processor time for each recurrent network.",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Number of seeds, from --seed on.",
-)
+@minutes_option(0.5, "Processor time for each recurrent network.")
+@seeds_option()
 @resume_option
 @shared_options
-def main(delays, minutes, seeds, resume, quick, seed, out):
+def main(delays, minutes, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
     try:
         delays = [int(delay) for delay in delays.split(",")]
@@ -236,8 +227,10 @@ def main(delays, minutes, seeds, resume, quick, seed, out):
         raise click.UsageError(
             "--delays: whole numbers with commas, as in 100,1000."
         ) from None
-    seeds, kinds, orders = (1, (), ORDERS[:5]) if quick else (seeds, KINDS, ORDERS)
-    seeds = range(seed, seed + seeds)
+    n_seeds, kinds, orders = (1, (), ORDERS[:5]) if quick else (n_seeds, KINDS, ORDERS)
+    seeds = range(seed, seed + n_seeds)
+    if kinds:
+        need_nengo_dl("Training an LSTM or a GRU")
     folder = out / "copy_symbols-networks"
     figures, windows = {}, {}
     with plain_errors():

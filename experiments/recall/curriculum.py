@@ -32,6 +32,8 @@ import numpy as np
 
 from experiments._lib.command_line import (
     console,
+    minutes_option,
+    need_torch,
     resume_option,
     seeds_option,
     shared_options,
@@ -227,12 +229,8 @@ def grow(kind, seed, seconds, delays, tested, n_tests, start="default"):
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=0.6,
-    show_default=True,
-    help="Processor time of a network at one delay; a curriculum has four times as much.",
+@minutes_option(
+    0.6, "Processor time of a network at one delay; a curriculum has four times as much."
 )
 @click.option(
     "--network",
@@ -250,11 +248,12 @@ def grow(kind, seed, seconds, delays, tested, n_tests, start="default"):
     show_default=True,
     help="Standard deviation of the noisy memories' input.",
 )
-@seeds_option
+@seeds_option()
 @resume_option
 @shared_options
 def main(minutes, kinds, tests, noise, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
+    need_torch()
     delays, growing = DELAYS, GROWING
     seconds, n_tests = 60 * minutes, tests
     if quick:

@@ -24,8 +24,11 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    minutes_option,
+    need_nengo_dl,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.results import load_part, report, save_part
@@ -172,27 +175,17 @@ def lmu_name(order):
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=0.5,
-    show_default=True,
-    help="Processor time for each LSTM.",
-)
-@click.option(
-    "--seeds",
-    type=click.IntRange(1),
-    default=3,
-    show_default=True,
-    help="Number of seeds, from --seed on.",
-)
+@minutes_option(0.5, "Processor time for each LSTM.")
+@seeds_option()
 @resume_option
 @shared_options
-def main(minutes, seeds, resume, quick, seed, out):
+def main(minutes, n_seeds, resume, quick, seed, out):
     """Run the experiment."""
-    seeds = range(seed, seed + (1 if quick else seeds))
+    seeds = range(seed, seed + (1 if quick else n_seeds))
     n_train, n_test = (100, 60) if quick else (N_TRAIN, N_TEST)
     names = () if quick else tuple(FRAMES)
+    if names:
+        need_nengo_dl("Training an LSTM")
     folder = out / "vowel_order-networks"
     found = {}
     with plain_errors():

@@ -29,6 +29,7 @@ import numpy as np
 import lmu_nengo
 from experiments._lib.command_line import (
     console,
+    minutes_option,
     need_nengo_dl,
     plain_errors,
     resume_option,
@@ -209,13 +210,7 @@ def look_at_lmu(horizon):
 
 @click.command(help=__doc__)
 @resume_option
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Maximum CPU time for each trained network.",
-)
+@minutes_option(1.0, "Maximum CPU time for each trained network.")
 @shared_options
 def main(minutes, resume, quick, seed, out):
     """Run the experiment."""

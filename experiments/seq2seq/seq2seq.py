@@ -24,6 +24,7 @@ from nengo.processes import WhiteSignal
 
 from experiments._lib.command_line import (
     console,
+    minutes_option,
     need_nengo_dl,
     plain_errors,
     resume_option,
@@ -154,15 +155,9 @@ def run(task, sizes, limits, seed, out, resume):
 
 
 @click.command(help=__doc__)
-@seeds_option
+@seeds_option()
 @resume_option
-@click.option(
-    "--minutes",
-    type=click.FloatRange(min=0, min_open=True),
-    default=1.0,
-    show_default=True,
-    help="Maximum CPU time for each network.",
-)
+@minutes_option(1.0, "Maximum CPU time for each network.")
 @shared_options
 def main(minutes, n_seeds, resume, quick, seed, out):
     """Run the experiment."""

@@ -28,7 +28,7 @@ import nengo
 import numpy as np
 
 import lmu_nengo
-from experiments._lib.command_line import console, shared_options
+from experiments._lib.command_line import console, seeds_option, shared_options
 from experiments._lib.parallel import run_many
 from experiments._lib.results import report, save_figure
 from experiments.spiking._signals import make_signals
@@ -193,14 +193,7 @@ def summarize(rows):
 
 
 @click.command(help=__doc__)
-@click.option(
-    "--seeds",
-    "n_seeds",
-    type=click.IntRange(1),
-    default=10,
-    show_default=True,
-    help="Number of seeds, from --seed on.",
-)
+@seeds_option(10)
 @click.option(
     "--memory",
     "memories",

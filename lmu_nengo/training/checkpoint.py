@@ -8,12 +8,13 @@ import numpy as np
 import tensorflow as tf
 from nengo.exceptions import ValidationError
 
-from lmu_nengo._validation import check_choice, check_flag, check_instance, check_path, show
+from lmu_nengo._validation import check_choice, check_flag, check_instance, check_path
 from lmu_nengo.io import DamagedFileError
 from lmu_nengo.io.archive import write_archive
 from lmu_nengo.training.plan.checkpoint_file import (
     KEYS,
     as_json,
+    check_array_of,
     check_names,
     check_settings,
     numbered,
@@ -179,7 +180,8 @@ class Checkpoint(tf.keras.callbacks.Callback):
         for group, present in (*values.items(), ("best", best)):
             for i, value in enumerate(present):
                 variable = variables[group if group in variables else "weights"][i]
-                check_array_of(self.path, f"{group}/{i}", value, variable)
+                own = tuple(variable.shape), np.dtype(variable.dtype.as_numpy_dtype)
+                check_array_of(self.path, f"{group}/{i}", value, *own)
         for group, parts in variables.items():
             for variable, value in zip(parts, values[group], strict=True):
                 variable.assign(value)
@@ -276,11 +278,3 @@ class Checkpoint(tf.keras.callbacks.Callback):
         self.epoch = epoch + 1
         self.seconds += time.perf_counter() - self._started
         self.save()
-
-
-def check_array_of(path, name, value, variable):
-    """Raise DamagedFileError unless an array is like a variable."""
-    wanted = tuple(variable.shape), np.dtype(variable.dtype.as_numpy_dtype)
-    if (value.shape, value.dtype) != wanted:
-        reason = f"{name} must be of shape {wanted[0]} and type {wanted[1]}, got "
-        raise DamagedFileError(path, reason + show(value))

@@ -21,7 +21,7 @@ from lmu_nengo import (
     targets,
     viz,
 )
-from tests.project.fuzz import keras_file
+from tests.project.fuzz_cases import keras_file
 
 DT = 0.001
 STEPS = 6

@@ -23,9 +23,9 @@ from lmu_nengo.training.jax.trainer import Trainer
 from lmu_nengo.training.plan.checkpoint_file import (
     KEYS,
     as_json,
+    check_array_of,
     check_names,
     check_settings,
-    check_types,
     numbered,
     read_newest,
 )
@@ -320,7 +320,8 @@ class Checkpoint(EarlyStopping):
         )
         check_settings(self.path, header["settings"], self.settings, type(self))
         check_names(self.path, saved, header, "parameters")
-        present = {"parameters": self._present(), "optimizer": self._optimizer_state()}
+        parameters = self._present()
+        present = {"parameters": parameters, "optimizer": self._optimizer_state()}
         values = {}
         for group, arrays in present.items():
             values[group] = numbered(saved, group)
@@ -333,11 +334,14 @@ class Checkpoint(EarlyStopping):
                     attr="path",
                     obj=type(self),
                 )
-            check_types(self.path, group, values[group], arrays)
         best = numbered(saved, "best")
-        if best and [x.shape for x in best] != [x.shape for x in values["parameters"]]:
-            raise DamagedFileError(self.path, "best/0... are not of the parameters' shapes")
-        check_types(self.path, "best", best, present["parameters"])
+        for group, found in (*values.items(), ("best", best)):
+            for i, x in enumerate(found):
+                own = present.get(group, parameters)[i]
+                check_array_of(self.path, f"{group}/{i}", x, own.shape, own.dtype)
+        self.epoch, self.history = header["epoch"], header["history"]
+        if not best and self._best_value() is not None:
+            raise DamagedFileError(self.path, "best/0 is missing")
         trainer, put = self.trainer, self.trainer.devices.put
         trainer.parameters = [put(x) for x in values["parameters"]]
         structure = jax.tree.structure(trainer.optimizer_state)
@@ -345,5 +349,4 @@ class Checkpoint(EarlyStopping):
         trainer.optimizer_state = jax.tree.unflatten(structure, state)
         trainer.seed, trainer.iterations = header["seed"], header["iterations"]
         self.best_parameters = best or None
-        self.epoch, self.history = header["epoch"], header["history"]
         self.seconds = float(header.get("seconds", 0.0))

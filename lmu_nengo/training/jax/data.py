@@ -112,11 +112,11 @@ def as_array(values: Any) -> np.ndarray:
 def check_weights(given: dict, shapes: dict, n: int, obj) -> dict:
     """Weights of samples by probe, as arrays (n, n_steps) of float32."""
     found = {}
-    for probe, values in given.items():
-        steps, values = shapes[probe][0], as_array(values)
+    for probe, value in given.items():
+        steps, values = shapes[probe][0], as_array(value)
         if values.shape not in ((n,), (n, steps)) or values.dtype.kind not in "fiub":
             raise ValidationError(
-                f"must be numbers of shape ({n},) or ({n}, {steps}), got {show(values)}.",
+                f"must be numbers of shape ({n},) or ({n}, {steps}), got {show(value)}.",
                 attr="sample_weight",
                 obj=obj,
             )
@@ -131,7 +131,7 @@ def check_callbacks(callbacks: Any, obj) -> list:
     found = list(callbacks) if is_several else [None]
     if not all(map(callable, found)):
         raise ValidationError(
-            "must be a list of functions of the number of the epoch and its values, got "
+            "must be a list of functions that take the epoch's number and its values, got "
             f"{show(callbacks)}.",
             attr="callbacks",
             obj=obj,
@@ -143,10 +143,10 @@ def check_inputs(x: dict, names: dict, n_steps: int | None, obj) -> dict:
     """Inputs as arrays of float32, all with as many sequences and steps."""
     found, shape = {}, None
     for node, values in x.items():
-        values, name = as_array(values), names[node]
+        given, values, name = values, as_array(values), names[node]
         if values.ndim != 3 or values.dtype.kind not in "fiub" or not values.size:
             raise ValidationError(
-                f"must be numbers of shape (n, n_steps, size), got {show(values)}.",
+                f"must be numbers of shape (n, n_steps, size), got {show(given)}.",
                 attr=name,
                 obj=obj,
             )
@@ -181,13 +181,13 @@ def check_targets(y: dict, names: dict, shapes: dict, n: int, obj) -> dict:
     """Targets as arrays of float32 or int32, one for each sequence and step."""
     found = {}
     for probe, values in y.items():
-        values = as_array(values)
+        given, values = values, as_array(values)
         steps, size = shapes[probe]
         fits = values.ndim == 3 and values.shape[:2] == (n, steps)
         if not fits or values.shape[2] not in (1, size) or values.dtype.kind not in "fiub":
             raise ValidationError(
                 f"must be numbers of shape ({n}, {steps}, {size}), or ({n}, {steps}, 1) "
-                f"for classes, got {show(values)}. A probe that keeps no history has one "
+                f"for classes, got {show(given)}. A probe that keeps no history has one "
                 "step.",
                 attr=names[probe],
                 obj=obj,

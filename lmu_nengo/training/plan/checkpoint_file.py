@@ -138,12 +138,11 @@ def numbered(saved, group):
     return [saved[f"{group}/{i}"] for i in range(len(names))]
 
 
-def check_types(path, group, found, expected):
-    """Raise DamagedFileError unless arrays of a group have the types that are expected."""
-    for i, (array, other) in enumerate(zip(found, expected, strict=False)):
-        if array.dtype != other.dtype:
-            reason = f"{group}/{i} is of {array.dtype}, not {other.dtype}"
-            raise DamagedFileError(path, reason)
+def check_array_of(path, name, value, shape, dtype):
+    """Raise DamagedFileError unless an array is of a shape and a type."""
+    if (value.shape, value.dtype) != (shape, dtype):
+        reason = f"{name} must be of shape {shape} and type {dtype}, got {show(value)}"
+        raise DamagedFileError(path, reason)
 
 
 def check_names(path, saved, header, weights):
@@ -179,9 +178,6 @@ def check_names(path, saved, header, weights):
         if not numbers or len(values) != n_epochs:
             reason = f"{name!r} of its history must be {n_epochs} numbers"
             raise DamagedFileError(path, f"{reason}, got {show(values)}")
-    losses = [v for values in header["history"].values() for v in values]
-    if losses and not groups["best"] and all(map(math.isfinite, losses)):
-        raise DamagedFileError(path, "the weights of the best epoch are missing")
     if n_epochs < 0 or not 0 <= header["seed"] < 2**32:
         reason = f"epoch {show(n_epochs)} with seed {show(header['seed'])}"
         raise DamagedFileError(path, reason)

@@ -83,7 +83,18 @@ def test_the_best_epoch_is_restored_and_training_ends_after_it():
         (lambda header, _: header["history"].update(loss=[1.0] * 9), "of its history must"),
         (lambda _, arrays: arrays.update(more=np.ones(2)), "more does not belong there"),
         (lambda _, arrays: arrays.pop("best/0"), "best/1 does not belong there"),
-        (lambda _, arrays: arrays.update({"best/0": np.ones(2)}), "parameters' shapes"),
+        (
+            lambda _, arrays: arrays.update({"best/0": np.ones(2)}),
+            "best/0 must be of shape",
+        ),
+        (
+            lambda _, arrays: arrays.update({"best/0": arrays["best/0"].astype(complex)}),
+            "best/0 must be of shape .* and type float32, got .*complex128",
+        ),
+        (
+            lambda _, arrays: [arrays.pop(name) for name in list(arrays) if "best" in name],
+            "best/0 is missing",
+        ),
     ],
 )
 def test_forged_files_are_refused(tmp_path, change, message):
