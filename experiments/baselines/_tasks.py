@@ -54,6 +54,8 @@ class Task(NamedTuple):
         Validation error at which training ends: the task is solved.
     like : str
         Task whose searched settings are used; empty: settings are searched on this one.
+    share : float
+        Part of a training's time that each setting of the search gets.
     """
 
     n_steps: int
@@ -66,6 +68,7 @@ class Task(NamedTuple):
     batch: int = 100
     enough: float = -1.0
     like: str = ""
+    share: float = 1 / 8
 
     @property
     def is_regression(self):
@@ -179,25 +182,25 @@ def make_tasks(mnist=None):
     """
     tasks = {
         "digits": Task(
-            *(64, 1, 10, LMU(64, 0, (128,)), 12.0),
+            *(64, 1, 10, LMU(64, 0, (128,)), 40.0),
             of_digits(load_small_digits(), (64, 1), 240),
             batch=50,
         )
     }
     if mnist is not None:
         sizes = 28, 28, 10, LMU(12, 0, (70,))
-        tasks["rows"] = Task(*sizes, 20.0, of_digits(mnist, (28, 28), 5000))
-    for n_steps, seconds in ((100, 25.0), (400, 15.0)):
+        tasks["rows"] = Task(*sizes, 60.0, of_digits(mnist, (28, 28), 5000))
+    for n_steps in (100, 400):
         tasks[f"adding_{n_steps}"] = Task(
-            *(n_steps, 2, 1, LMU(8, 32, (64,)), seconds, generated(adding, n_steps)),
+            *(n_steps, 2, 1, LMU(8, 32, (64,)), 60.0, generated(adding, n_steps)),
             batch=50,
             enough=1e-3,
             like="" if n_steps == 100 else "adding_100",
         )
-    sizes = (10, LMU(30, 0, (40,)), 12.0), (100, LMU(120, 0, ()), 12.0)
-    for delay, lmu, seconds in (*sizes, (1000, LMU(128, 0, ()), 12.0)):
+    lmus = {10: LMU(30, 0, (40,)), 100: LMU(120, 0, ()), 1000: LMU(128, 0, ())}
+    for delay, lmu in lmus.items():
         tasks[f"copy_{delay}"] = Task(
-            *(delay + 2 * N_COPIED, N_SYMBOLS + 2, N_SYMBOLS, lmu, seconds),
+            *(delay + 2 * N_COPIED, N_SYMBOLS + 2, N_SYMBOLS, lmu, 40.0),
             generated(copy, delay),
             n_outputs=N_COPIED,
             batch=50,
@@ -205,10 +208,11 @@ def make_tasks(mnist=None):
             like="" if delay == 10 else "copy_10",
         )
     if mnist is not None:
-        for name, permuted, seconds in (("psmnist", True, 30.0), ("smnist", False, 20.0)):
+        for name, permuted in (("psmnist", True), ("smnist", False)):
             tasks[name] = Task(
-                *(784, 1, 10, LMU(300, 0, (400, 120)), seconds),
-                of_digits(mnist, (784, 1), 5000, permuted),
+                *(784, 1, 10, LMU(300, 0, (400, 120)), 120.0),
+                of_digits(mnist, (784, 1), 1000, permuted),
                 like="" if permuted else "psmnist",
+                share=1 / 4,
             )
     return tasks

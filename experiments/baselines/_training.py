@@ -11,10 +11,9 @@ from torch.nn.functional import cross_entropy, mse_loss
 
 from experiments.baselines._networks import STARTS, build, count
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 SCHEDULES = ("cosine", "constant")
-N_CHECKS, CLIP, SEARCH_SEED = 20, 1.0, 100
-SHARE = 1 / 8  # of a training's time, for each setting that is tried
+N_CHECKS, N_SEARCH_CHECKS, CLIP, SEARCH_SEED = 20, 5, 1.0, 100
 
 
 class Setting(NamedTuple):
@@ -76,9 +75,9 @@ def test(network, task, data, size=250):
     return sum(errors) / len(data[0]), sum(losses) / len(data[0])
 
 
-def train(kind, task, setting, seed, seconds, clock=time.process_time):
+def train(kind, task, setting, seed, seconds, n_checks=N_CHECKS, clock=time.process_time):
     """
-    Train a network, and test it as it was when its validation error was lowest.
+    Train a network, and keep it as it was when its validation error was lowest.
 
     Parameters
     ----------
@@ -92,25 +91,29 @@ def train(kind, task, setting, seed, seconds, clock=time.process_time):
         Seed of data, weights and batches.
     seconds : float
         Processor time, without that of the validation.
+    n_checks : int
+        Validations, spread over the time.
     clock : callable
         Clock that gives the seconds.
 
     Returns
     -------
+    network : torch.nn.Module
+        The network.
     result : dict
-        ``test`` and ``validation`` error, ``loss`` (validation), ``parameters``,
-        ``updates``, ``seconds``, and by check the ``curve`` (seconds, error, loss).
+        ``validation`` error and ``loss``, ``parameters``, ``updates``, ``seconds``, and by
+        check the ``curve`` (seconds, error, loss).
     """
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)  # gradients that vanish would take ten times as long
-    batch, held_out, tests = task.make(seed)
+    batch, held_out, _ = task.make(seed)
     network = build(kind, task, setting.start, seed)
     trained = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(trained, setting.rate)
     rng, curve, best = np.random.default_rng([seed, 3]), [], None
     spent, updates = 0.0, 0
     while True:
-        if spent >= seconds * len(curve) / N_CHECKS:
+        if spent >= seconds * len(curve) / n_checks:
             error, loss = test(network, task, held_out)
             curve.append((spent, error, loss))
             if best is None or (error, loss) < best[0]:
@@ -131,8 +134,7 @@ def train(kind, task, setting, seed, seconds, clock=time.process_time):
         updates += 1
         spent += clock() - started
     network.load_state_dict(best[1])
-    return {
-        "test": test(network, task, tests)[0],
+    return network, {
         "validation": best[0][0],
         "loss": best[0][1],
         "parameters": count(network),

@@ -105,11 +105,13 @@ def test_training_ends_when_the_task_is_solved_or_the_time_is_over():
     task = TASKS["copy_10"]._replace(enough=0.3)
     setting = _training.Setting(1e-2, "cosine", "default")
     clock = iter(range(10_000)).__next__  # each update takes a second
-    solved = _training.train("lmu", task, setting, 0, 200, clock)
-    assert solved["validation"] <= 0.3 and solved["test"] < 0.35
+    network, solved = _training.train("lmu", task, setting, 0, 200, clock=clock)
+    assert solved["validation"] <= 0.3
+    assert _training.test(network, task, task.make(0)[2])[0] < 0.35
     assert solved["updates"] == solved["seconds"] < 200
     task = task._replace(enough=-1)
-    over = _training.train("lmu", task, setting, 0, 20, iter(range(100)).__next__)
+    clock = iter(range(100)).__next__
+    over = _training.train("lmu", task, setting, 0, 20, clock=clock)[1]
     assert over["updates"] == 20 and len(over["curve"]) == 21
     assert over["validation"] == min(error for _, error, _ in over["curve"])
 
@@ -122,7 +124,7 @@ def test_search_returns_what_had_the_lowest_error():
         return {"validation": wrong / 3, "loss": 0.0}
 
     found, tried = _training.search("lstm", attempt)
-    assert found == best and len(tried) == 9
+    assert found == best and len(tried) == 11
     assert tried[-1] == (*best, 0)
 
 
