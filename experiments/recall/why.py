@@ -21,6 +21,9 @@ that after the first step; "saturated" is the share of gates (simple RNN: of uni
 learned (99% of the trials); "recalled_..._trained" is the result of testing that network
 with the longest delay of all. The LMU's memory is linear: its gradient is its impulse
 response, whatever the input. In double precision a pulse vanishes at about 1e-16.
+
+Figures are medians over the seeds (--seeds, from --seed on); of what is recalled they are
+means, and each seed's. The picture shows the first seed.
 """
 
 import click
@@ -33,6 +36,7 @@ from experiments._lib.command_line import (
     need_nengo_dl,
     plain_errors,
     resume_option,
+    seeds_option,
     shared_options,
 )
 from experiments._lib.keras_models import LAYERS
@@ -208,64 +212,125 @@ def look_at_lmu(horizon):
     }
 
 
-@click.command(help=__doc__)
-@resume_option
-@minutes_option(1.0, "Maximum CPU time for each trained network.")
-@shared_options
-def main(minutes, resume, quick, seed, out):
-    """Run the experiment."""
-    need_nengo_dl()
-    delays, horizon, n_tests, kinds = DELAYS, HORIZON, 1000, tuple(LAYERS)
-    seconds = 60 * minutes
-    if quick:
-        delays, horizon, n_tests, kinds = (10, 100), 300, 100, ("lstm",)
-        seconds = min(1.0, seconds)
-    out.mkdir(parents=True, exist_ok=True)
-    steps, curves, figures, networks = log_steps(horizon), {}, {}, {}
-    with console.status("before training"):
+def run(seed, delays, horizon, n_tests, kinds, seconds, out, resume):
+    """
+    Measure everything with one seed.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of trials, weights and batches.
+    delays : tuple of int
+        Delays of the task, in steps.
+    horizon : int
+        Steps over which gradients, pulses and gates are measured.
+    n_tests : int
+        Number of test trials.
+    kinds : tuple of str
+        Recurrent networks.
+    seconds : float
+        Maximum CPU time for each trained network.
+    out : pathlib.Path
+        Folder for checkpoints and results of networks.
+    resume : bool
+        Whether to continue from there.
+
+    Returns
+    -------
+    result : dict
+        ``figures``; ``curves`` by network; ``accuracy`` by network, a value for each delay;
+        ``networks``, the results of each; ``parameters`` of the LMU.
+    """
+    curves, figures, networks = {}, {}, {}
+    with console.status(f"seed {seed}, before training"):
         curves["lmu"] = look_at_lmu(horizon)
         for kind in kinds:
             curves[kind] = look(kind, None, horizon, seed, gradient=True)
     accuracy = {kind: [] for kind in ("lmu", *kinds, "hmm")}
     for delay in delays:
         sets = make_sets(delay, n_tests, seed)
-        with console.status(f"LMU and HMM, {delay:,} steps"):
+        with console.status(f"seed {seed}, LMU and HMM, {delay:,} steps"):
             found, parameters = lmu_accuracy(delay, sets, seed)
             accuracy["lmu"].append(found)
             accuracy["hmm"].append(hmm_accuracy(sets, seed)[0])
-        with plain_errors():
-            for kind in kinds:
-                networks[f"{kind}_{delay}"] = result = train_network(
-                    kind,
-                    delay,
-                    delays[-1],
-                    n_tests,
-                    seconds,
-                    seed,
-                    out / f"why-{kind}-{delay}",
-                    resume,
-                    lambda kind, weights: look(kind, weights, horizon, seed),
+        for kind in kinds:
+            networks[f"{kind}_{delay}"] = result = train_network(
+                kind,
+                delay,
+                delays[-1],
+                n_tests,
+                seconds,
+                seed,
+                out / f"why-{kind}-{delay}-{seed}",
+                resume,
+                lambda kind, weights: look(kind, weights, horizon, seed),
+            )
+            accuracy[kind].append(result["accuracy"])
+            looked = result.pop("looked")
+            if result["accuracy"] >= LEARNED:
+                curves[f"{kind}_trained"] = looked
+                figures[f"learned_{kind}"] = delay
+                figures[f"recalled_{kind}_trained"] = result.get(
+                    "at_longest", result["accuracy"]
                 )
-                accuracy[kind].append(result["accuracy"])
-                looked = result.pop("looked")
-                if result["accuracy"] >= LEARNED:
-                    curves[f"{kind}_trained"] = looked
-                    figures[f"learned_{kind}"] = delay
-                    figures[f"recalled_{kind}_trained"] = result.get(
-                        "at_longest", result["accuracy"]
-                    )
     for kind, values in accuracy.items():
         for delay, value in zip(delays, values, strict=True):
             figures[f"recalled_{kind}_{delay}"] = value
+    steps = log_steps(horizon).tolist()
     for kind, by_name in curves.items():
         for name, values in by_name.items():
-            at = dict(zip(steps.tolist(), values, strict=True))
+            at = dict(zip(steps, values, strict=True))
             if name == "saturated":
                 figures[f"saturated_{kind}"] = values[-1]
             else:
                 chosen = [k for k in (1, 10, 100, 1000, 10_000) if k in at]
                 figures |= {f"{name}_{kind}_{k}": at[k] for k in chosen}
+    return {
+        "figures": figures,
+        "curves": curves,
+        "accuracy": accuracy,
+        "networks": networks,
+        "parameters": parameters,
+    }
+
+
+def over_seeds(seeds, results):
+    """Give the figures of all seeds: medians, but of what is recalled the mean and each."""
+    by_name = {}
+    for seed, result in zip(seeds, results, strict=True):
+        for name, value in result["figures"].items():
+            by_name.setdefault(name, {})[seed] = value
+    figures = {}
+    for name, by_seed in by_name.items():
+        is_recall = name.startswith("recalled")
+        middle = np.mean if is_recall else np.median
+        figures[name] = float(middle(list(by_seed.values())))
+        if is_recall or name.startswith("learned"):
+            figures |= {f"{name}_seed{seed}": value for seed, value in by_seed.items()}
+    return figures
+
+
+@click.command(help=__doc__)
+@seeds_option()
+@resume_option
+@minutes_option(1.0, "Maximum CPU time for each trained network.")
+@shared_options
+def main(minutes, n_seeds, resume, quick, seed, out):
+    """Run the experiment."""
+    need_nengo_dl()
+    delays, horizon, n_tests, kinds = DELAYS, HORIZON, 1000, tuple(LAYERS)
+    seconds = 60 * minutes
+    if quick:
+        delays, horizon, n_tests, kinds = (10, 100), 300, 100, ("lstm",)
+        seconds, n_seeds = min(1.0, seconds), 1
+    out.mkdir(parents=True, exist_ok=True)
+    seeds = range(seed, seed + n_seeds)
+    options = delays, horizon, n_tests, kinds, seconds, out, resume
+    with plain_errors():
+        results = [run(each, *options) for each in seeds]
+    first = results[0]
     settings = {
+        "seeds": list(seeds),
         "delays": list(delays),
         "chance": 100 / N_SYMBOLS,
         "trials": {"train": N_TRAIN, "test": n_tests},
@@ -273,21 +338,24 @@ def main(minutes, resume, quick, seed, out):
             "order": ORDER,
             "window": WINDOW,
             "channels": SIZE,
-            "parameters": parameters,
+            "parameters": first["parameters"],
         },
         "networks": {"units": N_UNITS, "rate": RATE, "batch": BATCH, "seconds": seconds},
         "clock": "processor time",
-        "results": networks,
-        "steps": steps.tolist(),
-        "curves": curves,
+        "results": {
+            key: [r["networks"][key] for r in results] for key in first["networks"]
+        },
+        "steps": log_steps(horizon).tolist(),
+        "curves": first["curves"],
     }
+    figures = over_seeds(seeds, results)
     path = report("why", seed, quick, figures, {}, out, settings)
-    draw(settings, accuracy, path.with_suffix(".png"))
+    draw(settings, first["accuracy"], path.with_suffix(".png"))
     console.print(f"Wrote {path} and {path.with_suffix('.png')}.")
 
 
 def draw(settings, accuracy, path):
-    """Draw gradients, pulses, gates and recall."""
+    """Draw gradients, pulses, gates and recall, of the first seed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 7.4), layout="constrained")
@@ -313,7 +381,7 @@ def draw(settings, accuracy, path):
     for kind, values in accuracy.items():
         style = ":" if kind == "hmm" else "-"
         last.plot(delays, values, "o" + style, color=COLORS[kind], label=NAMES[kind], ms=5)
-    for key, result in settings["results"].items():
+    for key, (result, *_) in settings["results"].items():
         kind, delay = key.split("_")
         if "at_longest" in result:
             ends = (int(delay), delays[-1]), (result["accuracy"], result["at_longest"])
