@@ -34,6 +34,11 @@ def test_blocks_of_any_length_give_states_and_gradient_of_the_steps(block):
     def by_blocks(paths, x):
         return jnp.concatenate(cell_blocks(paths, x, Ad, Bd, jnp.tanh, block), axis=2)
 
+    def last(paths, x):
+        return jnp.concatenate(
+            cell_blocks(paths, x, Ad, Bd, jnp.tanh, block, last_only=True), axis=2
+        )
+
     def by_steps(paths, x):
         m = jnp.zeros((BATCH, CHANNELS, ORDER))
         h, states = jnp.zeros((BATCH, HIDDEN)), []
@@ -49,13 +54,14 @@ def test_blocks_of_any_length_give_states_and_gradient_of_the_steps(block):
 
     with jax.enable_x64(True):
         results = []
-        for function in (by_blocks, by_steps):
+        for function in (by_blocks, by_steps, last, lambda *args: by_steps(*args)[:, -1:]):
 
             def total(*args, function=function):
                 states = function(*args)
-                return jnp.sum(states * direction), states
+                return jnp.sum(states * direction[:, -states.shape[1] :]), states
 
             gradient = jax.jit(jax.grad(total, argnums=(0, 1), has_aux=True))
             results.append(jax.tree.leaves(gradient(paths, x)))
-    for found, expected in zip(*results, strict=True):
-        assert np.abs(found - expected).max() < 1e-10 * np.abs(expected).max()
+    for pair in (results[:2], results[2:]):
+        for found, expected in zip(*pair, strict=True):
+            assert np.abs(found - expected).max() < 1e-10 * np.abs(expected).max()

@@ -35,7 +35,7 @@ class Weights(NamedTuple):
     outer: jax.Array
 
 
-def cell_blocks(paths, x, Ad, Bd, activation, block=None):
+def cell_blocks(paths, x, Ad, Bd, activation, block=None, last_only=False):
     """
     Hidden state and memory's input of a cell with all its paths, for all steps.
 
@@ -61,13 +61,15 @@ def cell_blocks(paths, x, Ad, Bd, activation, block=None):
         A function of an array, element by element.
     block : int, optional
         Steps in a block.
+    last_only : bool
+        Whether only the last step is returned.
 
     Returns
     -------
     u : array of shape (batch, n_steps, memory_d)
-        Input of the memory.
+        Input of the memory; of one step only, with ``last_only``.
     h : array of shape (batch, n_steps, hidden_d)
-        Hidden state.
+        Hidden state, likewise.
     """
     batch, n_steps, _ = x.shape
     hidden_d, memory_d = len(paths["hidden_kernel"]), len(paths["hidden_encoders"])
@@ -78,9 +80,14 @@ def cell_blocks(paths, x, Ad, Bd, activation, block=None):
     n_blocks = -(-n_steps // block)
     given = jnp.pad(given, [(0, 0), (0, n_blocks * block - n_steps), (0, 0)])
     given = given.reshape(batch, n_blocks, -1)
-    solve = block_solver(hidden_d, memory_d, Ad, Bd, activation, block)
-    states = solve(weights, given)
-    u, h = (y.reshape(batch, n_blocks * block, -1)[:, :n_steps] for y in states)
+    solve = block_solver(hidden_d, memory_d, Ad, Bd, activation, block, last_only)
+    states = [
+        y.reshape(batch, -1, n)
+        for y, n in zip(solve(weights, given), (memory_d, hidden_d), strict=True)
+    ]
+    stop = n_steps - (n_blocks - 1) * block if last_only else n_steps
+    start = stop - 1 if last_only else 0
+    u, h = (y[:, start:stop] for y in states)
     return u, h
 
 
@@ -139,7 +146,9 @@ def block_weights(paths, Ad, Bd, block) -> Weights:
     return Weights(latest, rest, outer)
 
 
-def block_solver(hidden_d, memory_d, Ad, Bd, activation, block) -> Callable:
+def block_solver(
+    hidden_d, memory_d, Ad, Bd, activation, block, last_only=False
+) -> Callable:
     """
     Make the function that goes through the blocks.
 
@@ -153,6 +162,8 @@ def block_solver(hidden_d, memory_d, Ad, Bd, activation, block) -> Callable:
         A function of an array, element by element.
     block : int
         Steps in a block.
+    last_only : bool
+        Whether the last block is all that is returned.
 
     Returns
     -------
@@ -192,14 +203,16 @@ def block_solver(hidden_d, memory_d, Ad, Bd, activation, block) -> Callable:
                 s = jnp.where(is_hidden, activation(z), z)
                 hs.append(s[:, :hidden_d])
             ms, zs = put(ms, m, i), put(zs, jnp.concatenate(z_all, axis=1), i)
-            all_u = put(all_u, jnp.concatenate(us, axis=1), i)
-            all_h = put(all_h, jnp.concatenate(hs, axis=1), i)
+            kept = 0 if last_only else i
+            all_u = put(all_u, jnp.concatenate(us, axis=1), kept)
+            all_h = put(all_h, jnp.concatenate(hs, axis=1), kept)
             # the last u is in the memory from here on
             m, s = after(m, jnp.stack(us, axis=1)), jnp.where(is_hidden, s, 0)
             return m, s, ms, zs, all_u, all_h
 
-        sizes = size, block * width, block * memory_d, block * hidden_d
-        shapes = (size,), (width,), *((n_blocks, n) for n in sizes)
+        n_kept = 1 if last_only else n_blocks
+        shapes = (size,), (width,), (n_blocks, size), (n_blocks, block * width)
+        shapes += (n_kept, block * memory_d), (n_kept, block * hidden_d)
         carry = tuple(jnp.zeros((batch, *shape), latest.dtype) for shape in shapes)
         return jax.lax.fori_loop(0, n_blocks, advance, carry)[2:]
 
@@ -236,7 +249,11 @@ def block_solver(hidden_d, memory_d, Ad, Bd, activation, block) -> Callable:
         def back(i, carry):
             dm, ds, d_latest, d_rest, dzs = carry
             i = n_blocks - 1 - i
-            (slopes, s, x), (of_u, of_h) = factors(i), (at(error, i) for error in errors)
+            slopes, s, x = factors(i)
+            if last_only:
+                of_u, of_h = (jnp.where(i == n_blocks - 1, e[:, 0], 0) for e in errors)
+            else:
+                of_u, of_h = (at(error, i) for error in errors)
             per_channel = dm.reshape(batch, memory_d, order)
             du = jnp.einsum("bco,ko->bkc", per_channel, matrices.end.astype(dm.dtype))
             du = list(jnp.moveaxis(du + of_u.reshape(du.shape), 1, 0))

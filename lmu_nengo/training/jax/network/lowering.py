@@ -14,7 +14,12 @@ from nengo.exceptions import ValidationError
 from lmu_nengo.engine.registry import lowering
 from lmu_nengo.engine.values import Value, unit_of
 from lmu_nengo.memory.exact import WindowResponse
-from lmu_nengo.training.jax.network.sequences import BLOCK, apply, read_all_steps
+from lmu_nengo.training.jax.network.sequences import (
+    BLOCK,
+    apply,
+    apply_last,
+    read_all_steps,
+)
 from lmu_nengo.training.jax.network.spikes import (
     fire,
     has_rates,
@@ -97,7 +102,7 @@ class Memory(Value):
             y = read_all_steps(u, *self.process.discrete, weights)
             return [y.reshape(-1, len(weights))]
 
-        call = for_rows(function, [len(weights)], weights.dtype)
+        call = for_rows(function, [len(weights)], weights.dtype, in_sequences=True)
         return call(self.u, weights)[0]
 
 
@@ -117,20 +122,30 @@ class Lowering:
         Whether spiking neurons fire on the forward pass of training.
     surrogate : function or None
         Derivative of a spike; None for the rates.
+    last_only : set of SimSequence
+        Those of which only the last step is wanted.
 
     Attributes
     ----------
     key : Given
         Key of all random numbers of a batch.
+    step : Given
+        Number of the step in a sequence, if all steps are computed at once.
     projected : dict of {tuple of (Sequence, Node): Given}
         Coefficients of the sequence of an input node, in a memory after the last step.
     """
 
-    def __init__(self, model, trained, is_training, spikes_in_training, surrogate):
+    def __init__(
+        self, model, trained, is_training, spikes_in_training, surrogate, last_only=()
+    ):
         self.model, self.trained = model, frozenset(trained)
+        self.last_only = last_only
+        self.in_sequences = model.plan.n_steps is not None and (
+            model.plan.path != "last step"
+        )
         self.is_training = is_training
         self.spikes_in_training, self.surrogate = spikes_in_training, surrogate
-        self.key = Given((4,), np.uint32)
+        self.key, self.step = Given((4,), np.uint32), Given((), np.int32)
         self.projected: dict[tuple, Given] = {}
         self._n_random = 0
         self._functions = {
@@ -169,19 +184,22 @@ class Lowering:
         names = [k for k, value in op.parameters.items() if isinstance(value, Signal)]
         fixed = {k: value for k, value in op.parameters.items() if k not in names}
         sizes = [signal.size for signal in op.outputs]
+        is_last = op in self.last_only
 
         def whole(x, *trained):
             x = x.reshape(-1, op.n_steps, x.shape[-1])
             parameters = {**fixed, **dict(zip(names, trained, strict=True))}
-            outputs = apply(op.process, x, parameters)
+            compute = apply_last if is_last else apply
+            outputs = compute(op.process, x, parameters)
             return [y.reshape(-1, size) for y, size in zip(outputs, sizes, strict=True)]
 
-        call = for_rows(whole, sizes, builder.dtype)
+        call = for_rows(whole, sizes, builder.dtype, in_sequences=True, last_only=is_last)
 
         def step(values):
             inputs = [values.read(signal).ravel() for signal in op.reads[:n_inputs]]
             x = jnp.concatenate(inputs) if inputs else jnp.zeros(0, builder.dtype)
-            if isinstance(op.process, WindowResponse) and not op.process.start:
+            is_memory = isinstance(op.process, WindowResponse) and not op.process.start
+            if is_memory and not is_last:
                 memory = Memory(op.process, x, call, op.n_steps)
                 values.set_unit(unit_of(op.outputs[0]), memory)
                 return
@@ -243,8 +261,10 @@ class Lowering:
         """Dropout or noise, in training only."""
         if not self.is_training:
             return lambda values: values.set(op.outputs[0], values.read(op.reads[0]))
-        if self.key not in builder.inputs:
-            builder.input(self.key)
+        by_step = self.model.plan.n_steps is None
+        for given in [self.key, *([self.step] if self.in_sequences else [])]:
+            if given not in builder.inputs:
+                builder.input(given)
         process, size = op.process, op.outputs[0].size
         self._n_random += 1
         place = self._n_random
@@ -260,11 +280,20 @@ class Lowering:
             kept = bits >= n_dropped
             return [jnp.where(kept, x * (LEVELS / (LEVELS - n_dropped)), 0)]
 
-        by_step = self.model.plan.n_steps is None
-        call = for_rows(changed, [size], builder.dtype, whole=[True, False, False])
+        call = for_rows(
+            changed,
+            [size],
+            builder.dtype,
+            whole=[True, False, False],
+            in_sequences=self.in_sequences,
+        )
 
         def step(values):
-            number = values.inputs[builder.step_number] if by_step else np.int32(0)
+            number = np.int32(0)
+            if by_step:
+                number = values.inputs[builder.step_number]
+            elif self.in_sequences:
+                number = 0 * values.inputs[self.step]  # tells the steps' axis
             (x,) = call(values.read(op.reads[0]), values.inputs[self.key], number)
             values.set(op.outputs[0], x)
 
@@ -331,7 +360,9 @@ class Lowering:
             increments = increments.reshape(-1, n_steps, size)
             return [fire(increments, voltage).reshape(-1, size)]
 
-        call = for_rows(all_spikes, [size], builder.dtype, whole=[True, False])
+        call = for_rows(
+            all_spikes, [size], builder.dtype, whole=[True, False], in_sequences=True
+        )
 
         def step(values):
             rates, _ = rates_of(neurons, dt, values.read(op.J), {})
@@ -346,7 +377,7 @@ class Lowering:
         return step
 
 
-def for_rows(function, sizes, dtype, whole=None):
+def for_rows(function, sizes, dtype, whole=None, in_sequences=False, last_only=False):
     """
     Let a function of all rows stand in a program for one row.
 
@@ -362,26 +393,71 @@ def for_rows(function, sizes, dtype, whole=None):
     whole : list of bool, optional
         Which arguments have rows; the others are the same for all rows. By default only
         the first has.
+    in_sequences : bool
+        Whether the program is vectorized twice, first over the steps, then over the
+        sequences: their steps are the rows. What is the same in all steps has a row for
+        each sequence only; some other argument has to differ between the steps then.
+    last_only : bool
+        Whether the function gives a row for each sequence. It is then the same in all of
+        its steps, and so is all that follows from it, which is computed once.
 
     Returns
     -------
     call : function
-        It may be called in a function that is vectorized by ``jax.vmap`` once.
+        It may be called in a function that is vectorized by ``jax.vmap``.
     """
 
+    def in_rows(args, axis_size, in_batched):
+        """The arguments with rows in those that have them, and only there."""
+        args = list(args)
+        for i, has in enumerate(rows_in(args)):
+            if has and not in_batched[i]:
+                args[i] = jnp.broadcast_to(args[i], (axis_size, *args[i].shape))
+            elif not has and in_batched[i]:  # it is the same in all of them
+                args[i] = args[i][0]
+        return args
+
+    def rows_in(args):
+        return [i == 0 if whole is None else whole[i] for i in range(len(args))]
+
+    def placeholder(*args, rows=()):
+        """Of one row: only its shapes are used."""
+        return [jnp.zeros((*rows, size), dtype) for size in sizes]
+
     @custom_vmap
-    def call(*args):
-        return [jnp.zeros(size, dtype) for size in sizes]
+    def of_sequence(*args):
+        return placeholder(rows=() if last_only else (len(args[0]),))
+
+    @of_sequence.def_vmap
+    def _(axis_size, in_batched, *args):
+        args = in_rows(args, axis_size, in_batched)
+        rows = [
+            arg.reshape(-1, *arg.shape[2:]) if has else arg
+            for arg, has in zip(args, rows_in(args), strict=True)
+        ]
+        results = function(*rows)
+        if not last_only:
+            results = [y.reshape(axis_size, -1, y.shape[-1]) for y in results]
+        return results, [True] * len(sizes)
+
+    once = custom_vmap(placeholder)
+
+    @once.def_vmap
+    def _(axis_size, in_batched, *args):
+        return function(*in_rows(args, axis_size, in_batched)), [True] * len(sizes)
+
+    if not in_sequences:
+        return once
+    call = custom_vmap(placeholder)
 
     @call.def_vmap
     def _(axis_size, in_batched, *args):
-        args = list(args)
-        for i, arg in enumerate(args):
-            has_rows = i == 0 if whole is None else whole[i]
-            if has_rows and not in_batched[i]:
-                args[i] = jnp.broadcast_to(arg, (axis_size, *arg.shape))
-            elif not has_rows and in_batched[i]:  # it is the same in all of them
-                args[i] = arg[0]
-        return function(*args), [True] * len(sizes)
+        if not in_batched[0]:
+            others = [
+                arg[0] if has else arg for arg, has in zip(args, in_batched, strict=True)
+            ]
+            return once(*others), [False] * len(sizes)
+        results = of_sequence(*in_rows(args, axis_size, in_batched))
+        return results, [not last_only] * len(sizes)
 
     return call

@@ -6,11 +6,14 @@ import jax
 import jax.numpy as jnp
 import nengo
 import numpy as np
+from nengo.builder.neurons import SimNeurons
 
 from lmu_nengo.engine.inputs import random_generator
 from lmu_nengo.engine.program import Builder, Program
 from lmu_nengo.engine.values import Unit, unit_of
 from lmu_nengo.training.jax.network.lowering import Given, Lowering
+from lmu_nengo.training.plan.checks import INTEGRATING
+from lmu_nengo.training.plan.operators import SimSequence
 from lmu_nengo.training.plan.settings import keeps_history
 
 LARGEST_KEPT = 2**30  # bytes that the steps of a batch may leave for the backward pass
@@ -50,10 +53,14 @@ class Forward:
         self.builder = builder = Builder(
             built.order, built.dependents, fed, model.dt, np.dtype("float32"), bases
         )
-        lower = Lowering(model, bases, is_training, **options)
+        network = model.toplevel
+        self.keeps = [keeps_history(network, probe) for probe in self.probes]
+        last_only = () if any(self.keeps) else read_at_the_end(built)
+        lower = Lowering(model, bases, is_training, last_only=last_only, **options)
         outputs = [model.sig[probe]["in"] for probe in self.probes]
         self.program = Program(builder, outputs, lower)
         self.key = lower.key if lower.key in builder.inputs else None
+        self.step = lower.step
         self.projected = {given: place for place, given in lower.projected.items()}
         constants = self.program.constants(builder.parameters())
         self._keys, self.constants = list(constants), list(constants.values())
@@ -67,8 +74,6 @@ class Forward:
                 if (source := by_unit.get(unit_of(signal))) is not None:
                     self._source_of[node] = source
         self.nodes = list(self._source_of)
-        network = model.toplevel
-        self.keeps = [keeps_history(network, probe) for probe in self.probes]
 
     def own_values(self, n_steps: int, n_sequences: int, seed: int) -> dict:
         """
@@ -179,6 +184,8 @@ class Forward:
         for i, source in enumerate(self.builder.inputs):
             if source is self.key:
                 value, axis = key, None
+            elif source is self.step:
+                value, axis = jnp.arange(self.plan.n_steps), None
             elif i in features:
                 value, axis = of_features(features[i]), 0
             else:
@@ -206,22 +213,23 @@ class Forward:
         n_steps = self.plan.n_steps
         batch = len(next(iter(features.values())))
 
-        def rows(x):
-            return x.reshape(-1, *x.shape[2:])
-
         def of_own(i, source):
             values = own[i]
             if not source.is_batched:
                 values = jnp.broadcast_to(values, (batch, *values.shape))
-            return rows(values), 0
+            return values, 0
 
-        inputs, axes = self._inputs(features, own, key, rows, of_own)
+        inputs, axes = self._inputs(features, own, key, lambda x: x, of_own)
 
-        def step(state, inputs):
+        def step(inputs):
             return self.program.step(constants, state, inputs)[1]
 
-        outputs = jax.vmap(step, in_axes=(None, axes))(state, inputs)
-        outputs = [y.reshape(-1, n_steps, y.shape[-1]) for y in outputs]
+        steps = [
+            0 if source is self.step else axis
+            for source, axis in zip(self.builder.inputs, axes, strict=True)
+        ]
+        of_sequence = jax.vmap(step, (steps,), axis_size=n_steps)
+        outputs = jax.vmap(of_sequence, (axes,), axis_size=batch)(inputs)
         return [
             y if keep else y[:, -1:] for y, keep in zip(outputs, self.keeps, strict=True)
         ]
@@ -284,6 +292,33 @@ class Forward:
             jnp.moveaxis(next(kept), 0, 1) if keep else next(last)[:, None]
             for keep in self.keeps
         ]
+
+
+def read_at_the_end(built) -> set:
+    """
+    Find what is computed for whole sequences but read at the last step only.
+
+    Parameters
+    ----------
+    built : Built
+        A network whose probes are read at the last step.
+
+    Returns
+    -------
+    operators : set of SimSequence
+        Those from which nothing follows that mixes steps.
+    """
+
+    def mixes_steps(op):
+        is_neurons = isinstance(op, SimNeurons) and type(op.neurons) in INTEGRATING
+        return isinstance(op, SimSequence) or is_neurons
+
+    mixed: set = set()  # operators before one that mixes steps
+    for op in reversed(built.order):
+        after = built.dependents.get(op, ())
+        if any(other in mixed or mixes_steps(other) for other in after):
+            mixed.add(op)
+    return {op for op in built.order if isinstance(op, SimSequence) and op not in mixed}
 
 
 def oldest_first(process):

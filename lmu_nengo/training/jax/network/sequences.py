@@ -41,6 +41,14 @@ def apply(process, x, parameters):
     raise NotImplementedError(process)
 
 
+@singledispatch
+def apply_last(process, x, parameters):
+    """
+    Do the same as `apply`, but give the last step only: arrays of shape (batch, size).
+    """
+    return [y[:, -1] for y in apply(process, x, parameters)]
+
+
 @apply.register
 def reverse(process: Reverse, x, parameters):
     """Last step first."""
@@ -72,8 +80,25 @@ def window(process: WindowResponse, x, parameters):
     return [m.reshape(*x.shape[:2], process.state_d)]
 
 
+@apply_last.register
+def window_at_last(process: WindowResponse, x, parameters):
+    """The memory after the last step: one product."""
+    if process.start:
+        return [y[:, -1] for y in window(process, x, parameters)]
+    lags = jnp.asarray(process.response[::-1], x.dtype)
+    m = jnp.einsum("btd,to->bdo", x, lags, precision="highest")
+    return [m.reshape(len(x), -1)]
+
+
+@apply_last.register
+def cell_at_last(process: CellSteps, x, parameters):
+    """A cell after the last step."""
+    outputs = cell(process, x, parameters, last_only="m" not in process.outputs)
+    return [y[:, -1] for y in outputs]
+
+
 @apply.register
-def cell(process: CellSteps, x, parameters):
+def cell(process: CellSteps, x, parameters, last_only=False):
     """An `lmu_nengo.LMUCell` that feeds back."""
     p = {name: jnp.asarray(value, x.dtype) for name, value in parameters.items()}
     f = activation_of(process.hidden_type)
@@ -95,7 +120,7 @@ def cell(process: CellSteps, x, parameters):
     if started.shape[-1] or process.trains_state_space:
         u, m, h = cell_steps(paths, x, started, *state_matrices(process, p), f)
     else:
-        u, h = cell_blocks(paths, x, *process.discrete, f)
+        u, h = cell_blocks(paths, x, *process.discrete, f, last_only=last_only)
         m = None
         if "m" in process.outputs:
             m = all_steps(u, *process.discrete).reshape(*u.shape[:2], -1)
