@@ -4,6 +4,7 @@ Tables are written by cog, from the code in the comments above them:
 ``python docs/pages.py figures``.
 """
 
+import csv
 import json
 from pathlib import Path
 
@@ -192,20 +193,104 @@ def baseline_settings():
         yield f"| `{name}` | {' | '.join(cells)} |"
 
 
+def psmnist_models():
+    """Return the rows of the table of networks trained for the same time."""
+    lines = (RESULTS / "psmnist_models.csv").read_text(encoding="utf-8").splitlines()
+    runs = list(csv.DictReader(lines))
+    for kind, label in NETWORKS.items():
+        of_kind = [run for run in runs if run["model"] == kind]
+        values = [float(run["accuracy_windowed"]) for run in of_kind]
+        seconds = np.mean([float(run["train_seconds"]) for run in of_kind])
+        shown = [float(run["digits_shown"] or 12 * 55_000) for run in of_kind]
+        each = ", ".join(f"{value:.1f}" for value in values)
+        yield (
+            f"| {label} | {np.mean(values):.1f} % ({each}) | {seconds:.0f} "
+            f"| {np.mean(shown):,.0f} |"
+        )
+
+
+def seq2seq():
+    """Return the rows of the table of sequence to sequence: errors, mean and all seeds."""
+    found = result("seq2seq")["figures"]
+    labels = {
+        "copy": "copy 40 values",
+        "reverse": "reverse 40 values",
+        "forecast": "forecast 20 steps of Mackey-Glass",
+        "both_ways": "remove noise, bidirectional",
+        "one_way": "remove noise, forward only",
+    }
+    for task, label in labels.items():
+        values = {kind: found[f"nrmse_{kind}_{task}"] for kind in ("lmu", "lstm")}
+        cells = [f"{found[f'floor_{task}']:.3g}"]
+        for kind, value in values.items():
+            shown = f"**{value:.3f}**" if value == min(values.values()) else f"{value:.3f}"
+            cells.append(f"{shown} ({by_seed('seq2seq', f'nrmse_{kind}_{task}', 3)})")
+        for what in ("parameters", "epochs"):
+            both = (found[f"{what}_{kind}_{task}"] for kind in values)
+            cells.append(", ".join(f"{value:,.0f}" for value in both))
+        yield f"| {label} | {' | '.join(cells)} |"
+
+
+def operations():
+    """Return the rows of the table of accuracy and operations of small networks."""
+    found = result("operations")["figures"]
+    labels = {
+        "lmu_converted": "LMU, converted",
+        "lmu_spikes": "LMU, trained in spikes",
+        "lstm_24": "LSTM, 24 cells",
+        "lmu_rates": "LMU, rates",
+        "lstm_48": "LSTM, 48 cells",
+    }
+    for key, label in labels.items():
+        counts = ("dense_operations", "effective_macs", "effective_acs", "footprint")
+        cells = [f"{found[f'{name}_{key}']:,.0f}" for name in counts]
+        accuracy = f"{found[f'accuracy_{key}']:.1f} %"
+        each = by_seed("operations", f"accuracy_{key}", 1)
+        yield f"| {label} | {accuracy} ({each}) | {' | '.join(cells)} |"
+
+
 def why():
     """Return the rows of recall by delay of networks that are trained at each delay."""
     found = result("why")
-    delays, shorter = found["settings"]["delays"], found["settings"]["results"]
+    delays, results = found["settings"]["delays"], found["settings"]["results"]
     for kind, label in (*NETWORKS.items(), ("hmm", "HMM")):
-        cells = [f"{found['figures'][f'recalled_{kind}_{d}']:.1f} %" for d in delays]
-        others = [(d, shorter.get(f"{kind}_{d}", {}).get("at_longest")) for d in delays]
-        others = [f"{value:.1f} % ({d} steps)" for d, value in others if value is not None]
-        yield f"| {label} | {' | '.join(cells)} | {', '.join(others)} |"
+        cells = []
+        for d in delays:
+            mean, each = figure("why", f"recalled_{kind}_{d}"), f"recalled_{kind}_{d}"
+            cells.append(f"{mean:.1f} ({by_seed('why', each, 0)})")
+        others = []
+        for d in delays[:-1]:
+            values = [
+                r["at_longest"] for r in results.get(f"{kind}_{d}", []) if "at_longest" in r
+            ]
+            if values:
+                others.append(f"{d}: {', '.join(f'{value:.0f}' for value in values)}")
+        yield f"| {label} | {' | '.join(cells)} | {'; '.join(others)} |"
     kinds = list(NETWORKS)[1:]
     updates = [
-        ", ".join(f"{shorter[f'{k}_{d}']['updates']:,}" for k in kinds) for d in delays
+        ", ".join(
+            f"{np.mean([r['updates'] for r in results[f'{k}_{d}']]):,.0f}" for k in kinds
+        )
+        for d in delays
     ]
     yield f"| updates: LSTM, GRU, RNN | {' | '.join(updates)} | |"
+
+
+def before_training():
+    """Return the rows of gradients, pulses and gates of networks that are not trained."""
+    found = result("why")["figures"]
+
+    def row(label, name):
+        values = [found.get(name.format(kind)) for kind in NETWORKS]
+        return f"| {label} | {' | '.join('' if v is None else plain(v) for v in values)} |"
+
+    ends = {10: "10 steps before", 100: "100", 1000: "1,000", 10_000: "10,000"}
+    for k, label in ends.items():
+        start = "gradient of the last state with respect to the input " if k == 10 else ""
+        yield row(start + label, f"gradient_{{}}_{k}")
+    for k in (100, 10_000):
+        yield row(f"what is left of a pulse after {k:,} steps", f"left_{{}}_{k}")
+    yield row("share of gates (simple RNN: units) below 0.1 or above 0.9", "saturated_{}")
 
 
 def curriculum(names):

@@ -18,7 +18,10 @@ BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 PAGES = (  # with tables of figures
     "README.md",
     "experiments/README.md",
-    *(f"docs/{name}.md" for name in ("results", "own_data", "comparison", "engine")),
+    *(
+        f"docs/{name}.md"
+        for name in ("results", "own_data", "comparison", "engine", "convert")
+    ),
     *(f"docs/{name}.md" for name in ("loihi", "targets")),
 )
 INSTALL = """\

@@ -53,6 +53,7 @@ def shared_options(command):
 # how to install NengoDL and PyTorch, without the full stop
 NEEDED = 'pip install -e ".[dl,experiments]"; its license is for non-commercial use only'
 TORCH = "pip install torch==2.13.0"
+TRAINER = 'pip install -e ".[train,experiments]"'
 
 resume_option = click.option(
     "--resume", is_flag=True, help="Continue an interrupted run from its checkpoint."
@@ -155,6 +156,19 @@ def need_nengo_dl(what="This experiment"):
     """
     if not targets.installed("dl"):
         raise NotInstalled(f"{what} needs NengoDL: {NEEDED}.")
+
+
+def need_trainer():
+    """
+    Refuse to begin without what `lmu_nengo.training.Trainer` needs.
+
+    Raises
+    ------
+    NotInstalled
+        If JAX or optax is not installed; says how to install them.
+    """
+    if not all(map(importlib.util.find_spec, ("jax", "optax"))):
+        raise NotInstalled(f"This experiment needs JAX and optax: {TRAINER}.")
 
 
 def need_torch():

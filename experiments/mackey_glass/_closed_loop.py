@@ -8,13 +8,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from experiments.mackey_glass import _window_forecaster
 from experiments.mackey_glass._chaos import PER_LYAPUNOV_TIME
 from experiments.mackey_glass._window_forecaster import WASHOUT, regress
 
 REAL = torch.float64  # as in NeuroBench's examples
 WARM_UP = round(0.6 * PER_LYAPUNOV_TIME)  # points, of the echo state network
-# steps of the spiking memory for each forecast; the state at which it fires in all of them
-TICKS, FULL = 1024, 4.0
+# steps of the spiking memory for each forecast, and what a spike changes its state by
+TICKS, QUANTUM = 1024, 1 / 256
 # tau: reservoir, scale of bias and input, connection probability, spectral radius,
 # leakage, ridge; found by NeuroBench's authors in a random search
 ECHO_STATE = {
@@ -51,6 +52,11 @@ class ClosedLoop(nn.Module):
     def step(self, value):
         """Forecast the value after one of shape (1, 1)."""
         raise NotImplementedError
+
+    def forecast(self, first, n_steps):
+        """Do the same as `Forecaster.forecast` of `_window_forecaster`."""
+        batch = torch.full((n_steps, 1, 1), first, dtype=REAL)
+        return self(batch).numpy().ravel()
 
     def forward(self, batch):
         """Forecast as many values as the batch has (n_steps, 1, 1), from its first."""
@@ -115,10 +121,11 @@ class SpikingWindowMemory(ClosedLoop):
     The same with the memory in spikes, by which all else knows its state.
 
     Each dimension is a pair of integrate-and-fire neurons, one for positive and one for
-    negative values, that share their voltage. Between two forecasts they fire in `TICKS`
-    steps, at most once in each, with a constant current; what is left of the voltage stays.
-    Input, hidden neurons and forecast are values. The read-out is fitted to the states
-    that the spikes give for the training data.
+    negative changes, that share their voltage. A spike changes what others know of the
+    state by `QUANTUM`, for good: synapses do not leak. Between two forecasts the neurons
+    fire in `TICKS` steps, at most once in each, with a constant current; what is left of
+    the voltage stays. Input, hidden neurons and forecast are values. The read-out is fitted
+    to the states that the spikes give for the training data.
 
     Parameters
     ----------
@@ -126,6 +133,8 @@ class SpikingWindowMemory(ClosedLoop):
         The fitted forecaster without spikes, whose memory and neurons are used.
     series : ndarray of shape (n_points,)
         Its training data.
+    ridge : float
+        As for `experiments.mackey_glass._window_forecaster.regress`.
 
     Attributes
     ----------
@@ -135,24 +144,28 @@ class SpikingWindowMemory(ClosedLoop):
 
     by_step = False
 
-    def __init__(self, made, series):
+    def __init__(self, made, series, ridge):
         super().__init__()
-        self.order = len(made.A)
+        order = len(made.A)
         self.mean, self.deviation = made.mean, made.deviation
-        quantum = FULL / TICKS
-        self.recurrent = linear(quantum * made.A)
-        self.inputs = linear(made.B[:, None])
-        self.hidden, self.bias = linear(quantum * made.W), torch.as_tensor(made.b)
-        self.register_buffer("current", torch.zeros((1, self.order), dtype=REAL))
-        self.register_buffer("voltage", torch.zeros((1, self.order), dtype=REAL))
+        # in spikes for each forecast: the change of the state
+        self.recurrent = linear(made.A - np.eye(order))
+        self.inputs = linear(made.B[:, None] / QUANTUM)
+        self.current = self.voltage = torch.zeros((1, order), dtype=REAL)
         values = torch.as_tensor((series - made.mean) / made.deviation)[:, None, None]
-        states = [torch.cat([quantum * self.fire(u).sum(0, True), u], 1) for u in values]
-        states = torch.cat(states)[WASHOUT:-1].numpy()
-        c = regress(states, made.W, made.b, np.diff(values.numpy().ravel()[WASHOUT:]))
-        self.from_spikes = linear(quantum * c[None, 1 : self.order + 1])
-        c[self.order + 1] += 1
-        self.readout = linear(c[None, self.order + 1 :], c[:1])
-        self.start = self.current, self.voltage
+        spikes = torch.cat([self.fire(u).sum(0, True) for u in values])
+        states = QUANTUM * spikes.cumsum(0)
+        seen = torch.cat([states, values[:, 0]], dim=1)[WASHOUT:-1].numpy()
+        change = np.diff(values.numpy().ravel()[WASHOUT:])
+        c = torch.as_tensor(regress(seen, made.W, made.b, change, ridge))
+        self.hidden = linear(QUANTUM * made.W)
+        self.from_spikes = linear(QUANTUM * c[None, 1 : order + 1])
+        c[order + 1] += 1
+        self.readout = linear(c[None, order + 1 :])
+        # what spikes have added up to, in the neurons and in the read-out
+        driven = spikes.sum(0) @ self.hidden.weight.T + torch.as_tensor(made.b)
+        read = spikes.sum(0) @ self.from_spikes.weight.T + c[0]
+        self.start = self.current, self.voltage, driven[None], read[None]
 
     def fire(self, value):
         """
@@ -163,28 +176,35 @@ class SpikingWindowMemory(ClosedLoop):
         spikes : torch.Tensor of shape (TICKS, order) or (1, order)
             1 or -1 in each step; or, unless `by_step`, their sum: the same effect.
         """
-        self.current = self.current + self.inputs(value)
+        drive = self.current + self.inputs(value)
         n = TICKS if self.by_step else 1
         ticks = torch.arange(n + 1, dtype=REAL)[:, None] / n
         # the integral of the current; a pair fires when it is half a spike ahead
-        spikes = torch.round(self.voltage + ticks * self.current * TICKS / FULL)
-        self.voltage = self.voltage + self.current * TICKS / FULL - spikes[-1]
+        spikes = torch.round(self.voltage + ticks * drive)
+        self.voltage = self.voltage + drive - spikes[-1]
         spikes = spikes.diff(dim=0)  # the voltage at the beginning rounds to none
-        self.current = self.recurrent(spikes).sum(0, keepdim=True)
+        self.current = self.current + self.recurrent(spikes).sum(0, keepdim=True)
         return spikes
 
     def begin(self):
-        """Set currents and voltages to those after the training data."""
-        self.current, self.voltage = self.start
+        """Set all states to those after the training data."""
+        self.current, self.voltage, self.driven, self.read = self.start
 
     def step(self, value):
         """Forecast the value after one of shape (1, 1)."""
         u = (value - self.mean) / self.deviation
         spikes = self.fire(u)
-        hidden = torch.tanh(self.hidden(spikes).sum(0, keepdim=True) + self.bias)
-        change = self.readout(torch.cat([u, hidden], dim=1))
-        change = change + self.from_spikes(spikes).sum(0, keepdim=True)
-        return self.mean + self.deviation * change
+        self.driven = self.driven + self.hidden(spikes).sum(0, keepdim=True)
+        self.read = self.read + self.from_spikes(spikes).sum(0, keepdim=True)
+        features = torch.cat([u, torch.tanh(self.driven)], dim=1)
+        return self.mean + self.deviation * (self.readout(features) + self.read)
+
+
+def fit_in_spikes(series, window, seed, **settings):
+    """Fit a `SpikingWindowMemory`: the arguments of `_window_forecaster.fit`."""
+    settings = _window_forecaster.IN_SPIKES | settings
+    made = _window_forecaster.fit(series, window, seed, **settings)
+    return SpikingWindowMemory(made, series, settings["ridge"])
 
 
 class EchoState(ClosedLoop):

@@ -11,6 +11,7 @@ from lmu_nengo.signal import discretize, simulate, state_space
 
 # the same for all series, chosen by `validate`; units for each point of the window
 SETTINGS = {"order": 16, "units": 8, "scale": 1.0, "ridge": 1e-9}
+IN_SPIKES = {"order": 8, "units": 8, "scale": 1.0, "ridge": 1e-7}
 WASHOUT = 45  # points, 0.6 Lyapunov times, as for NeuroBench's echo state network
 WINDOWS = (6, 8, 10, 12, 14, 16, 18, 20, 24)  # points
 # validation: forecasts from here to the end of the first training half
@@ -184,7 +185,7 @@ def regress(seen, W, b, change, ridge=SETTINGS["ridge"]):
     return np.linalg.solve(features.T @ features + penalty, features.T @ change)
 
 
-def validate(series, window, seed=0, **settings):
+def validate(series, window, seed=0, fit=fit, **settings):
     """
     Geometric mean of the errors of forecasts within the training data.
 
@@ -196,6 +197,8 @@ def validate(series, window, seed=0, **settings):
         As for `fit`.
     seed : int
         As for `fit`.
+    fit : function
+        In place of `fit`: returns an object with ``forecast``.
     **settings
         As for `fit`.
 
@@ -224,7 +227,7 @@ def choose_window(series, windows=WINDOWS, **settings):
     windows : iterable of float
         Candidates.
     **settings
-        As for `fit`.
+        As for `validate`.
 
     Returns
     -------

@@ -97,8 +97,7 @@ def test_spikes_and_their_sum_have_the_same_effect():
     from experiments.mackey_glass import _closed_loop
 
     x = wave(700)
-    made = _window_forecaster.fit(x[:600], 12, seed=0)
-    network = _closed_loop.SpikingWindowMemory(made, x[:600])
+    network = _closed_loop.fit_in_spikes(x[:600], 12, seed=0)
     batch = torch.tensor(x[600:610])[:, None, None]
     values = network(batch)
     assert smape(values[:, 0], x[601:611]) < 1  # %
@@ -107,6 +106,15 @@ def test_spikes_and_their_sum_have_the_same_effect():
     network.begin()
     spikes = network.fire(torch.zeros((1, 1), dtype=torch.float64))
     assert set(np.unique(spikes)) <= {-1, 0, 1} and len(spikes) == _closed_loop.TICKS
+    # of a constant input, what the spikes add up to is that constant at all delays
+    network = _closed_loop.fit_in_spikes(np.r_[np.zeros(300), np.ones(301)], 12, seed=0)
+    driven, quantum = network.start[2].numpy().ravel(), _closed_loop.QUANTUM
+    made = _window_forecaster.fit(
+        np.r_[np.zeros(300), np.ones(301)], 12, seed=0, **_window_forecaster.IN_SPIKES
+    )
+    level = (1 - made.mean) / made.deviation
+    expected = made.W.sum(axis=1) * level + made.b
+    assert driven == pytest.approx(expected, abs=8 * quantum)
 
 
 def test_the_echo_state_network_is_scaled_and_solves_its_regression():

@@ -1,4 +1,4 @@
-"""Without NengoDL and PyTorch, which README's first line does not install."""
+"""Without NengoDL, PyTorch or JAX, of which README's first line installs only JAX."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from tests.experiments.commands import ROOT, environment
 
 HIDDEN = """
 import sys
-for name in ("nengo_dl", "tensorflow", "tf_keras", "torch"):
+for name in ("nengo_dl", "tensorflow", "tf_keras", "torch", "jax", "optax"):
     sys.modules[name] = None  # as if it were not installed
 from experiments.__main__ import main
 main(sys.argv[1:])
@@ -20,9 +20,15 @@ NENGO_DL = (
     "mackey_glass --model lstm",
 )
 TORCH = "baselines", "curriculum", "recurrent_speed"
+TRAINER = ("operations",)
+NAMES = (
+    dict.fromkeys(NENGO_DL, "NengoDL: pip install -e")
+    | dict.fromkeys(TORCH, "PyTorch: pip install torch")
+    | dict.fromkeys(TRAINER, "JAX and optax: pip install -e")
+)
 
 
-@pytest.mark.parametrize("command", [*NENGO_DL, *TORCH])
+@pytest.mark.parametrize("command", NAMES)
 def test_what_is_not_installed_is_said_in_one_sentence(command, tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", HIDDEN, *command.split(), "--out", str(tmp_path)],
@@ -31,7 +37,6 @@ def test_what_is_not_installed_is_said_in_one_sentence(command, tmp_path):
         capture_output=True,
         text=True,
     )
-    name = "PyTorch: pip install torch" if command in TORCH else "NengoDL: pip install -e"
     assert done.returncode == 3, done.stderr
-    assert done.stderr.startswith("Error: ") and f"needs {name}" in done.stderr
+    assert done.stderr.startswith("Error: ") and f"needs {NAMES[command]}" in done.stderr
     assert "Traceback" not in done.stderr
