@@ -12,6 +12,7 @@ from lmu_nengo.engine.inputs import random_generator
 from lmu_nengo.engine.program import Builder, Program
 from lmu_nengo.engine.values import Unit, unit_of
 from lmu_nengo.training.jax.network.lowering import Given, Lowering
+from lmu_nengo.training.jax.network.sequences import last_state
 from lmu_nengo.training.plan.checks import INTEGRATING
 from lmu_nengo.training.plan.operators import SimSequence
 from lmu_nengo.training.plan.settings import keeps_history
@@ -134,11 +135,7 @@ class Forward:
             elif source in self.projected:
                 process, node = self.projected[source]
                 if node in x:
-                    response = oldest_first(process)
-                    # the precision matters: the response is long
-                    found[i] = jnp.einsum(
-                        "btd,to->bdo", x[node], response, precision="highest"
-                    )
+                    found[i] = last_state(process, x[node])
         return found
 
     def __call__(self, parameters, constants, batch, own, key):
@@ -199,8 +196,7 @@ class Forward:
             if source in self.projected:
                 process, node = self.projected[source]
                 values = own[self.builder.inputs.index(self._source_of[node])]
-                m = jnp.einsum("...td,to->...do", values, oldest_first(process))
-                return m, 0 if values.ndim == 3 else None
+                return last_state(process, values), 0 if values.ndim == 3 else None
             values = own[i]
             return (values[:, -1], 0) if source.is_batched else (values[-1], None)
 
@@ -319,11 +315,6 @@ def read_at_the_end(built) -> set:
         if any(other in mixed or mixes_steps(other) for other in after):
             mixed.add(op)
     return {op for op in built.order if isinstance(op, SimSequence) and op not in mixed}
-
-
-def oldest_first(process):
-    """Impulse response of a memory in the order of a sequence, the last step last."""
-    return jnp.asarray(process.response[::-1], jnp.float32)
 
 
 def scan(step, carry, inputs, n_bytes):

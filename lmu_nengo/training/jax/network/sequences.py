@@ -85,9 +85,23 @@ def window_at_last(process: WindowResponse, x, parameters):
     """The memory after the last step: one product."""
     if process.start:
         return [y[:, -1] for y in window(process, x, parameters)]
-    lags = jnp.asarray(process.response[::-1], x.dtype)
-    m = jnp.einsum("btd,to->bdo", x, lags, precision="highest")
-    return [m.reshape(len(x), -1)]
+    return [last_state(process, x).reshape(len(x), -1)]
+
+
+def last_state(process, u):
+    """
+    Memory after the last step, of shape (..., memory_d, order).
+
+    Parameters
+    ----------
+    process : WindowResponse
+        The memory.
+    u : array of shape (..., n_steps, memory_d)
+        Its input.
+    """
+    lags = jnp.asarray(process.response[::-1], jnp.float32)
+    # the precision matters: the response is long
+    return jnp.einsum("...td,to->...do", u, lags, precision="highest")
 
 
 @apply_last.register
