@@ -195,7 +195,6 @@ def make_tasks(mnist=None):
             *(n_steps, 2, 1, LMU(8, 32, (64,)), 60.0, generated(adding, n_steps)),
             batch=50,
             enough=1e-3,
-            like="" if n_steps == 100 else "adding_100",
         )
     lmus = {10: LMU(30, 0, (40,)), 100: LMU(120, 0, ()), 1000: LMU(128, 0, ())}
     for delay, lmu in lmus.items():
@@ -205,7 +204,6 @@ def make_tasks(mnist=None):
             n_outputs=N_COPIED,
             batch=50,
             enough=0.0,
-            like="" if delay == 10 else "copy_10",
         )
     if mnist is not None:
         for name, permuted in (("psmnist", True), ("smnist", False)):

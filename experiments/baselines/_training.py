@@ -12,6 +12,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from experiments.baselines._networks import STARTS, build, count
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+FURTHER_RATES = (1e-5, 3e-5, 1e-4, *RATES, 1e-1, 3e-1, 1.0)
 SCHEDULES = ("cosine", "constant")
 N_CHECKS, N_SEARCH_CHECKS, CLIP, SEARCH_SEED = 20, 5, 1.0, 100
 
@@ -148,7 +149,8 @@ def search(kind, attempt):
     """
     Find the setting with the lowest validation error.
 
-    First all rates and initial weights with a rate that falls, then a constant rate.
+    First all rates and initial weights with a rate that falls; while the best rate is the
+    largest or the smallest that was tried, one further; then a constant rate.
 
     Parameters
     ----------
@@ -175,5 +177,14 @@ def search(kind, attempt):
     best = attempt_all(
         Setting(rate, SCHEDULES[0], start) for start in STARTS[kind] for rate in RATES
     )
+    ends = FURTHER_RATES[0], FURTHER_RATES[-1]
+    lowest, highest = RATES[0], RATES[-1]
+    while best.rate in (lowest, highest) and best.rate not in ends:
+        i = FURTHER_RATES.index(best.rate)
+        if best.rate == highest:
+            further = highest = FURTHER_RATES[i + 1]
+        else:
+            further = lowest = FURTHER_RATES[i - 1]
+        best = attempt_all([best._replace(rate=further)])
     best = attempt_all([best._replace(schedule=SCHEDULES[1])])
     return best, [(*setting, error) for setting, (error, _) in found.items()]

@@ -13,13 +13,13 @@ layers; `recurrent_speed` compares them with others. The LMU's window is the who
 sequence, which is told to it.
 
 For each network and task the settings are searched first, on the validation set of seed
-100: learning rates 0.0003, 0.001, 0.003, 0.01 and 0.03, initial weights (default: the
-recurrence of each gate orthogonal, forget bias 1; chrono for LSTM and GRU; for the simple
-RNN rectified linear units that start as the identity) and a rate that falls as a cosine or
-stays; each is tried for an eighth of the time, psmnist for a quarter. The longer versions
-of a task use the settings of the shortest (copy_10, adding_100), and smnist those of
-psmnist. Then follow three seeds (--seeds, from --seed on), whose validation sets say which
-moment of the training is tested.
+100: learning rates 0.0003, 0.001, 0.003, 0.01 and 0.03, further ones while the best is the
+largest or the smallest, initial weights (default: the recurrence of each gate orthogonal,
+forget bias 1; chrono for LSTM and GRU; for the simple RNN rectified linear units that start
+as the identity) and a rate that falls as a cosine or stays; each is tried for an eighth of
+the time, psmnist for a quarter; smnist uses the settings of psmnist. Then follow three
+seeds (--seeds, from --seed on), whose validation sets say which moment of the training is
+tested.
 
 The figures are test errors: % of wrong answers (of symbols), or the mean square error of
 the adding problem, where a constant has 0.167. Chance is 90 % for digits, 87.5 % for
@@ -107,7 +107,7 @@ class Runs:
                 best, tried = _training.search(kind, attempt)
             return {"best": best, "tried": tried}
 
-        asked = [name, kind, seconds, _training.RATES]
+        asked = [name, kind, seconds, _training.FURTHER_RATES]
         return self.part(f"{name}-{kind}-search", asked, make)
 
     def trained(self, name, kind, seed):

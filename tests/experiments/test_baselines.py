@@ -116,15 +116,16 @@ def test_training_ends_when_the_task_is_solved_or_the_time_is_over():
     assert over["validation"] == min(error for _, error, _ in over["curve"])
 
 
-def test_search_returns_what_had_the_lowest_error():
-    best = _training.Setting(3e-3, "constant", "chrono")
+@pytest.mark.parametrize(("rate", "n_tried"), [(3e-3, 11), (0.1, 13), (3e-5, 14)])
+def test_search_returns_what_had_the_lowest_error(rate, n_tried):
+    best = _training.Setting(rate, "constant", "chrono")
 
     def attempt(setting):
-        wrong = sum(a != b for a, b in zip(setting, best, strict=True))
-        return {"validation": wrong / 3, "loss": 0.0}
+        wrong = abs(np.log10(setting.rate / rate)) + (setting.start != best.start)
+        return {"validation": wrong + (setting.schedule != best.schedule), "loss": 0.0}
 
     found, tried = _training.search("lstm", attempt)
-    assert found == best and len(tried) == 11
+    assert found == best and len(tried) == n_tried
     assert tried[-1] == (*best, 0)
 
 
