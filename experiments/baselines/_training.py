@@ -14,7 +14,8 @@ from experiments.baselines._networks import STARTS, build, count
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 FURTHER_RATES = (1e-5, 3e-5, 1e-4, *RATES, 1e-1, 3e-1, 1.0)
 SCHEDULES = ("cosine", "constant")
-N_CHECKS, N_SEARCH_CHECKS, CLIP, SEARCH_SEED = 20, 5, 1.0, 100
+N_CHECKS, N_SEARCH_CHECKS, N_FINALISTS = 20, 5, 2
+CLIP, SEARCH_SEED = 1.0, 100
 
 
 class Setting(NamedTuple):
@@ -150,27 +151,31 @@ def search(kind, attempt):
     Find the setting with the lowest validation error.
 
     First all rates and initial weights with a rate that falls; while the best rate is the
-    largest or the smallest that was tried, one further; then a constant rate.
+    largest or the smallest that was tried, one further; then a constant rate. The two best
+    are trained for the whole time, in which the lower rate is often the better one.
 
     Parameters
     ----------
     kind : str
         Type of network.
     attempt : callable
-        ``attempt(setting)`` returns the result of a short training.
+        ``attempt(setting, whole)`` returns the result of a short training, or of one of the
+        whole time.
 
     Returns
     -------
     setting : Setting
         The best.
     tried : list of (Setting, float)
-        All settings and their validation errors.
+        All settings and their validation errors after a short training.
+    finalists : list of (Setting, float)
+        The two best, and their validation errors after the whole time.
     """
     found = {}
 
     def attempt_all(settings):
         for setting in settings:
-            result = attempt(setting)
+            result = attempt(setting, False)
             found[setting] = result["validation"], result["loss"]
         return min(found, key=found.get)
 
@@ -186,5 +191,14 @@ def search(kind, attempt):
         else:
             further = lowest = FURTHER_RATES[i - 1]
         best = attempt_all([best._replace(rate=further)])
-    best = attempt_all([best._replace(schedule=SCHEDULES[1])])
-    return best, [(*setting, error) for setting, (error, _) in found.items()]
+    attempt_all([best._replace(schedule=SCHEDULES[1])])
+    whole = {}
+    for setting in sorted(found, key=found.get)[:N_FINALISTS]:
+        result = attempt(setting, True)
+        whole[setting] = result["validation"], result["loss"]
+    return (min(whole, key=whole.get), *(errors(each) for each in (found, whole)))
+
+
+def errors(found):
+    """Rows of a setting and its error."""
+    return [(*setting, error) for setting, (error, _) in found.items()]

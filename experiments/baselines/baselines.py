@@ -17,7 +17,8 @@ For each network and task the settings are searched first, on the validation set
 largest or the smallest, initial weights (default: the recurrence of each gate orthogonal,
 forget bias 1; chrono for LSTM and GRU; for the simple RNN rectified linear units that start
 as the identity) and a rate that falls as a cosine or stays; each is tried for an eighth of
-the time, psmnist for a quarter; smnist uses the settings of psmnist. Then follow three
+the time, psmnist for a quarter, and the two best for the whole time; smnist uses the
+settings of psmnist. Then follow three
 seeds (--seeds, from --seed on), whose validation sets say which moment of the training is
 tested.
 
@@ -96,18 +97,20 @@ class Runs:
 
         name = self.tasks[name].like or name
         task = self.tasks[name]
-        seconds = task.seconds * self.budget * task.share
+        seconds = task.seconds * self.budget
+        n_checks = _training.N_SEARCH_CHECKS, _training.N_CHECKS
 
-        def attempt(setting):
-            options = _training.SEARCH_SEED, seconds, _training.N_SEARCH_CHECKS
-            return _training.train(kind, task, setting, *options)[1]
+        def attempt(setting, whole):
+            limits = seconds * (1 if whole else task.share), n_checks[whole]
+            return _training.train(kind, task, setting, _training.SEARCH_SEED, *limits)[1]
 
         def make():
             with console.status(f"{name}, {NAMES[kind]}: search"):
-                best, tried = _training.search(kind, attempt)
-            return {"best": best, "tried": tried}
+                best, tried, finalists = _training.search(kind, attempt)
+            return {"best": best, "tried": tried, "finalists": finalists}
 
-        asked = [name, kind, seconds, _training.FURTHER_RATES]
+        asked = [name, kind, seconds, task.share, _training.FURTHER_RATES]
+        asked.append(_training.N_FINALISTS)
         return self.part(f"{name}-{kind}-search", asked, make)
 
     def trained(self, name, kind, seed):
@@ -170,7 +173,9 @@ def main(data, download, names, budget, n_seeds, resume, quick, seed, out):
             shown = ", ".join(f"{value:.4g}" for value in values)
             console.print(f"{name}, {NAMES[kind]}: {shown} ({', '.join(map(str, best))})")
     searches = {
-        f"{runs.tasks[name].like or name}_{kind}": runs.searched(name, kind)["tried"]
+        f"{runs.tasks[name].like or name}_{kind}": {
+            key: runs.searched(name, kind)[key] for key in ("tried", "finalists")
+        }
         for name in names
         for kind in kinds
     }

@@ -120,13 +120,16 @@ def test_training_ends_when_the_task_is_solved_or_the_time_is_over():
 def test_search_returns_what_had_the_lowest_error(rate, n_tried):
     best = _training.Setting(rate, "constant", "chrono")
 
-    def attempt(setting):
+    def attempt(setting, whole):
         wrong = abs(np.log10(setting.rate / rate)) + (setting.start != best.start)
-        return {"validation": wrong + (setting.schedule != best.schedule), "loss": 0.0}
+        wrong += setting.schedule != best.schedule
+        return {"validation": 1 / (1 + wrong) if whole else wrong, "loss": 0.0}
 
-    found, tried = _training.search("lstm", attempt)
-    assert found == best and len(tried) == n_tried
-    assert tried[-1] == (*best, 0)
+    found, tried, finalists = _training.search("lstm", attempt)
+    assert len(tried) == n_tried and tried[-1] == (*best, 0)
+    # the second best is better after the whole time
+    assert finalists[0] == (*best, 1)
+    assert finalists[1][:3] == found and finalists[1][3] < 1
 
 
 def test_growing_delays_are_learned_one_after_the_other():
