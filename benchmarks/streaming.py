@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import json
 import subprocess
 import time
+from pathlib import Path
 
 import click
 import nengo
@@ -112,8 +113,10 @@ def peers(python, hidden_d):
 @click.option("--rounds", default=15, show_default=True, help="Number of rounds.")
 @click.option("--peer/--no-peer", default=False, help="Whether keras-lmu runs too.")
 @click.option("--python", help="A Python that has keras-lmu; by default one is installed.")
-def main(neurons, steps, rounds, peer, python):
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file to write.")
+def main(neurons, steps, rounds, peer, python, out):
     """Take turns and print a table."""
+    figures = {}
     for name, build in (("spiking", spiking), ("cell", cell)):
         runs = {way: (run, steps) for way, run in ways(build(neurons)).items()}
         if name == "cell" and (peer or python):
@@ -129,7 +132,12 @@ def main(neurons, steps, rounds, peer, python):
                 times[way].append((time.perf_counter() - start) / n)
         print(f"{name}, {neurons} neurons: microseconds a step, median (least)")
         for way, own in times.items():
-            print(f"  {way:22}{1e6 * np.median(own):10,.0f} ({1e6 * min(own):,.0f})")
+            median, least = 1e6 * float(np.median(own)), 1e6 * min(own)
+            print(f"  {way:22}{median:10,.0f} ({least:,.0f})")
+            figures |= {f"{name}, {way}": median, f"{name}, {way}, least": least}
+    if out:
+        settings = {"neurons": neurons, "steps": steps, "rounds": rounds}
+        out.write_text(json.dumps({"settings": settings, "figures": figures}, indent=1))
 
 
 if __name__ == "__main__":

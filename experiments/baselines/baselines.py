@@ -211,8 +211,8 @@ def draw(settings, tasks, path):
     """
     Draw the learning curves of all tasks: validation error by processor time.
 
-    A dot is the end of a training whose task was solved; no error is drawn as 0.1 % or
-    0.0001.
+    A dot is the end of a training whose task was solved. Errors are drawn from 0.1 to 100 %
+    and from 0.0001 to 1; those beyond stand at the end.
     """
     from matplotlib.figure import Figure
 
@@ -230,8 +230,8 @@ def draw(settings, tasks, path):
                 continue
             for j, curve in enumerate(settings["results"][f"{name}_{kind}"]["curves"]):
                 seconds, errors, _ = np.array(curve).T
-                lowest = 1e-4 if regression else 0.1
-                errors = np.maximum(errors if regression else 100 * errors, lowest)
+                percent = errors if regression else 100 * errors
+                errors = np.clip(percent, *((1e-4, 1) if regression else (0.1, 100)))
                 style = dict(color=f"C{i}", lw=1.2, label=None if j else label)
                 axis.plot(seconds, errors, **style)
                 if seconds[-1] < 0.97 * settings["tasks"][name]["seconds"]:  # solved

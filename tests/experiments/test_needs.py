@@ -20,7 +20,7 @@ NENGO_DL = (
     "mackey_glass --model lstm",
 )
 TORCH = "baselines", "curriculum", "recurrent_speed"
-TRAINER = ("operations",)
+TRAINER = "operations", "through_spikes"
 NAMES = (
     dict.fromkeys(NENGO_DL, "NengoDL: pip install -e")
     | dict.fromkeys(TORCH, "PyTorch: pip install torch")

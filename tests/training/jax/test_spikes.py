@@ -4,13 +4,10 @@ import pytest
 
 pytest.importorskip("optax")
 
-import optax
 
-from lmu_nengo import Band, LegendreMemory, Spiking, delay_decoders, engine, realize
-from lmu_nengo.signal import nrmse
+from lmu_nengo import LegendreMemory, Spiking, engine, realize
 from lmu_nengo.training import Trainer
 from lmu_nengo.training.jax import FiringRates
-from lmu_nengo.training.jax.network.spikes import SURROGATES
 
 quiet = dict(progress_bar=False, seed=0, minibatch_size=3)
 N_STEPS = 60
@@ -160,86 +157,3 @@ def test_firing_rates_are_regularized_without_targets():
     assert logs["loss"][0] == pytest.approx(
         logs["neurons_loss"][0] + logs["output_loss"][0]
     )
-
-
-DELAY, FILTER, N_LONG, N_UPDATES = 100, 0.02, 600, 320
-
-
-def products(n, seed):
-    """Signals, and their product with what they were 0.1 s before, filtered."""
-    x = np.array(
-        [
-            nengo.processes.WhiteSignal(2.0, high=4, rms=0.5, y0=0, seed=i).run_steps(
-                N_LONG
-            )
-            for i in range(seed, seed + n)
-        ]
-    )
-    late = np.pad(x, [(0, 0), (DELAY, 0), (0, 0)])[:, :N_LONG]
-    steps_first = np.moveaxis(x * late, 1, 0)
-    y = nengo.Lowpass(FILTER).filt(steps_first, axis=0, y0=0, dt=0.001)
-    return x, np.moveaxis(y, 0, 1)
-
-
-def product_network(seed):
-    """A memory, and 200 spiking neurons that read the product from it."""
-    spiking = nengo.SpikingRectifiedLinear(amplitude=0.01)
-    rates = nengo.dists.Uniform(100, 200)
-    with nengo.Network(seed=seed) as network:
-        u = nengo.Node([0])
-        memory = LegendreMemory(0.1, 6)
-        pair, output = nengo.Node(size_in=2), nengo.Node(size_in=1)
-        hidden = nengo.Ensemble(200, 2, neuron_type=spiking, max_rates=rates, radius=1.5)
-        transform = delay_decoders(6, [0, 1.0])
-        nengo.Connection(u, memory.input, synapse=None)
-        nengo.Connection(memory.output, pair, transform=transform, synapse=None)
-        nengo.Connection(pair, hidden, synapse=0.005)
-        nengo.Connection(hidden, output, function=np.prod, synapse=FILTER)
-        network.output = nengo.Probe(output)
-    return network
-
-
-SPIKING = Spiking(
-    500,
-    neuron_type=nengo.SpikingRectifiedLinear(),
-    synapse=0.05,
-    expected_input=Band(4, 0.5),
-)
-QUICK = dict(seed=0, progress_bar=False, minibatch_size=16)
-
-
-def train_product(seed, x, y, surrogate):
-    """A network trained by rates and an exact memory, or through a memory's spikes."""
-    network = product_network(seed)
-    if surrogate != "rates":
-        realize(network, SPIKING)
-    trainer = Trainer(network, surrogate=surrogate, **QUICK)
-    rate = optax.cosine_decay_schedule(0.001, N_UPDATES)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
-    trainer.compile(optimizer, loss={network.output: "mse"})
-    trainer.fit(x, {network.output: y}, epochs=N_UPDATES // 8, skip=150)
-    return network
-
-
-def error_in_spikes(network, x, y):
-    """NRMSE of the network, memory and all, in spikes."""
-    realize(network, SPIKING)
-    shown = Trainer(network, **QUICK).predict(x)[network.output]
-    return nrmse(shown[:, 150:].ravel(), y[:, 150:].ravel())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_training_through_the_spikes_of_a_memory_beats_conversion(seed):
-    """A memory of 500 neurons: the same training, of rates and an exact memory, or not."""
-    data, validation, test = (
-        products(n, start + seed * n)
-        for n, start in ((128, 0), (32, 1_000_000), (32, 2_000_000))
-    )
-    networks = {name: train_product(seed, *data, name) for name in SURROGATES}
-    errors = {name: error_in_spikes(net, *validation) for name, net in networks.items()}
-    chosen = min(errors, key=errors.get)  # not by the signals of the test
-    through = error_in_spikes(networks[chosen], *test)
-    converted = error_in_spikes(train_product(seed, *data, "rates"), *test)
-    print(f"seed {seed}: {through:.4f} ({chosen}, of {errors}); converted {converted:.4f}")
-    assert through < 0.95 * converted < 0.2
