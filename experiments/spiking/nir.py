@@ -1,0 +1,152 @@
+"""A spiking memory and a classifier through NIR, in Norse and in SpikingJelly.
+
+The memory: theta 0.2 s, order 4, 800 neurons, noise of 2 Hz with rms 0.4, output and target
+through 20 ms, 5 s without the first second, five seeds. Its figures are the NRMSE of the
+delayed signal, and the lowest agreement of the simulator's spikes with those of the graph
+computed in NumPy: of all pairs of a neuron and a step in which either fires, those in which
+both do. In 64 bits both run freely; in 32 bits NumPy computes which neurons should fire
+given all spikes of the simulator before.
+
+The classifier: scikit-learn's 8x8 digits, permuted, in one file; a memory of order 32 in
+1,024 neurons, 256 hidden neurons, a read-out; 80 ms a pixel, the answer from the last
+0.32 s; all 359 test digits, on Norse in 32 bits. Its figures are the decisions equal to
+those of the rate network, which scikit-learn trained on exact states with noise.
+"""
+
+import warnings
+
+import click
+import nengo
+import numpy as np
+
+from experiments._lib.command_line import NotInstalled, console, shared_options
+from experiments._lib.parallel import run_many
+from experiments._lib.results import report
+from experiments.spiking._delays import summarize
+from experiments.spiking._nir_networks import (
+    AFTER,
+    STEPS,
+    Digits,
+    delay_error,
+    make_delay,
+)
+from lmu_nengo import targets
+
+CONSUMERS = "norse", "spikingjelly"
+NEURONS = {"lif": nengo.LIF(), "spiking_rectified_linear": nengo.SpikingRectifiedLinear()}
+N_NEURONS, SECONDS, N_SEEDS, N_AT_ONCE = 800, 5.0, 5, 60
+
+
+def run_memory(target, seed, kind, n_neurons=N_NEURONS, seconds=SECONDS):
+    """
+    Run the memory, and compare its spikes with those of the graph in NumPy.
+
+    Parameters
+    ----------
+    target : {"norse", "spikingjelly"}
+        The simulator.
+    seed : int
+        Seed of signal and neurons.
+    kind : {"lif", "spiking_rectified_linear"}
+        Neuron type of the network.
+    n_neurons : int
+        Neurons of the memory.
+    seconds : float
+        Simulated time.
+
+    Returns
+    -------
+    error : float
+        NRMSE of the delayed signal.
+    free : float
+        Agreement of the spikes in 64 bits.
+    following : float
+        Agreement in 32 bits, NumPy following the simulator's spikes.
+    """
+    import torch
+
+    from lmu_nengo.targets.nir import agreement, run_graph, simulate_graph
+
+    torch.set_num_threads(1)
+    make_module = targets.load(target).make_module
+    network, signal, delayed = make_delay(seed, NEURONS[kind], n_neurons=n_neurons)
+    sim = targets.run(network, target, seconds)
+    error = delay_error(sim.data[signal], sim.data[delayed])
+    x = np.concatenate([np.zeros((1, 1)), sim.data[signal][:-1]])
+    result = run_graph(sim.graph, x, make_module)
+    free = agreement(result.spikes, simulate_graph(sim.graph, x).spikes)
+    if np.count_nonzero(result.spikes["neurons"]) != sim.spikes:
+        raise RuntimeError(f"{target}: a run of the target and one of its graph differ")
+    result = run_graph(sim.graph, x, make_module, dtype="float32")
+    following = simulate_graph(sim.graph, x, follow=result.spikes)
+    return error, free, agreement(result.spikes, following.spikes)
+
+
+def classify(digits):
+    """
+    Run the classifier on Norse.
+
+    Parameters
+    ----------
+    digits : experiments.spiking._nir_networks.Digits
+        The classifier and its digits.
+
+    Returns
+    -------
+    figures : dict of {str: float}
+        Agreement with the rate network and accuracies in %, and spikes a digit.
+    """
+    n = len(digits.x_test)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pixels are faster than the memory
+        network = digits.spiking()
+        simulators = [
+            targets.load("norse").Simulator(
+                network, inputs={network.pixel: x}, dtype="float32"
+            )
+            for x in np.array_split(digits.shown(n), -(-n // N_AT_ONCE))
+        ]
+    answers, spikes = [], 0
+    for simulator in simulators:
+        with simulator as sim:
+            sim.run(digits.seconds)
+        late = sim.data[network.probe][:, -AFTER * STEPS :]
+        answers.append(late.mean(axis=1).argmax(axis=1))
+        spikes += sim.spikes
+    answers = np.concatenate(answers)
+    rate = digits.outputs(digits.x_test).argmax(axis=1)
+    return {
+        "digits_agreement": 100 * float(np.mean(answers == rate)),
+        "digits_accuracy": 100 * float(np.mean(answers == digits.y_test)),
+        "digits_accuracy_rate": 100 * float(np.mean(rate == digits.y_test)),
+        "digits_spikes": spikes / n,
+    }
+
+
+@click.command(help=__doc__)
+@shared_options
+def main(quick, seed, out):
+    """Run the experiment."""
+    if missing := [name for name in CONSUMERS if not targets.installed(name)]:
+        raise NotInstalled(f'Needs {missing[0]}: pip install -e ".[{",".join(missing)}]".')
+    seeds = range(seed, seed + (1 if quick else N_SEEDS))
+    size = (100, 1.2) if quick else (N_NEURONS, SECONDS)
+    out.mkdir(parents=True, exist_ok=True)
+    figures = {}
+    for name in CONSUMERS:
+        for kind in NEURONS:
+            jobs = [(name, s, kind, *size) for s in seeds]
+            errors, *equal = zip(
+                *run_many(run_memory, jobs, f"{name}, {kind}"), strict=True
+            )
+            figures |= summarize(f"nrmse_{name}_{kind}", errors)
+            for what, values in zip(("equal_64", "equal_32"), equal, strict=True):
+                figures[f"{what}_{name}_{kind}"] = float(min(values))
+    if not quick:
+        with console.status("classifier, Norse"):
+            figures |= {
+                f"digits_{k}": v for k, v in classify(len(Digits(0).x_test)).items()
+            }
+    settings = {"seeds": list(seeds), "n_neurons": size[0], "seconds": size[1]}
+    path = report("nir", seed, quick, figures, {}, out, settings)
+    console.print(f"Wrote {path}.")
