@@ -67,7 +67,7 @@ class LSTM(RealizableNetwork):
 
     Notes
     -----
-    NengoDL trains it in the ``Windowed`` realization only.
+    It is trained in the ``Windowed`` realization only.
 
     References
     ----------

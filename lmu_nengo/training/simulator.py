@@ -32,6 +32,7 @@ from lmu_nengo.training.plan.checks import (
     check_numbers,
     check_size,
     warn_of_theta,
+    warn_of_untrained,
     warn_of_zeros,
 )
 from lmu_nengo.training.plan.operators import LOG_THETA
@@ -261,7 +262,7 @@ class Simulator(_nengo_dl.Simulator):
             if isinstance(validation, tuple | list) and len(validation) == 2:
                 own = self._batch(*validation, skip=skip or None, is_needed=True)
                 kwargs["validation_data"] = own.x, own.y, own.weights
-        self._warn_of_theta(x)
+        self._warn_of(x)
         try:
             history = super().fit(x, y, n_steps=n_steps, stateful=stateful, **kwargs)
         except KeyboardInterrupt:  # what was trained until then is kept
@@ -384,12 +385,13 @@ class Simulator(_nengo_dl.Simulator):
             )
         kwargs["sample_weight"] = batch.weights
 
-    def _warn_of_theta(self, x):
-        """Warn of windows that were counted in steps, but taken for seconds."""
+    def _warn_of(self, x):
+        """Warn of windows counted in steps, but taken for seconds, and of LSTMs."""
         values = next(iter(x.values()), None) if isinstance(x, dict) else x
         n_steps = np.shape(values)[1] if np.ndim(values) == 3 else self.plan.n_steps
         if n_steps:
             warn_of_theta(self.model.toplevel, n_steps)
+        warn_of_untrained(self.model.toplevel)
 
     def run_steps(self, n_steps: int, *args: Any, **kwargs: Any) -> None:
         """

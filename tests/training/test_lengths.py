@@ -205,3 +205,17 @@ def test_a_window_counted_in_steps_is_named():
         sim.compile("sgd", loss={probe: "mse"})
         with pytest.warns(UserWarning, match=r"29,000 steps.* have 29\..* theta=0\.029\."):
             sim.fit(np.zeros((1, 29, 1)), {probe: np.zeros((1, 29, 2))}, verbose=0)
+
+
+def test_an_lstm_that_stays_as_it_is_is_named():
+    with nengo.Network(seed=0) as network:
+        x = nengo.Node([0])
+        lstm = lmu_nengo.LSTM(1, 2, label="cells")
+        nengo.Connection(x, lstm.input, synapse=None)
+        probe = nengo.Probe(lstm.output)
+        out = nengo.Node(size_in=1)
+        nengo.Connection(lstm.output, out, transform=[[1, 2]], synapse=None)
+    with Simulator(network, minibatch_size=1, progress_bar=False) as sim:
+        sim.compile("sgd", loss={probe: "mse"})
+        with pytest.warns(UserWarning, match="weights of .*cells.* stay as they are"):
+            sim.fit(np.zeros((1, 3, 1)), {probe: np.zeros((1, 3, 2))}, verbose=0)

@@ -33,7 +33,7 @@ from lmu_nengo.training.jax.network.writing import write
 from lmu_nengo.training.jax.objective import find_objective, find_optimizer
 from lmu_nengo.training.jax.reader import Reader
 from lmu_nengo.training.jax.steps import Steps, predictor
-from lmu_nengo.training.plan.checks import warn_of_theta
+from lmu_nengo.training.plan.checks import warn_of_theta, warn_of_untrained
 from lmu_nengo.training.plan.paths import make_plan
 
 NOT_FINITE = (
@@ -349,6 +349,7 @@ class Trainer:
         given = dict(lengths=lengths, mask=mask, skip=skip or None)
         data = self.reader.read(x, y, sample_weight, class_weight, **given)
         warn_of_theta(self.network, data.n_steps)
+        warn_of_untrained(self.network)
         validation = None
         if validation_data is not None:
             if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:

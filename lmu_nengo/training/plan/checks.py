@@ -10,6 +10,7 @@ from nengo.exceptions import ValidationError
 from lmu_nengo._validation import show
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.layers.lstm import LSTM
+from lmu_nengo.memory.exact import Windowed
 from lmu_nengo.memory.network import find_memories
 
 TOO_LONG = 500  # times the data, from which on a window must be a mistake
@@ -103,6 +104,22 @@ def warn_of_theta(network, n_steps):
                 f"is theta={memory.theta * memory.dt:g}.",
                 stacklevel=4,
             )
+
+
+def warn_of_untrained(network):
+    """Warn of LSTMs that are not Windowed, whose weights stay as they are."""
+    found = [
+        str(net)
+        for net in [network, *network.all_networks]
+        if isinstance(net, LSTM) and not isinstance(net.realization, Windowed)
+    ]
+    if found:
+        warnings.warn(
+            f"the weights of {', '.join(found)} stay as they are: an LSTM is trained in "
+            "its Windowed realization only. Call realize(network, Windowed(n_steps)) "
+            "before you make the Simulator or Trainer.",
+            stacklevel=4,
+        )
 
 
 def warn_of_zeros(network):

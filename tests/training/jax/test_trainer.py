@@ -1,12 +1,13 @@
 import subprocess
 import sys
+import warnings
 
 import nengo
 import numpy as np
 import pytest
 from nengo.exceptions import SimulationError, ValidationError
 
-from lmu_nengo import LegendreMemory, Linear, Windowed, realize
+from lmu_nengo import LSTM, LegendreMemory, Linear, Windowed, realize
 from lmu_nengo.processes import Dropout, GaussianNoise
 from lmu_nengo.training import Trainer, configure_settings
 from tests.training.jax.networks import BATCH, KINDS, N_STEPS, X, Y, build, targets
@@ -40,6 +41,25 @@ def test_windowed_equals_step_by_step(kind):
     for place, expected in gradients_by_step.items():
         error = np.abs(gradients[place] - expected).max()
         assert error < 1e-4 * max(np.abs(expected).max(), 1e-2), place
+
+
+def test_an_lstm_that_stays_as_it_is_is_named():
+    with nengo.Network(seed=0) as network:
+        x, out = nengo.Node([0]), nengo.Node(size_in=1)
+        lstm = LSTM(1, 2, label="cells")
+        nengo.Connection(x, lstm.input, synapse=None)
+        nengo.Connection(lstm.output, out, transform=[[1, 2]], synapse=None)
+        network.output = nengo.Probe(out)
+    data = np.ones((1, 3, 1)), {network.output: np.ones((1, 3, 1))}
+    before = lstm.weights["kernel"].copy()
+    with pytest.warns(UserWarning, match="weights of .*cells.* stay as they are"):
+        trained(network, minibatch_size=1).fit(*data)
+    np.testing.assert_array_equal(lstm.weights["kernel"], before)
+    realize(network, Windowed(3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trained(network, minibatch_size=1).fit(*data)
+    assert np.abs(lstm.weights["kernel"] - before).max() > 0
 
 
 def test_the_first_path_is_chosen_and_told(capsys):
