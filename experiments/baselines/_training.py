@@ -151,8 +151,9 @@ def search(kind, attempt):
     Find the setting with the lowest validation error.
 
     First all rates and initial weights with a rate that falls; while the best rate is the
-    largest or the smallest that was tried, one further; then a constant rate. The two best
-    are trained for the whole time, in which the lower rate is often the better one.
+    largest or the smallest that was tried, one further; then a constant rate. For each of
+    the two best rates the best setting is trained for the whole time, in which the lower
+    rate is often the better one.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ def search(kind, attempt):
     tried : list of (Setting, float)
         All settings and their validation errors after a short training.
     finalists : list of (Setting, float)
-        The two best, and their validation errors after the whole time.
+        The best of the two best rates, and their validation errors after the whole time.
     """
     found = {}
 
@@ -192,8 +193,11 @@ def search(kind, attempt):
             further = lowest = FURTHER_RATES[i - 1]
         best = attempt_all([best._replace(rate=further)])
     attempt_all([best._replace(schedule=SCHEDULES[1])])
+    by_rate = {}
+    for setting in sorted(found, key=found.get):
+        by_rate.setdefault(setting.rate, setting)
     whole = {}
-    for setting in sorted(found, key=found.get)[:N_FINALISTS]:
+    for setting in list(by_rate.values())[:N_FINALISTS]:
         result = attempt(setting, True)
         whole[setting] = result["validation"], result["loss"]
     return (min(whole, key=whole.get), *(errors(each) for each in (found, whole)))

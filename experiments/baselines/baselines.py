@@ -17,10 +17,9 @@ For each network and task the settings are searched first, on the validation set
 largest or the smallest, initial weights (default: the recurrence of each gate orthogonal,
 forget bias 1; chrono for LSTM and GRU; for the simple RNN rectified linear units that start
 as the identity) and a rate that falls as a cosine or stays; each is tried for an eighth of
-the time, psmnist for a quarter, and the two best for the whole time; smnist uses the
-settings of psmnist. Then follow three
-seeds (--seeds, from --seed on), whose validation sets say which moment of the training is
-tested.
+the time, psmnist for a quarter, and the best setting of each of the two best rates for the
+whole time; smnist uses the settings of psmnist. Then follow three seeds (--seeds, from
+--seed on), whose validation sets say which moment of the training is tested.
 
 The figures are test errors: % of wrong answers (of symbols), or the mean square error of
 the adding problem, where a constant has 0.167. Chance is 90 % for digits, 87.5 % for

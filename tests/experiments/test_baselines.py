@@ -130,6 +130,7 @@ def test_search_returns_what_had_the_lowest_error(rate, n_tried):
     # the second best is better after the whole time
     assert finalists[0] == (*best, 1)
     assert finalists[1][:3] == found and finalists[1][3] < 1
+    assert found.rate != best.rate
 
 
 def test_growing_delays_are_learned_one_after_the_other():
