@@ -183,3 +183,47 @@ def training_speed():
             f"| {found[f'ms_keras-lmu_{kind}']:.3g} | {found[f'ratio_{kind}']:.3g} "
             f"({extremes[0]:.3g} to {extremes[1]:.3g}) |"
         )
+
+
+def nir():
+    """Return the rows of the table of a memory in NIR's consumers."""
+    found = result("nir")["figures"]
+    consumers = {"norse": "Norse 1.1.0", "spikingjelly": "SpikingJelly 2.0.0"}
+    kinds = {"lif": "LIF", "spiking_rectified_linear": "SpikingRectifiedLinear"}
+    for name, consumer in consumers.items():
+        for kind, label in kinds.items():
+            equal = [found[f"equal_{bits}_{name}_{kind}"] for bits in (64, 32)]
+            shown = [f"{value:.6f}".rstrip("0").rstrip(".") for value in equal]
+            error = measured("nir", f"nrmse_{name}_{kind}", 4)
+            yield f"| {consumer} | {label} | {error} | {' | '.join(shown)} |"
+
+
+def streaming():
+    """Return the rows of the table of what a step costs."""
+    found = result("streaming")["figures"]
+    ways = {
+        "Stream, jax": "`Stream`, engine",
+        "Stream, core": "`Stream`, core Nengo",
+        "nengo.Simulator.step": "`nengo.Simulator.step`",
+        "keras-lmu, predict": "keras-lmu, `predict` in a loop",
+        "keras-lmu, call": "keras-lmu, a call of the model in a loop",
+    }
+    for way, label in ways.items():
+        cells = []
+        for name in ("spiking", "cell"):
+            values = [found.get(f"{name}, {way}{end}") for end in ("", ", least")]
+            cells.append("" if None in values else "{:,.0f} ({:,.0f})".format(*values))
+        yield f"| {label} | {' | '.join(cells)} |"
+
+
+def training_powers():
+    """Return the rows of the table of powers with which the cost of a batch grows."""
+    found = result("training_speed")["figures"]
+    kinds = {
+        "last step": "last output",
+        "all steps": "every step's output",
+        "recurrent": "feedback everywhere",
+    }
+    for kind, label in kinds.items():
+        powers = [f"{found[f'power_of_{what}_{kind}']:.2f}" for what in ("batch", "steps")]
+        yield f"| {label} | {' | '.join(powers)} |"
