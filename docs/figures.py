@@ -342,6 +342,27 @@ def engines():
         )
 
 
+def training_ratios(kinds=("last step", "all steps", "recurrent")):
+    """Return how many times as fast as keras-lmu training is, as text."""
+    found = result("training_speed")["figures"]
+    each = [
+        f"{found[f'ratio_{kind}']:.3g} ({found[f'least_ratio_{kind}']:.3g} to "
+        f"{found[f'largest_ratio_{kind}']:.3g})"
+        for kind in kinds
+    ]
+    return "; ".join(each)
+
+
+def engine_ratios():
+    """Return the engine's speed over core Nengo's, for 1 and 100 sequences."""
+    found = {
+        task["batch"]: task["contestants"]["core"]["ratio"][0]
+        for task in result("engine")["tasks"]
+        if (task["n_neurons"], task["neurons"]) == (1000, "SpikingRectifiedLinear")
+    }
+    return f"{found[1]:.0f}; {found[100]:.0f}"
+
+
 def table(head, rows):
     """Return a table in Markdown from its head and the other rows, a text or several."""
     line = "|" + "---|" * (head.count("|") - 1)

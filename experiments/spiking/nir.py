@@ -22,18 +22,14 @@ import numpy as np
 from experiments._lib.command_line import NotInstalled, console, shared_options
 from experiments._lib.parallel import run_many
 from experiments._lib.results import report
-from experiments.spiking._delays import summarize
-from experiments.spiking._nir_networks import (
-    AFTER,
-    STEPS,
-    Digits,
-    delay_error,
-    make_delay,
-)
-from lmu_nengo import targets
+from experiments.spiking._delays import build_delay, late, summarize
+from experiments.spiking._nir_digits import AFTER, DT, STEPS, Digits
+from lmu_nengo import Band, Spiking, targets
+from lmu_nengo.signal import nrmse
 
 CONSUMERS = "norse", "spikingjelly"
 NEURONS = {"lif": nengo.LIF(), "spiking_rectified_linear": nengo.SpikingRectifiedLinear()}
+THETA, ORDER, HIGH, RMS, FILTER, SETTLED = 0.2, 4, 2.0, 0.4, 0.02, 1.0
 N_NEURONS, SECONDS, N_SEEDS, N_AT_ONCE = 800, 5.0, 5, 60
 
 
@@ -69,10 +65,16 @@ def run_memory(target, seed, kind, n_neurons=N_NEURONS, seconds=SECONDS):
 
     torch.set_num_threads(1)
     make_module = targets.load(target).make_module
-    network, signal, delayed = make_delay(seed, NEURONS[kind], n_neurons=n_neurons)
+    memory = Spiking(n_neurons, NEURONS[kind], expected_input=Band(HIGH, RMS))
+    task = dict(theta=THETA, order=ORDER, high=HIGH, rms=RMS, seconds=SECONDS, dt=DT)
+    network, output, signal = build_delay(memory, seed, **task, filter_s=None)
     sim = targets.run(network, target, seconds)
-    error = delay_error(sim.data[signal], sim.data[delayed])
-    x = np.concatenate([np.zeros((1, 1)), sim.data[signal][:-1]])
+    delayed, wanted = (
+        nengo.Lowpass(FILTER).filt(each, dt=DT, y0=0)[round(SETTLED / DT) :]
+        for each in (sim.data[output], late(sim.data[signal], THETA, DT))
+    )
+    error = nrmse(delayed, wanted)
+    x = late(sim.data[signal], DT, DT)  # the target delays its input by a step
     result = run_graph(sim.graph, x, make_module)
     free = agreement(result.spikes, simulate_graph(sim.graph, x).spikes)
     if np.count_nonzero(result.spikes["neurons"]) != sim.spikes:
@@ -88,7 +90,7 @@ def classify(digits):
 
     Parameters
     ----------
-    digits : experiments.spiking._nir_networks.Digits
+    digits : experiments.spiking._nir_digits.Digits
         The classifier and its digits.
 
     Returns

@@ -16,17 +16,6 @@ def test_backends_runs_on_core(tmp_path):
 
 
 @pytest.mark.slow
-def test_simulators_of_nir_fire_the_spikes_of_the_graph(tmp_path):
-    for name in ("norse", "spikingjelly"):
-        if importlib.util.find_spec(name) is None:
-            pytest.skip(f"needs {name}")
-    figures = figures_of("nir", tmp_path, "--quick")["figures"]
-    equal = [value for name, value in figures.items() if name.startswith("equal")]
-    assert len(equal) == 8 and min(equal) > 0.99
-    assert figures["nrmse_norse_lif"] < 0.06
-
-
-@pytest.mark.slow
 def test_quantization_costs_little_at_many_bits_and_much_at_few(tmp_path):
     figures = figures_of("quantization", tmp_path, "--quick")["figures"]
     exact = figures["nrmse_exact"]

@@ -389,9 +389,8 @@ def estimator_cases():
 
 def target_cases(folder):
     """Targets that need a package of their own."""
-    from experiments.spiking._nir_networks import make_delay
     from lmu_nengo.targets import loihi, nir
-    from tests.targets.nir.nir_examples import small_graph
+    from tests.targets.nir.nir_examples import make_delay, small_graph
 
     graph, x = small_graph(), np.ones((3, 2, 2))
     network, *_ = make_delay(0, nir.StepLIF(), n_neurons=40, seconds=1.0)

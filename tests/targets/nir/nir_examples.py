@@ -1,12 +1,40 @@
 """Networks and graphs for the tests of NIR."""
 
+import nengo
 import numpy as np
 import pytest
 
-from experiments.spiking._nir_networks import DT
+import lmu_nengo
 from lmu_nengo import targets
 
+DT = 0.001
 CONSUMERS = ("norse", "spikingjelly")
+
+
+def make_delay(seed, neuron_type, theta=0.2, order=4, n_neurons=800, seconds=5.0):
+    """A memory that delays noise of 2 Hz by theta; network, input's and output's probe."""
+    with nengo.Network(seed=seed) as network:
+        noise = nengo.processes.WhiteSignal(seconds, high=2, rms=0.4, seed=seed)
+        u = nengo.Node(noise, label="u")
+        realization = lmu_nengo.Spiking(
+            n_neurons, neuron_type, expected_input=lmu_nengo.Band(2, 0.4)
+        )
+        network.memory = lmu_nengo.LegendreMemory(theta, order, realization=realization)
+        nengo.Connection(u, network.memory.input, synapse=None)
+        delayed = nengo.Node(size_in=1, label="delayed")
+        decoders = lmu_nengo.delay_decoders(order, 1.0)
+        nengo.Connection(network.memory.output, delayed, transform=decoders, synapse=None)
+        probes = nengo.Probe(u), nengo.Probe(delayed)
+    return network, *probes
+
+
+def delay_error(u, delayed, theta=0.2):
+    """NRMSE of the delayed input, both through 20 ms, the first second left out."""
+    late = round(theta / DT)
+    target = np.concatenate([np.zeros((late, 1)), u[:-late]])
+    lowpass = nengo.Lowpass(0.02)
+    delayed, target = (lowpass.filt(x, dt=DT, y0=0)[1000:] for x in (delayed, target))
+    return np.sqrt(np.mean((delayed - target) ** 2) / np.mean(target**2))
 
 
 def consumer(name):

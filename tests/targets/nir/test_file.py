@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
-from experiments.spiking._nir_networks import DT
 from lmu_nengo.targets.nir import read_nir, write_nir
-from tests.targets.nir.nir_examples import small_graph
+from tests.targets.nir.nir_examples import DT, small_graph
 
 
 def test_file_comes_back_as_it_was_written(tmp_path):

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
-from experiments.spiking._nir_networks import DT, make_delay
 from lmu_nengo.targets.nir import (
     agreement,
     export_nir,
@@ -16,7 +15,7 @@ from lmu_nengo.targets.nir import (
 )
 from lmu_nengo.targets.nir.neurons import CubaLIF, StepLIF, steps_between_spikes
 from lmu_nengo.targets.nir.preparation import fit_line
-from tests.targets.nir.nir_examples import CONSUMERS, consumer, small_graph
+from tests.targets.nir.nir_examples import CONSUMERS, DT, consumer, make_delay, small_graph
 
 # neurons
 

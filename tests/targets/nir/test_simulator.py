@@ -1,33 +1,43 @@
 """Norse and SpikingJelly as targets: a memory, other neurons, a classifier."""
 
-import warnings
-
 import nengo
 import numpy as np
 import pytest
 from nengo.exceptions import ValidationError
 
 import lmu_nengo
-from experiments.spiking._nir_networks import AFTER, DT, STEPS, Digits, make_delay
-from experiments.spiking.nir import run_memory
 from lmu_nengo import targets
 from lmu_nengo.targets.nir import (
+    agreement,
     export_nir,
     read_nir,
     run_graph,
+    simulate_graph,
     write_nir,
 )
 from lmu_nengo.targets.nir.neurons import StepLIF
-from tests.targets.nir.nir_examples import CONSUMERS, consumer
+from tests.targets.nir.nir_examples import (
+    CONSUMERS,
+    DT,
+    consumer,
+    delay_error,
+    make_delay,
+)
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
 def test_memory_is_accurate_and_its_spikes_are_the_references(name):
-    consumer(name)
-    error, free, following = run_memory(name, 0, "lif", n_neurons=200, seconds=1.6)
-    assert error <= 0.03
-    assert free >= 0.999
-    assert following >= 0.999
+    make_module = consumer(name)
+    network, u, delayed = make_delay(0, nengo.LIF(), n_neurons=200)
+    sim = targets.run(network, name, 1.6)
+    assert delay_error(sim.data[u], sim.data[delayed]) <= 0.03
+    x = np.concatenate([np.zeros((1, 1)), sim.data[u][:-1]])
+    result = run_graph(sim.graph, x, make_module)
+    assert np.count_nonzero(result.spikes["neurons"]) == sim.spikes
+    assert agreement(result.spikes, simulate_graph(sim.graph, x).spikes) >= 0.999
+    result = run_graph(sim.graph, x, make_module, dtype="float32")
+    following = simulate_graph(sim.graph, x, follow=result.spikes)
+    assert agreement(result.spikes, following.spikes) >= 0.999
 
 
 @pytest.mark.parametrize("name", CONSUMERS)
@@ -174,39 +184,3 @@ def test_memory_hidden_layer_and_readout_run_from_one_file(tmp_path):
     result = run_graph(graph, x, make_module, dtype="float32")
     found, wanted = (nengo.Lowpass(0.05).filt(y, dt=DT) for y in (result.output, exact))
     assert lmu_nengo.signal.nrmse(found[500:], wanted[500:]) < 0.25
-
-
-@pytest.fixture(scope="module")
-def digits():
-    pytest.importorskip("sklearn")
-    return Digits(0)
-
-
-@pytest.mark.slow
-def test_rate_network_in_nengo_is_the_one_trained(digits):
-    network = digits.network()
-    held = np.repeat(digits.x_test[1], STEPS, axis=0)
-    x = np.concatenate([held, np.zeros((AFTER * STEPS, 1))])
-    network.pixel.output = nengo.processes.PresentInput(x, DT)
-    with nengo.Simulator(network, progress_bar=False) as sim:
-        sim.run_steps(len(x))
-    output = sim.data[network.probe][64 * STEPS - 1 :: STEPS].mean(axis=0)
-    np.testing.assert_allclose(output, digits.outputs(digits.x_test[1:2])[0], atol=1e-6)
-
-
-@pytest.mark.slow
-def test_classifier_runs_from_one_file(digits, tmp_path):
-    make_module = consumer("norse")
-    network = digits.spiking()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        write_nir(tmp_path / "digits.nir", export_nir(network, output=network.digit))
-    graph = read_nir(tmp_path / "digits.nir")
-    kinds = [type(node).__name__ for node in graph.nodes.values()]
-    assert sorted(kinds) == ["Affine"] * 3 + ["CubaLIF", "Input", "Output"]
-    n = 4
-    result = run_graph(graph, digits.shown(n), make_module, dtype="float32")
-    output = result.output[:, -AFTER * STEPS :].mean(axis=1)
-    expected = digits.outputs(digits.x_test[:n])
-    assert np.mean(output.argmax(axis=1) == expected.argmax(axis=1)) >= 0.75
-    assert np.corrcoef(output.ravel(), expected.ravel())[0, 1] > 0.9

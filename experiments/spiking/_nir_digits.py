@@ -1,4 +1,4 @@
-"""Networks that NIR's consumers run: a memory, and a classifier of small digits."""
+"""A classifier of small digits, for simulators that read NIR."""
 
 import warnings
 
@@ -9,58 +9,6 @@ import lmu_nengo
 from lmu_nengo.datasets import load_small_digits, permuted_sequences
 
 DT = 0.001
-
-
-def make_delay(seed, neuron_type, theta=0.2, order=4, n_neurons=800, seconds=5.0):
-    """
-    Build a memory that delays noise of 2 Hz by its window.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of signal and neurons.
-    neuron_type : nengo.neurons.NeuronType
-        Neurons of the memory.
-    theta : float
-        Window, in seconds.
-    order : int
-        Order of the memory.
-    n_neurons : int
-        Their number.
-    seconds : float
-        Period of the noise.
-
-    Returns
-    -------
-    network : nengo.Network
-        The network; ``network.memory`` is the memory.
-    signal, delayed : nengo.Probe
-        Input and output.
-    """
-    with nengo.Network(seed=seed) as network:
-        noise = nengo.processes.WhiteSignal(seconds, high=2, rms=0.4, seed=seed)
-        u = nengo.Node(noise, label="u")
-        realization = lmu_nengo.Spiking(
-            n_neurons, neuron_type, expected_input=lmu_nengo.Band(2, 0.4)
-        )
-        network.memory = lmu_nengo.LegendreMemory(theta, order, realization=realization)
-        nengo.Connection(u, network.memory.input, synapse=None)
-        delayed = nengo.Node(size_in=1, label="delayed")
-        decoders = lmu_nengo.delay_decoders(order, 1.0)
-        nengo.Connection(network.memory.output, delayed, transform=decoders, synapse=None)
-        probes = nengo.Probe(u), nengo.Probe(delayed)
-    return network, *probes
-
-
-def delay_error(u, delayed, theta=0.2):
-    """NRMSE of the delayed input, both through 20 ms, the first second left out."""
-    late = round(theta / DT)
-    target = np.concatenate([np.zeros((late, 1)), u[:-late]])
-    lowpass = nengo.Lowpass(0.02)
-    delayed, target = (lowpass.filt(x, dt=DT, y0=0)[1000:] for x in (delayed, target))
-    return np.sqrt(np.mean((delayed - target) ** 2) / np.mean(target**2))
-
-
 ORDER, N_HIDDEN, AFTER = 32, 256, 4
 STEPS, TAU, SCALE, PER_D = 80, 0.2, 60, 32
 
