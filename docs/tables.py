@@ -214,16 +214,3 @@ def streaming():
             values = [found.get(f"{name}, {way}{end}") for end in ("", ", least")]
             cells.append("" if None in values else "{:,.0f} ({:,.0f})".format(*values))
         yield f"| {label} | {' | '.join(cells)} |"
-
-
-def training_powers():
-    """Return the rows of the table of powers with which the cost of a batch grows."""
-    found = result("training_speed")["figures"]
-    kinds = {
-        "last step": "last output",
-        "all steps": "every step's output",
-        "recurrent": "feedback everywhere",
-    }
-    for kind, label in kinds.items():
-        powers = [f"{found[f'power_of_{what}_{kind}']:.2f}" for what in ("batch", "steps")]
-        yield f"| {label} | {' | '.join(powers)} |"
