@@ -97,7 +97,12 @@ CLAIMS = [
     Claim(
         "capacity",
         "capacity",
-        {"worst_lmu_T100": 2e-4, "worst_lmu_T10000": 5e-8, "worst_lmu_T100000": 2e-8},
+        {
+            "worst_lmu_T100": 2e-4,
+            "worst_lmu_T10000": 5e-8,
+            "worst_lmu_T100000": 2e-8,
+            "worst_lmu_T100000_mean": 2e-8,
+        },
     ),
     Claim(
         "continuous",
@@ -187,6 +192,25 @@ CLAIMS = [
         "psmnist_norse",
         "psmnist --target norse --streamed 128",
         {"agreement_rate": -2, "accuracy": -2},
+    ),
+    Claim(
+        "nir",
+        "nir",
+        {
+            "nrmse_norse_lif": 1e-3,
+            "nrmse_norse_spiking_rectified_linear": 1e-3,
+            "nrmse_spikingjelly_lif": 1e-3,
+            "nrmse_spikingjelly_spiking_rectified_linear": 1e-3,
+            "equal_64_norse_lif": -1e-3,
+            "equal_64_spikingjelly_lif": -1e-3,
+            "digits_agreement": -1.5,
+        },
+        needs="norse",
+    ),
+    Claim(
+        "through_spikes",
+        "through_spikes",
+        {"nrmse_through_spikes": 8e-3, "nrmse_converted": 0.01},
     ),
     Claim(
         "quantization",
