@@ -203,7 +203,9 @@ def streaming():
     found = result("streaming")["figures"]
     ways = {
         "Stream, jax": "`Stream`, engine",
+        "Stream, jax, blocks": "`Stream`, engine, 100 samples in a call",
         "Stream, core": "`Stream`, core Nengo",
+        "Stream, core, blocks": "`Stream`, core Nengo, 100 samples in a call",
         "nengo.Simulator.step": "`nengo.Simulator.step`",
         "keras-lmu, predict": "keras-lmu, `predict` in a loop",
         "keras-lmu, call": "keras-lmu, a call of the model in a loop",
