@@ -51,6 +51,13 @@ def pages():
 
 def test_tables_show_the_figures_that_the_experiments_wrote():
     assert pages().write_figures("--check", "--diff") == 0, "python docs/pages.py figures"
+    written = [*ROOT.glob("*.md"), *ROOT.glob("experiments/*.md"), *ROOT.glob("docs/*.md")]
+    with_tables = {
+        str(page.relative_to(ROOT))
+        for page in written
+        if "[[[cog" in page.read_text(encoding="utf-8")
+    }
+    assert with_tables == set(pages().PAGES)
 
 
 NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
