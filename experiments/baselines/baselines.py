@@ -233,7 +233,7 @@ def draw(settings, tasks, path):
                 errors = np.clip(percent, *((1e-4, 1) if regression else (0.1, 100)))
                 style = dict(color=f"C{i}", lw=1.2, label=None if j else label)
                 axis.plot(seconds, errors, **style)
-                if seconds[-1] < 0.97 * settings["tasks"][name]["seconds"]:  # solved
+                if curve[-1][1] <= tasks[name].enough:  # solved
                     axis.plot(seconds[-1], errors[-1], "o", color=f"C{i}", ms=4)
         axis.set(title=title_of(name), xlabel="processor time (s)")
         axis.set(ylabel="mean square error" if regression else "wrong (%)")
