@@ -74,8 +74,8 @@ def ways(network):
                 stream.push(samples[i % 1000])
 
         def run_blocks(n_steps, stream=stream):
-            for _ in range(max(1, n_steps // BLOCK)):
-                stream.push(samples[:BLOCK])
+            for done in range(0, n_steps, BLOCK):
+                stream.push(samples[: min(BLOCK, n_steps - done)])
 
         found[f"Stream, {engine}"] = run
         found[f"Stream, {engine}, blocks"] = run_blocks

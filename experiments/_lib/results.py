@@ -178,6 +178,29 @@ def load_part(path, asked, resume):
     return result if result.get("asked") == json.loads(json.dumps(asked)) else None
 
 
+def part(path, asked, resume, make):
+    """
+    Read the result of a part of an experiment, or make and write it.
+
+    Parameters
+    ----------
+    path, asked, resume : object
+        As for `load_part`.
+    make : callable
+        Returns what is measured, a dict.
+
+    Returns
+    -------
+    result : dict
+        That, and ``"asked"``.
+    """
+    result = load_part(path, asked, resume)
+    if result is None:
+        result = {"asked": asked, **make()}
+        save_part(path, result)
+    return result
+
+
 def save_part(path, result):
     """
     Write the result of a part of an experiment, atomically.

@@ -38,7 +38,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments._lib.results import part, report, save_figure
 from experiments.psmnist._data import data_options, load_digits
 
 NAMES = {"lmu": "LMU", "lstm": "LSTM", "gru": "GRU", "rnn": "simple RNN"}
@@ -76,19 +76,20 @@ class Runs:
     def __init__(self, tasks, budget, folder, resume):
         self.tasks, self.budget = tasks, budget
         self.folder, self.resume = folder, resume
-        self.wall = {}  # seconds of all parts, those of earlier runs included
+        self.parts = {}  # by name, those of earlier runs included
         folder.mkdir(parents=True, exist_ok=True)
 
     def part(self, name, asked, make):
-        """Read a result, or make and write it."""
-        path = self.folder / f"{name}.json"
-        result = load_part(path, asked, self.resume)
-        if result is None:
+        """Read a result, or make and write it; once in a run, also without --resume."""
+
+        def timed():
             started = time.perf_counter()
-            result = {"asked": asked, **make(), "wall": time.perf_counter() - started}
-            save_part(path, result)
-        self.wall[name] = result["wall"]
-        return result
+            return {**make(), "wall": time.perf_counter() - started}
+
+        if name not in self.parts:
+            path = self.folder / f"{name}.json"
+            self.parts[name] = part(path, asked, self.resume, timed)
+        return self.parts[name]
 
     def searched(self, name, kind):
         """Best setting of a network on a task, and all that were tried."""
@@ -97,10 +98,10 @@ class Runs:
         name = self.tasks[name].like or name
         task = self.tasks[name]
         seconds = task.seconds * self.budget
-        n_checks = _training.N_SEARCH_CHECKS, _training.N_CHECKS
+        short = seconds * task.share, _training.N_SEARCH_CHECKS
 
         def attempt(setting, whole):
-            limits = seconds * (1 if whole else task.share), n_checks[whole]
+            limits = (seconds, _training.N_CHECKS) if whole else short
             return _training.train(kind, task, setting, _training.SEARCH_SEED, *limits)[1]
 
         def make():
@@ -190,7 +191,7 @@ def main(data, download, names, budget, n_seeds, resume, quick, seed, out):
         },
         "seeds": list(seeds),
         "clock": "processor time of one thread, without validation",
-        "wall_seconds": round(sum(runs.wall.values())),
+        "wall_seconds": round(sum(each["wall"] for each in runs.parts.values())),
         "results": results,
         "searched": searches,
     }

@@ -22,7 +22,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_part
+from experiments._lib.results import part, report
 from lmu_nengo.conversion import scale_for, spiking_report, to_spiking
 from lmu_nengo.datasets import load_small_digits, permuted_sequences
 
@@ -134,11 +134,13 @@ def main(epochs, n_seeds, resume, quick, seed, out):
         for each in seeds:
             for name in NETWORKS:
                 path, asked = folder / f"{name}-{each}.json", [name, each, epochs]
-                result = load_part(path, asked, resume)
-                if result is None:
-                    with console.status(f"{name}, seed {each}"):
-                        result = {"asked": asked, "found": run(name, each, epochs)}
-                    save_part(path, result)
+                with console.status(f"{name}, seed {each}"):
+                    result = part(
+                        path,
+                        asked,
+                        resume,
+                        lambda name=name, each=each: {"found": run(name, each, epochs)},
+                    )
                 for key, figures in result["found"].items():
                     found.setdefault(key, []).append(figures)
     figures = {}

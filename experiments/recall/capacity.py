@@ -250,6 +250,9 @@ def main(minutes, resume, quick, seed, out):
     by_seed = {seed: errors["lmu", longest].max()}
     for other in range(seed + 1, seed + n_seeds):
         by_seed[other] = lmu_errors(longest, n_tests, other).max()
+        console.print(
+            f"{NAMES['lmu']}, {longest:,} steps, seed {other}: {by_seed[other]:.2g}"
+        )
     with plain_errors():
         for n in network_steps:
             for kind in LAYERS:

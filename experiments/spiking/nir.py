@@ -26,13 +26,14 @@ from experiments._lib.command_line import (
     shared_options,
 )
 from experiments._lib.parallel import run_many
-from experiments._lib.results import load_part, report, save_part
+from experiments._lib.results import part, report
 from experiments.spiking._delays import build_delay, late, summarize
 from experiments.spiking._nir_digits import AFTER, DT, STEPS, Digits
 from lmu_nengo import Band, Spiking, targets
 from lmu_nengo.signal import nrmse
 
 CONSUMERS = "norse", "spikingjelly"
+NEEDED = 'pip install -e ".[norse,spikingjelly,experiments]"'
 NEURONS = {"lif": nengo.LIF(), "spiking_rectified_linear": nengo.SpikingRectifiedLinear()}
 THETA, ORDER, HIGH, RMS, FILTER, SETTLED = 0.2, 4, 2.0, 0.4, 0.02, 1.0
 N_NEURONS, SECONDS, N_SEEDS, N_AT_ONCE = 800, 5.0, 5, 60
@@ -115,8 +116,8 @@ def classify(digits):
     for simulator in simulators:
         with simulator as sim:
             sim.run(digits.seconds)
-        late = sim.data[network.probe][:, -AFTER * STEPS :]
-        answers.append(late.mean(axis=1).argmax(axis=1))
+        outputs = sim.data[network.probe][:, -AFTER * STEPS :]
+        answers.append(outputs.mean(axis=1).argmax(axis=1))
         spikes += sim.spikes
     answers = np.concatenate(answers)
     rate = digits.outputs(digits.x_test).argmax(axis=1)
@@ -133,21 +134,13 @@ def classify(digits):
 @shared_options
 def main(resume, quick, seed, out):
     """Run the experiment."""
-    if missing := [name for name in CONSUMERS if not targets.installed(name)]:
-        raise NotInstalled(f'Needs {missing[0]}: pip install -e ".[{",".join(missing)}]".')
+    if not all(map(targets.installed, CONSUMERS)):
+        raise NotInstalled(f"This experiment needs Norse and SpikingJelly: {NEEDED}.")
     seeds = range(seed, seed + (1 if quick else N_SEEDS))
     size = (100, 1.2) if quick else (N_NEURONS, SECONDS)
     folder = out / "nir"
     folder.mkdir(parents=True, exist_ok=True)
     figures = {}
-
-    def part(name, asked, make):
-        path = folder / f"{name}.json"
-        found = load_part(path, asked, resume)
-        if found is None:
-            found = {"asked": asked, "figures": make()}
-            save_part(path, found)
-        figures.update(found["figures"])
 
     for name in CONSUMERS:
         for kind in NEURONS:
@@ -161,10 +154,13 @@ def main(resume, quick, seed, out):
                     found[f"equal_{bits}_{case}"] = min(values)
                 return found
 
-            part(case, [*jobs], compare)
+            found = part(folder / f"{case}.json", jobs, resume, compare)
+            figures |= {key: value for key, value in found.items() if key != "asked"}
     if not quick:
         with console.status("classifier, Norse"):
-            part("digits", ["digits"], lambda: classify(Digits(0)))
+            path = folder / "digits.json"
+            found = part(path, "digits", resume, lambda: classify(Digits(0)))
+        figures |= {key: value for key, value in found.items() if key != "asked"}
     settings = {"seeds": list(seeds), "n_neurons": size[0], "seconds": size[1]}
     path = report("nir", seed, quick, figures, {}, out, settings)
     console.print(f"Wrote {path}.")

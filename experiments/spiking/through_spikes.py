@@ -28,7 +28,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_part
+from experiments._lib.results import part, report
 from experiments.spiking._delays import summarize
 from lmu_nengo import Band, LegendreMemory, Spiking, delay_decoders, realize
 from lmu_nengo.signal import nrmse
@@ -164,21 +164,18 @@ def main(n_seeds, resume, quick, seed, out):
     with plain_errors():
         for each in seeds:
             data = {
-                part: products(n, FIRST_SEEDS[part] + each * n) for part, n in sizes.items()
+                name: products(n, FIRST_SEEDS[name] + each * n) for name, n in sizes.items()
             }
             for kind in kinds:
+
+                def errors(kind=kind, each=each, data=data):
+                    network = train(each, *data["train"], kind, n_updates)
+                    parts = ("validation", "test")
+                    return {p: error_in_spikes(network, *data[p]) for p in parts}
+
                 path, asked = folder / f"{kind}-{each}.json", [kind, each, n_updates]
-                result = load_part(path, asked, resume)
-                if result is None:
-                    with console.status(f"{kind}, seed {each}"):
-                        network = train(each, *data["train"], kind, n_updates)
-                        errors = {
-                            part: error_in_spikes(network, *data[part])
-                            for part in ("validation", "test")
-                        }
-                    result = {"asked": asked, **errors}
-                    save_part(path, result)
-                found[kind, each] = result
+                with console.status(f"{kind}, seed {each}"):
+                    found[kind, each] = part(path, asked, resume, errors)
     through = {
         s: min(kinds[1:], key=lambda kind: found[kind, s]["validation"]) for s in seeds
     }

@@ -262,7 +262,9 @@ class Simulator(_nengo_dl.Simulator):
             if isinstance(validation, tuple | list) and len(validation) == 2:
                 own = self._batch(*validation, skip=skip or None, is_needed=True)
                 kwargs["validation_data"] = own.x, own.y, own.weights
-        self._warn_of(x)
+        if length := self._length_of(x):
+            warn_of_theta(self.model.toplevel, length)
+        warn_of_untrained(self.model.toplevel)
         try:
             history = super().fit(x, y, n_steps=n_steps, stateful=stateful, **kwargs)
         except KeyboardInterrupt:  # what was trained until then is kept
@@ -385,13 +387,10 @@ class Simulator(_nengo_dl.Simulator):
             )
         kwargs["sample_weight"] = batch.weights
 
-    def _warn_of(self, x):
-        """Warn of windows counted in steps, but taken for seconds, and of LSTMs."""
+    def _length_of(self, x):
+        """Steps of the sequences in the data, or None."""
         values = next(iter(x.values()), None) if isinstance(x, dict) else x
-        n_steps = np.shape(values)[1] if np.ndim(values) == 3 else self.plan.n_steps
-        if n_steps:
-            warn_of_theta(self.model.toplevel, n_steps)
-        warn_of_untrained(self.model.toplevel)
+        return np.shape(values)[1] if np.ndim(values) == 3 else self.plan.n_steps
 
     def run_steps(self, n_steps: int, *args: Any, **kwargs: Any) -> None:
         """

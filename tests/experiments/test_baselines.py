@@ -6,6 +6,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from experiments.baselines import _networks, _tasks, _training  # noqa: E402
+from experiments.baselines.baselines import Runs  # noqa: E402
 from experiments.recall._symbol import make_sets, one_hot  # noqa: E402
 from experiments.recall.curriculum import Learner, lmu_accuracy  # noqa: E402
 from lmu_nengo import LegendreMemory  # noqa: E402
@@ -131,6 +132,21 @@ def test_search_returns_what_had_the_lowest_error(rate, n_tried):
     assert finalists[0] == (*best, 1)
     assert finalists[1][:3] == found and finalists[1][3] < 1
     assert found.rate != best.rate
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_part_is_made_once_in_a_run(resume, tmp_path):
+    made = []
+
+    def make():
+        made.append(1)
+        return {"best": len(made)}
+
+    for n_made in (1, 1 if resume else 2):  # the second run is another process
+        runs = Runs(TASKS, 1.0, tmp_path, resume)
+        for _ in range(3):
+            assert runs.part("digits-lmu-search", ["asked"], make)["best"] == n_made
+        assert len(made) == n_made
 
 
 def test_growing_delays_are_learned_one_after_the_other():

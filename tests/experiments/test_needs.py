@@ -9,7 +9,7 @@ from tests.experiments.commands import ROOT, environment
 
 HIDDEN = """
 import sys
-for name in ("nengo_dl", "tensorflow", "tf_keras", "torch", "jax", "optax"):
+for name in ("nengo_dl", "tensorflow", "tf_keras", "torch", "jax", "optax", "norse"):
     sys.modules[name] = None  # as if it were not installed
 from experiments.__main__ import main
 main(sys.argv[1:])
@@ -25,6 +25,7 @@ NAMES = (
     dict.fromkeys(NENGO_DL, "NengoDL: pip install -e")
     | dict.fromkeys(TORCH, "PyTorch: pip install torch")
     | dict.fromkeys(TRAINER, "JAX and optax: pip install -e")
+    | {"nir": "Norse and SpikingJelly: pip install -e"}
 )
 
 

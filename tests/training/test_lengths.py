@@ -212,10 +212,13 @@ def test_an_lstm_that_stays_as_it_is_is_named():
         x = nengo.Node([0])
         lstm = lmu_nengo.LSTM(1, 2, label="cells")
         nengo.Connection(x, lstm.input, synapse=None)
-        probe = nengo.Probe(lstm.output)
         out = nengo.Node(size_in=1)
         nengo.Connection(lstm.output, out, transform=[[1, 2]], synapse=None)
+        probe = nengo.Probe(out)
     with Simulator(network, minibatch_size=1, progress_bar=False) as sim:
         sim.compile("sgd", loss={probe: "mse"})
-        with pytest.warns(UserWarning, match="weights of .*cells.* stay as they are"):
-            sim.fit(np.zeros((1, 3, 1)), {probe: np.zeros((1, 3, 2))}, verbose=0)
+        with pytest.warns(
+            UserWarning, match="weights of .*cells.* stay as they are"
+        ) as found:
+            sim.fit(np.zeros((1, 3, 1)), {probe: np.zeros((1, 3, 1))}, verbose=0)
+    assert found[-1].filename == __file__  # where the user called

@@ -102,7 +102,7 @@ def warn_of_theta(network, n_steps):
                 f"{memory.theta / memory.dt:,.0f} steps, but the sequences have "
                 f"{n_steps}. theta is in seconds: a window of {memory.theta:g} steps "
                 f"is theta={memory.theta * memory.dt:g}.",
-                stacklevel=4,
+                stacklevel=3,
             )
 
 
@@ -118,7 +118,7 @@ def warn_of_untrained(network):
             f"the weights of {', '.join(found)} stay as they are: an LSTM is trained in "
             "its Windowed realization only. Call realize(network, Windowed(n_steps)) "
             "before you make the Simulator or Trainer.",
-            stacklevel=4,
+            stacklevel=3,
         )
 
 

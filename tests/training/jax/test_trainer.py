@@ -52,8 +52,9 @@ def test_an_lstm_that_stays_as_it_is_is_named():
         network.output = nengo.Probe(out)
     data = np.ones((1, 3, 1)), {network.output: np.ones((1, 3, 1))}
     before = lstm.weights["kernel"].copy()
-    with pytest.warns(UserWarning, match="weights of .*cells.* stay as they are"):
+    with pytest.warns(UserWarning, match="weights of .*cells.* stay as they are") as found:
         trained(network, minibatch_size=1).fit(*data)
+    assert found[-1].filename == __file__  # where the user called
     np.testing.assert_array_equal(lstm.weights["kernel"], before)
     realize(network, Windowed(3))
     with warnings.catch_warnings():
