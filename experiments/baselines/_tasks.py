@@ -52,8 +52,6 @@ class Task(NamedTuple):
         Sequences in a batch.
     enough : float
         Validation error at which training ends: the task is solved.
-    like : str
-        Task whose searched settings are used; empty: settings are searched on this one.
     share : float
         Part of a training's time that each setting of the search gets.
     """
@@ -67,7 +65,6 @@ class Task(NamedTuple):
     n_outputs: int = 1
     batch: int = 100
     enough: float = -1.0
-    like: str = ""
     share: float = 1 / 8
 
     @property
@@ -210,7 +207,6 @@ def make_tasks(mnist=None):
             tasks[name] = Task(
                 *(784, 1, 10, LMU(300, 0, (400, 120)), 120.0),
                 of_digits(mnist, (784, 1), 1000, permuted),
-                like="" if permuted else "psmnist",
                 share=1 / 4,
             )
     return tasks

@@ -17,8 +17,8 @@ For each network and task the settings are searched first, on the validation set
 largest or the smallest, initial weights (default: the recurrence of each gate orthogonal,
 forget bias 1; chrono for LSTM and GRU; for the simple RNN rectified linear units that start
 as the identity) and a rate that falls as a cosine or stays; each is tried for an eighth of
-the time, psmnist for a quarter, and the best setting of each of the two best rates for the
-whole time; smnist uses the settings of psmnist. Then follow three seeds (--seeds, from
+the time, psmnist and smnist for a quarter, and the best setting of each of the two best
+rates for the whole time. Then follow three seeds (--seeds, from
 --seed on), whose validation sets say which moment of the training is tested.
 
 The figures are test errors: % of wrong answers (of symbols), or the mean square error of
@@ -95,7 +95,6 @@ class Runs:
         """Best setting of a network on a task, and all that were tried."""
         from experiments.baselines import _training
 
-        name = self.tasks[name].like or name
         task = self.tasks[name]
         seconds = task.seconds * self.budget
         short = seconds * task.share, _training.N_SEARCH_CHECKS
@@ -173,7 +172,7 @@ def main(data, download, names, budget, n_seeds, resume, quick, seed, out):
             shown = ", ".join(f"{value:.4g}" for value in values)
             console.print(f"{name}, {NAMES[kind]}: {shown} ({', '.join(map(str, best))})")
     searches = {
-        f"{runs.tasks[name].like or name}_{kind}": {
+        f"{name}_{kind}": {
             key: runs.searched(name, kind)[key] for key in ("tried", "finalists")
         }
         for name in names
@@ -183,7 +182,6 @@ def main(data, download, names, budget, n_seeds, resume, quick, seed, out):
         "tasks": {
             name: {
                 "seconds": tasks[name].seconds * budget,
-                "searched on": tasks[name].like or name,
                 "lmu": tasks[name].lmu._asdict(),
                 "batch": tasks[name].batch,
             }

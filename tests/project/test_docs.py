@@ -78,6 +78,7 @@ PAGES = {
     "stream": (0, 0.1),
 }
 SLOW_PAGES = {
+    "convert": (0.05, 0.02),
     "tutorial": (0.15, 0.01),
     "train": (0.1, 4),
     "own_data": (0.01, 1.5),
