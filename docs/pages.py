@@ -22,7 +22,7 @@ PAGES = (  # with tables of figures
         f"docs/{name}.md"
         for name in ("results", "own_data", "comparison", "engine", "convert")
     ),
-    *(f"docs/{name}.md" for name in ("loihi", "nir", "stream", "targets")),
+    *(f"docs/{name}.md" for name in ("loihi", "nir", "spiking", "stream", "targets")),
 )
 INSTALL = """\
 # In Colab: `!git clone ADDRESS /content/lmu_nengo`, and "/content/lmu_nengo" for "..".

@@ -197,6 +197,7 @@ def part(path, asked, resume, make):
     result = load_part(path, asked, resume)
     if result is None:
         result = {"asked": asked, **make()}
+        path.parent.mkdir(parents=True, exist_ok=True)
         save_part(path, result)
     return result
 

@@ -18,6 +18,8 @@ predicted 15 steps back; and without a bias the hidden state started as tanh(0),
 gradient passes. The published figures are from the authors' correction.
 """
 
+from functools import partial
+
 import click
 import numpy as np
 
@@ -33,7 +35,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments._lib.results import part, report, save_figure
 from experiments.mackey_glass._networks import BATCH
 from lmu_nengo import targets
 from lmu_nengo.datasets import mackey_glass
@@ -113,16 +115,10 @@ def run(kind, seed, n_steps, seconds, engine, resume, folder):
         ``curve``: seconds, and the NRMSE of the validation pieces. Also ``shown``, the
         last 300 predicted values of the first test series.
     """
-    asked = {"kind": kind, "seed": seed, "n_steps": n_steps, "seconds": seconds}
-    asked["engine"] = "dl" if kind in WITH_KERAS else engine
-    written = folder / "result.json"
-    result = load_part(written, asked, resume)
-    if result is not None:
-        return result
-    if asked["engine"] == "jax":
-        from experiments.mackey_glass._trainer import train_lmu as train
-    elif kind in WITH_KERAS:
+    if kind in WITH_KERAS:
         from experiments.mackey_glass._nengo_dl import train_keras as train
+    elif engine == "jax":
+        from experiments.mackey_glass._trainer import train_lmu as train
     else:
         from experiments.mackey_glass._nengo_dl import train_lmu as train
 
@@ -133,8 +129,7 @@ def run(kind, seed, n_steps, seconds, engine, resume, folder):
     )
     scale = np.mean(validation[1][validation[1][..., 1] > 0][:, 0] ** 2)
     curve = 100 * np.sqrt(np.array(history["val_loss"]) / scale)
-    result = {
-        "asked": asked,
+    return {
         "nrmse": 100 * lmu_nengo.signal.nrmse(prediction, y),
         "late": 100 * lmu_nengo.signal.nrmse(prediction[:, WARM:], y[:, WARM:]),
         "validation": float(curve.min()),
@@ -144,8 +139,6 @@ def run(kind, seed, n_steps, seconds, engine, resume, folder):
         "curve": [history["seconds"], curve.tolist()],
         "shown": prediction[0, -300:, 0].tolist(),
     }
-    save_part(written, result)
-    return result
 
 
 @click.command(help=__doc__)
@@ -182,7 +175,11 @@ def main(minutes, n_seeds, models, engine, resume, quick, seed, out):
             copies.append(100 * lmu_nengo.signal.nrmse(x, y))
             for kind in models:
                 folder = out / "mackey_glass-checkpoints" / f"{kind}_{s}"
-                result = run(kind, s, n_steps, 60 * minutes, engine, resume, folder)
+                args = kind, s, n_steps, 60 * minutes
+                asked = dict(zip(("kind", "seed", "n_steps", "seconds"), args, strict=True))
+                asked["engine"] = "dl" if kind in WITH_KERAS else engine
+                make = partial(run, *args, asked["engine"], resume, folder)
+                result = part(folder / "result.json", asked, resume, make)
                 console.print(f"{kind}, seed {s}: {result['nrmse']:.2f} %")
                 results[kind].append(result)
     figures = {"copy": float(np.mean(copies))}

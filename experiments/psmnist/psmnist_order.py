@@ -19,6 +19,7 @@ weights. The epoch that is best on the validation digits is tested on all test d
 """
 
 import time
+from functools import partial
 
 import click
 import numpy as np
@@ -30,7 +31,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments._lib.results import part, report, save_figure
 from experiments.psmnist import _maps, _perceptron
 from experiments.psmnist._data import data_options, load_digits, split
 from experiments.psmnist._training import PRESETS, SMALL_DIGITS, count_parameters
@@ -154,7 +155,6 @@ def main(data, download, epochs, n_seeds, resume, quick, seed, out):
         small = small._replace(epochs=1)
     found, seeds = {}, range(seed, seed + n_seeds)
     folder = out / "psmnist_order"
-    folder.mkdir(parents=True, exist_ok=True)
     sets = {each: Data(digits, small.n_validation, each) for each in seeds}
     planned = [
         (each, *plan)
@@ -166,10 +166,8 @@ def main(data, download, epochs, n_seeds, resume, quick, seed, out):
         path = folder / f"{name}-{each}.json"
         asked = [digits.name, kind, q, preset._asdict(), each]
         with plain_errors():
-            result = load_part(path, asked, resume)
-            if result is None:
-                result = {"asked": asked, **test_map(sets[each], kind, q, preset)}
-                save_part(path, result)
+            make = partial(test_map, sets[each], kind, q, preset)
+            result = part(path, asked, resume, make)
         found.setdefault(name, []).append(result)
         console.print(f"{name}, seed {each}: {result['test']:.2f} %")
     figures = {}

@@ -12,6 +12,7 @@ permutation and random weights. Accuracy of all test digits, in %.
 """
 
 import time
+from functools import partial
 
 import click
 import numpy as np
@@ -24,7 +25,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import checksum, load_part, report, save_figure, save_part
+from experiments._lib.results import checksum, part, report, save_figure
 from experiments.psmnist._data import data_options, load_digits
 
 ORDERS = {784: (64, 128, 256), 64: (8, 16)}
@@ -108,6 +109,13 @@ def accuracy(data, held, seed):
     return right(ridge(a, y, [best])[0], a_test, y_test)
 
 
+def measure(data, kind, n_pixels, q, step, seed):
+    """Return the accuracy of what is held at a step, and the processor time it took."""
+    started = time.process_time()
+    value = accuracy(data, columns(kind, n_pixels, q, step), seed)
+    return {"accuracy": value, "seconds": round(time.process_time() - started, 1)}
+
+
 @click.command(help=__doc__)
 @data_options
 @click.option(
@@ -140,16 +148,9 @@ def main(data, download, n_digits, n_seeds, resume, quick, seed, out):
             for kind, q in cases:
                 for step in shown:
                     name = f"{kind}_{step}" if kind == "pixels" else f"{kind}{q}_{step}"
-                    part = out / "psmnist_steps-parts" / f"{name}_{s}.json"
-                    result = load_part(part, asked, resume)
-                    if result is None:
-                        started = time.process_time()
-                        held = columns(kind, n_pixels, q, step)
-                        value = accuracy(used, held, s)
-                        spent = round(time.process_time() - started, 1)
-                        result = {"asked": asked, "accuracy": value, "seconds": spent}
-                        part.parent.mkdir(parents=True, exist_ok=True)
-                        save_part(part, result)
+                    path = out / "psmnist_steps-parts" / f"{name}_{s}.json"
+                    make = partial(measure, used, kind, n_pixels, q, step, s)
+                    result = part(path, asked, resume, make)
                     found.setdefault(name, []).append(result["accuracy"])
                 console.print(f"seed {s}, {kind} {q}: {found[name][-1]:.2f} % at the end")
     figures = {name: float(np.mean(values)) for name, values in found.items()}

@@ -9,7 +9,6 @@ import numpy as np
 
 import lmu_nengo
 from experiments._lib.keras_models import recurrent_model, train
-from experiments._lib.results import load_part, save_part
 
 N_SYMBOLS, N_DISTRACTORS, N_UNITS = 8, 4, 64
 SIZE = N_SYMBOLS + N_DISTRACTORS
@@ -228,7 +227,7 @@ def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, 
     seed : int
         Seed of trials, weights and batches.
     folder : pathlib.Path
-        For checkpoint and result.
+        For the checkpoint.
     resume : bool
         Whether to continue from there.
     look : callable
@@ -240,11 +239,6 @@ def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, 
         ``accuracy`` in %, ``epochs``, ``updates``, ``seconds``, ``parameters``,
         ``looked``, and, if learned, ``at_longest``, the accuracy with the longest delay.
     """
-    done = folder / "result.json"
-    asked = [kind, delay, n_tests, seconds, seed]
-    result = load_part(done, asked, resume)
-    if result is not None:
-        return result
     data, validation, tests = make_sets(delay, n_tests, seed)
     model = make_network(kind, seed)
     history = train(
@@ -269,7 +263,6 @@ def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, 
         return 100 * float(np.mean(answers == trials.answers))
 
     result = {
-        "asked": asked,
         "accuracy": test(tests),
         "epochs": len(history["seconds"]),
         "updates": int(model.optimizer.iterations.numpy()),
@@ -279,5 +272,4 @@ def train_network(kind, delay, longest, n_tests, seconds, seed, folder, resume, 
     }
     if result["accuracy"] >= LEARNED and longest > delay:
         result["at_longest"] = test(make_sets(longest, n_tests, seed)[2])
-    save_part(done, result)
     return result

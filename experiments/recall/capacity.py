@@ -20,6 +20,7 @@ was published for the LSTM. "zero" is the error of an output of zero.
 """
 
 import time
+from functools import partial
 
 import click
 import numpy as np
@@ -37,7 +38,7 @@ from experiments._lib.command_line import (
     shared_options,
 )
 from experiments._lib.keras_models import LAYERS, recurrent_model, train, units_for
-from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments._lib.results import part, report, save_figure
 
 ORDER, HIGH, LENGTH, N_DELAYS = 100, 10.0, 2.5, 5
 N_SEQUENCES, N_VALIDATION = 100, 20  # for testing, and as many for training
@@ -172,7 +173,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
     seed : int
         Seed of signals, weights and batches.
     folder : pathlib.Path
-        For checkpoint and result.
+        For the checkpoint.
     resume : bool
         Whether to continue from there.
 
@@ -182,11 +183,6 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
         ``errors`` and ``zero`` by delay, ``validation`` loss, ``epochs``, ``seconds`` and
         ``parameters``.
     """
-    done = folder / "result.json"
-    asked = {"kind": kind, "steps": n_steps, "limit": seconds, "seed": seed}
-    result = load_part(done, asked, resume)
-    if result is not None:
-        return result
     x, y = make_data(n_steps, seed)
     n_used = N_SEQUENCES - N_VALIDATION
     used, held_out = slice(n_used), slice(n_used, N_SEQUENCES)
@@ -209,8 +205,7 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
     output = model.predict(x[N_SEQUENCES:], batch_size=N_SEQUENCES, verbose=0)
     target = y[N_SEQUENCES:, n_steps:]
     wrong = output[:, n_steps:] - target
-    result = {
-        "asked": asked,
+    return {
         "errors": np.mean(wrong**2, axis=(0, 1), dtype=float).tolist(),
         "zero": np.mean(target**2, axis=(0, 1), dtype=float).tolist(),
         "validation": min(history["val_loss"]),
@@ -218,8 +213,6 @@ def network_errors(kind, n_steps, seconds, seed, folder, resume):
         "seconds": round(history["seconds"][-1]),
         "parameters": model.count_params(),
     }
-    save_part(done, result)
-    return result
 
 
 @click.command(help=__doc__)
@@ -257,7 +250,9 @@ def main(minutes, resume, quick, seed, out):
         for n in network_steps:
             for kind in LAYERS:
                 folder = out / f"capacity-{kind}-{n}"
-                result = network_errors(kind, n, seconds, seed, folder, resume)
+                asked = {"kind": kind, "steps": n, "limit": seconds, "seed": seed}
+                make = partial(network_errors, kind, n, seconds, seed, folder, resume)
+                result = part(folder / "result.json", asked, resume, make)
                 errors[kind, n] = np.array(result["errors"])
                 errors["zero", n] = np.array(result["zero"])
                 networks[f"{kind}_T{n}"] = result

@@ -17,6 +17,7 @@ they are to answer. Accuracies are of 500 new sequences.
 """
 
 import time
+from functools import partial
 
 import click
 import numpy as np
@@ -31,7 +32,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments._lib.results import part, report, save_figure
 
 N_SYMBOLS, ALPHABET = 100, 8
 ORDERS = (8, 16, 32, 64, 128, 192, 256, 512)
@@ -142,7 +143,7 @@ def sequences(symbols, delay):
     return x
 
 
-def train_network(kind, delay, seconds, seed, folder, resume):
+def train_network(kind, delay, seconds, seed):
     """
     Train and test a recurrent network.
 
@@ -156,21 +157,12 @@ def train_network(kind, delay, seconds, seed, folder, resume):
         Processor time of training.
     seed : int
         Seed of weights and sequences; each batch is new.
-    folder : pathlib.Path
-        For the result.
-    resume : bool
-        Whether a result that is there counts.
 
     Returns
     -------
     result : dict
         ``accuracy`` in %, ``updates``, ``parameters``.
     """
-    written = folder / f"{kind}_{delay}_{seed}.json"
-    asked = [kind, delay, seconds, seed]
-    result = load_part(written, asked, resume)
-    if result is not None:
-        return result
     from experiments._lib.keras_models import recurrent_model  # first: it selects Keras
 
     # isort: split
@@ -200,15 +192,11 @@ def train_network(kind, delay, seconds, seed, folder, resume):
         model.predict_on_batch(sequences(part, delay)).argmax(axis=2) == part
         for part in np.array_split(symbols, N_TESTS // BATCH)
     ]
-    result = {
-        "asked": asked,
+    return {
         "accuracy": 100 * float(np.mean(np.concatenate(right))),
         "updates": updates,
         "parameters": int(model.count_params()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    save_part(written, result)
-    return result
 
 
 @click.command(help=__doc__)
@@ -246,10 +234,12 @@ def main(delays, minutes, n_seeds, resume, quick, seed, out):
                 figures[f"lmu{order}_{delay}"] = float(np.mean(accuracy))
                 windows[f"lmu{order}_{delay}"] = [stretch, round(spent, 2)]
             for kind in kinds:
-                results = [
-                    train_network(kind, delay, 60 * minutes, s, folder, resume)
-                    for s in seeds
-                ]
+                results = []
+                for s in seeds:
+                    path = folder / f"{kind}_{delay}_{s}.json"
+                    asked = kind, delay, 60 * minutes, s
+                    make = partial(train_network, *asked)
+                    results.append(part(path, asked, resume, make))
                 accuracy = [result["accuracy"] for result in results]
                 console.print(f"{kind}, delay {delay}: {accuracy}")
                 figures[f"{kind}_{delay}"] = float(np.mean(accuracy))

@@ -25,6 +25,7 @@ Three seeds (--seeds, from --seed on). The figures are % of the test trials; cha
 
 import copy
 import time
+from functools import partial
 from types import SimpleNamespace
 
 import click
@@ -38,7 +39,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments._lib.results import part, report, save_figure
 from experiments.recall._symbol import (
     BATCH,
     CLIP,
@@ -260,7 +261,6 @@ def main(minutes, kinds, tests, noise, n_seeds, resume, quick, seed, out):
         delays, growing, n_seeds, kinds = (10, 100), GROWING[:3], 1, ("rnn",)
         seconds, n_tests = min(1.0, seconds), 100
     folder = out / "curriculum"
-    folder.mkdir(parents=True, exist_ok=True)
     seeds, figures, longest = range(seed, seed + n_seeds), {}, delays[-1]
 
     def keep(name, values):
@@ -290,12 +290,8 @@ def main(minutes, kinds, tests, noise, n_seeds, resume, quick, seed, out):
             for s in seeds:
                 path, asked = folder / f"{kind}-{name}-{s}.json", [kind, s, *plan, n_tests]
                 asked += ["keras"] * (name == "keras_100")
-                result = load_part(path, asked, resume)
-                if result is None:
-                    with console.status(f"{NAMES[kind]}, {name}, seed {s}"):
-                        result = {"asked": asked, **grow(*asked)}
-                    save_part(path, result)
-                results.append(result)
+                with console.status(f"{NAMES[kind]}, {name}, seed {s}"):
+                    results.append(part(path, asked, resume, partial(grow, *asked)))
             trainings[f"{kind}_{name}"] = results
             for i, delay in enumerate(plan[2]):
                 key = f"{kind}_{name}_{delay}" if name == "growing" else f"{kind}_{name}"

@@ -17,6 +17,7 @@ training sounds. "seconds_lmu" is the processor time of the LMU of all orders.
 """
 
 import time
+from functools import partial
 
 import click
 import numpy as np
@@ -31,7 +32,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_part
+from experiments._lib.results import part, report
 from experiments.recall._vowels import CLASSES, N_STEPS, make_sounds
 
 SHORT, SHORT_ORDER, N_NEURONS = 40, 12, 32
@@ -75,10 +76,10 @@ def states(sounds, orders, seed):
     ones = np.ones((N_STEPS, 1))
     read = [lags(N_STEPS, order, N_STEPS)[::-1] if order else ones for order in orders]
     found = [[] for _ in read]
-    for part in np.array_split(sounds, -(-len(sounds) // PART)):
+    for some in np.array_split(sounds, -(-len(sounds) // PART)):
         made = [[] for _ in read]
         for each in filters.T:
-            driven = fftconvolve(part, each[None], axes=1)[:, :N_STEPS]
+            driven = fftconvolve(some, each[None], axes=1)[:, :N_STEPS]
             driven = np.maximum(driven, 0)
             for kept, columns in zip(made, read, strict=True):
                 kept.append(driven @ columns)
@@ -112,7 +113,7 @@ def train_network(name, data, test, seconds, seed, folder, resume):
     seed : int
         Seed of weights and batches.
     folder : pathlib.Path
-        For checkpoint and result.
+        For the checkpoint.
     resume : bool
         Whether to continue from there.
 
@@ -121,11 +122,6 @@ def train_network(name, data, test, seconds, seed, folder, resume):
     result : dict
         ``accuracy`` in %, ``epochs``, ``parameters``.
     """
-    written = folder / f"{name}_{seed}.json"
-    asked = [name, seconds, seed]
-    result = load_part(written, asked, resume)
-    if result is not None:
-        return result
     from experiments._lib.keras_models import recurrent_model, train  # selects Keras
 
     # isort: split
@@ -158,15 +154,11 @@ def train_network(name, data, test, seconds, seed, folder, resume):
         clock=time.process_time,
     )
     answers = model.predict(frames(test[0]), batch_size=100, verbose=0).argmax(axis=1)
-    result = {
-        "asked": asked,
+    return {
         "accuracy": 100 * float(np.mean(answers == test[1])),
         "epochs": len(history["seconds"]),
         "parameters": int(model.count_params()),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    save_part(written, result)
-    return result
 
 
 def lmu_name(order):
@@ -202,7 +194,9 @@ def main(minutes, n_seeds, resume, quick, seed, out):
                 found.setdefault(lmu_name(order), []).append(accuracy)
             found.setdefault("seconds_lmu", []).append(time.process_time() - started)
             for name in names:
-                result = train_network(name, data, test, 60 * minutes, s, folder, resume)
+                asked, path = [name, 60 * minutes, s], folder / f"{name}_{s}.json"
+                args = name, data, test, 60 * minutes, s, folder, resume
+                result = part(path, asked, resume, partial(train_network, *args))
                 found.setdefault(name, []).append(result["accuracy"])
                 found.setdefault(f"epochs_{name}", []).append(result["epochs"])
                 found.setdefault(f"parameters_{name}", []).append(result["parameters"])

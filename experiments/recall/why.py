@@ -26,6 +26,8 @@ Figures are medians over the seeds (--seeds, from --seed on); of what is recalle
 means, and each seed's. The picture shows the first seed.
 """
 
+from functools import partial
+
 import click
 import numpy as np
 
@@ -40,7 +42,7 @@ from experiments._lib.command_line import (
     shared_options,
 )
 from experiments._lib.keras_models import LAYERS
-from experiments._lib.results import report, save_figure
+from experiments._lib.results import part, report, save_figure
 from experiments.recall._symbol import (
     BATCH,
     LEARNED,
@@ -254,17 +256,15 @@ def run(seed, delays, horizon, n_tests, kinds, seconds, out, resume):
             accuracy["lmu"].append(found)
             accuracy["hmm"].append(hmm_accuracy(sets, seed)[0])
         for kind in kinds:
-            networks[f"{kind}_{delay}"] = result = train_network(
-                kind,
-                delay,
-                delays[-1],
-                n_tests,
-                seconds,
-                seed,
-                out / f"why-{kind}-{delay}-{seed}",
-                resume,
-                lambda kind, weights: look(kind, weights, horizon, seed),
+            folder = out / f"why-{kind}-{delay}-{seed}"
+            args = n_tests, seconds, seed
+            make = partial(
+                train_network,
+                *(kind, delay, delays[-1], *args, folder, resume),
+                partial(look, horizon=horizon, seed=seed),
             )
+            result = part(folder / "result.json", [kind, delay, *args], resume, make)
+            networks[f"{kind}_{delay}"] = result
             accuracy[kind].append(result["accuracy"])
             looked = result.pop("looked")
             if result["accuracy"] >= LEARNED:

@@ -18,6 +18,8 @@ for each network; the epoch with the lowest validation loss is tested. The figur
 the epochs that were reached. They are means of three seeds (--seeds, from --seed on).
 """
 
+from functools import partial
+
 import click
 import numpy as np
 from nengo.processes import WhiteSignal
@@ -31,7 +33,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
-from experiments._lib.results import load_part, report, save_figure, save_part
+from experiments._lib.results import part, report, save_figure
 from lmu_nengo.datasets import mackey_glass
 
 TASKS = ("copy", "reverse", "forecast", "both_ways", "one_way")
@@ -111,7 +113,7 @@ def run(task, sizes, limits, seed, out, resume):
     seed : int
         Seed of everything random.
     out : pathlib.Path
-        Folder for checkpoints and results.
+        Folder for checkpoints.
     resume : bool
         Whether to continue from there.
 
@@ -123,15 +125,10 @@ def run(task, sizes, limits, seed, out, resume):
     """
     from experiments.seq2seq._models import train_lmu, train_lstm
 
-    done = out / f"seq2seq-{task}-{seed}.json"
-    asked = [task, list(sizes), list(limits), seed]
-    result = load_part(done, asked, resume)
-    if result is not None:
-        return result
     rng = np.random.RandomState(seed)
     sets = [make_data(task, n, rng) for n in sizes]
     source, target = sets[2]
-    result = {"asked": asked, "floor": floor(task, source, target)}
+    result = {"floor": floor(task, source, target)}
     result["example"] = {"target": target[0, :, 0].tolist()}
     options = {}
     for name, fit in (("lmu", train_lmu), ("lstm", train_lstm)):
@@ -150,7 +147,6 @@ def run(task, sizes, limits, seed, out, resume):
             "seconds": round(history["seconds"][-1]),
         }
         result["example"][name] = output[0, :, 0].tolist()
-    save_part(done, result)
     return result
 
 
@@ -172,7 +168,10 @@ def main(minutes, n_seeds, resume, quick, seed, out):
     with plain_errors():
         for each in seeds:
             for task in tasks:
-                results[task].append(run(task, sizes, limits, each, out, resume))
+                args = task, sizes, limits, each
+                make = partial(run, *args, out, resume)
+                path = out / f"seq2seq-{task}-{each}.json"
+                results[task].append(part(path, args, resume, make))
     figures = {}
     for task, found in results.items():
         figures[f"floor_{task}"] = float(np.mean([each["floor"] for each in found]))

@@ -100,7 +100,7 @@ FIGURES = {
             )
             for n in (100, 300)
         }
-        | {"nrmse_linear"},
+        | {"nrmse_linear", "nrmse_izhikevich_fine_steps"},
         set(),
     ),
     "time_cells": ({"nrmse_state"}, {"slope", "intercept", "correlation", "n_cells"}),
