@@ -9,6 +9,7 @@ from lmu_nengo import targets
 from tests.experiments.commands import figures_of, read, run
 
 HAS_JAX = targets.installed("jax")
+FAST_SYNAPSES = "lowpass", "double_exponential", "delayed_lowpass"
 SLOW_SYNAPSES = (
     "lowpass_100ms",
     "lowpass_20ms",
@@ -48,15 +49,15 @@ FIGURES = {
             "nrmse_linear",
             "nrmse_lif_fine_steps",
             "nrmse_lif_as_published",
+            "nrmse_lif_as_published_from_spikes",
             "nrmse_linear_as_published",
         },
         set(),
     ),
     "spiking_synapses": (
         {
-            "nrmse_published_lowpass",
-            "nrmse_published_double_exponential",
-            "nrmse_published_delayed_lowpass",
+            *(f"nrmse_published_{name}" for name in FAST_SYNAPSES),
+            *(f"nrmse_published_{name}_from_spikes" for name in FAST_SYNAPSES),
             "nrmse_published_linear",
             *(f"nrmse_slow_{name}" for name in SLOW_SYNAPSES),
         },
