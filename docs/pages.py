@@ -16,13 +16,10 @@ import click
 DOCS = Path(__file__).parent
 BLOCK = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 PAGES = (  # with tables of figures
-    "README.md",
-    "experiments/README.md",
-    *(
-        f"docs/{name}.md"
-        for name in ("results", "own_data", "comparison", "engine", "convert")
-    ),
-    *(f"docs/{name}.md" for name in ("loihi", "nir", "spiking", "stream", "targets")),
+    *("README.md", "experiments/README.md", "docs/results.md", "docs/own_data.md"),
+    *("docs/comparison.md", "docs/engine.md", "docs/convert.md", "docs/install.md"),
+    *("docs/loihi.md", "docs/nir.md", "docs/spiking.md", "docs/stream.md"),
+    "docs/targets.md",
 )
 INSTALL = """\
 # In Colab: `!git clone ADDRESS /content/lmu_nengo`, and "/content/lmu_nengo" for "..".
