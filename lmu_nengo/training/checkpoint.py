@@ -14,11 +14,9 @@ from lmu_nengo.io.archive import write_archive
 from lmu_nengo.training.plan.checkpoint_file import (
     KEYS,
     as_json,
-    check_array_of,
-    check_names,
     check_settings,
-    numbered,
     read_newest,
+    values_of,
 )
 from lmu_nengo.training.simulator import Simulator
 
@@ -164,33 +162,20 @@ class Checkpoint(tf.keras.callbacks.Callback):
                 obj=type(self),
             )
         variables = self._variables
-        check_names(self.path, saved, header, "weights")
-        values = {group: numbered(saved, group) for group in variables}
-        for group, parts in variables.items():
-            shapes = [tuple(v.shape) for v in parts]
-            if [v.shape for v in values[group]] != shapes:
-                raise ValidationError(
-                    f"{self.path} is from another network: its {group} have the shapes "
-                    f"{[v.shape for v in values[group]]}, but the network needs {shapes}. "
-                    "Build the network that was saved, or start without resuming.",
-                    attr="path",
-                    obj=type(self),
-                )
-        best = numbered(saved, "best")
-        for group, present in (*values.items(), ("best", best)):
-            for i, value in enumerate(present):
-                variable = variables[group if group in variables else "weights"][i]
-                own = tuple(variable.shape), np.dtype(variable.dtype.as_numpy_dtype)
-                check_array_of(self.path, f"{group}/{i}", value, *own)
+        needed = {
+            group: [(tuple(v.shape), np.dtype(v.dtype.as_numpy_dtype)) for v in parts]
+            for group, parts in variables.items()
+        }
+        values = values_of(self.path, saved, header, needed, type(self))
         for group, parts in variables.items():
             for variable, value in zip(parts, values[group], strict=True):
                 variable.assign(value)
         self.sim.tensor_graph.seed = header["seed"]
-        self.best_weights = best or None
+        self.best_weights = values["best"] or None
         self.epoch = header["epoch"]
         self.seconds = float(header.get("seconds", 0.0))
         self.history = header["history"]
-        if not best and self._best_value() is not None:
+        if not values["best"] and self._best_value() is not None:
             raise DamagedFileError(self.path, "best/0 is missing")
 
     def save(self) -> None:

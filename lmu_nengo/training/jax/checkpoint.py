@@ -23,11 +23,9 @@ from lmu_nengo.training.jax.trainer import Trainer
 from lmu_nengo.training.plan.checkpoint_file import (
     KEYS,
     as_json,
-    check_array_of,
-    check_names,
     check_settings,
-    numbered,
     read_newest,
+    values_of,
 )
 
 FORMAT = "lmu_nengo checkpoint of a Trainer"
@@ -319,28 +317,11 @@ class Checkpoint(EarlyStopping):
             self.path, self.previous, FORMAT, keys, is_first, type(self)
         )
         check_settings(self.path, header["settings"], self.settings, type(self))
-        check_names(self.path, saved, header, "parameters")
-        parameters = self._present()
-        present = {"parameters": parameters, "optimizer": self._optimizer_state()}
-        values = {}
-        for group, arrays in present.items():
-            values[group] = numbered(saved, group)
-            shapes, found = ([x.shape for x in part] for part in (arrays, values[group]))
-            if shapes != found:
-                raise ValidationError(
-                    f"{self.path} is from another network or optimizer: its {group} have "
-                    f"the shapes {found}, but {shapes} are needed. Build the network that "
-                    "was saved, or start without resuming.",
-                    attr="path",
-                    obj=type(self),
-                )
-        best = numbered(saved, "best")
-        for group, found in (*values.items(), ("best", best)):
-            for i, x in enumerate(found):
-                own = present.get(group, parameters)[i]
-                check_array_of(self.path, f"{group}/{i}", x, own.shape, own.dtype)
+        present = {"parameters": self._present(), "optimizer": self._optimizer_state()}
+        needed = {k: [(x.shape, x.dtype) for x in arrays] for k, arrays in present.items()}
+        values = values_of(self.path, saved, header, needed, type(self))
         self.epoch, self.history = header["epoch"], header["history"]
-        if not best and self._best_value() is not None:
+        if not values["best"] and self._best_value() is not None:
             raise DamagedFileError(self.path, "best/0 is missing")
         trainer, put = self.trainer, self.trainer.devices.put
         trainer.parameters = [put(x) for x in values["parameters"]]
@@ -348,5 +329,5 @@ class Checkpoint(EarlyStopping):
         state = [put(x) for x in values["optimizer"]]
         trainer.optimizer_state = jax.tree.unflatten(structure, state)
         trainer.seed, trainer.iterations = header["seed"], header["iterations"]
-        self.best_parameters = best or None
+        self.best_parameters = values["best"] or None
         self.seconds = float(header.get("seconds", 0.0))

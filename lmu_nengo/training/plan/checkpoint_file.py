@@ -132,17 +132,60 @@ def read_newest(path, previous, format, keys, writes, obj):
         return found
 
 
+def values_of(path, saved, header, needed, obj):
+    """
+    Take the values from a checkpoint, checked.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    saved : dict of {str: ndarray}
+        Its arrays.
+    header : dict
+        Its header.
+    needed : dict of {str: list of (tuple, dtype)}
+        Shape and type of each value, by group; the first group is that of the weights.
+    obj : object
+        Object to be named in an error.
+
+    Returns
+    -------
+    values : dict of {str: list of ndarray}
+        The values by group; as ``"best"`` the weights of the best epoch, or an empty list.
+
+    Raises
+    ------
+    ValidationError
+        If the file is of another network or optimizer, or is damaged.
+    """
+    weights = next(iter(needed))
+    check_names(path, saved, header, weights)
+    values = {group: numbered(saved, group) for group in needed}
+    for group, parts in needed.items():
+        found, shapes = [x.shape for x in values[group]], [shape for shape, _ in parts]
+        if found != shapes:
+            raise ValidationError(
+                f"{path} is from another network or optimizer: its {group} have the shapes "
+                f"{found}, but {shapes} are needed. Build the network that was saved, or "
+                "start without resuming.",
+                attr="path",
+                obj=obj,
+            )
+    values["best"] = numbered(saved, "best")
+    for group, found in values.items():
+        for i, value in enumerate(found):
+            shape, dtype = needed.get(group, needed[weights])[i]
+            if (value.shape, value.dtype) != (shape, dtype):
+                reason = f"{group}/{i} must be of shape {shape} and type {dtype}, got "
+                raise DamagedFileError(path, reason + show(value))
+    return values
+
+
 def numbered(saved, group):
     """Arrays ``group/0``, ``group/1``... of a file, as a list."""
     names = [name for name in saved if name.startswith(f"{group}/")]
     return [saved[f"{group}/{i}"] for i in range(len(names))]
-
-
-def check_array_of(path, name, value, shape, dtype):
-    """Raise DamagedFileError unless an array is of a shape and a type."""
-    if (value.shape, value.dtype) != (shape, dtype):
-        reason = f"{name} must be of shape {shape} and type {dtype}, got {show(value)}"
-        raise DamagedFileError(path, reason)
 
 
 def check_names(path, saved, header, weights):
