@@ -145,7 +145,14 @@ with nengo.Network(seed=0) as network:
 """,
         1: "import numpy as np",
     },
-    "spiking": {1: "points = [0, 0.5, 1]"},
+    "spiking": {
+        1: """
+import nengo
+import numpy as np
+process, data = nengo.processes.WhiteSignal(5.0, high=1, rms=0.3), np.eye(100, 1)
+""",
+        2: "points = [0, 0.5, 1]",
+    },
     "targets": {},
 }
 
