@@ -4,7 +4,6 @@ Tables are written by cog, from the code in the comments above them:
 ``python docs/pages.py figures``.
 """
 
-import csv
 import json
 from pathlib import Path
 
@@ -216,22 +215,6 @@ def baseline_settings():
             updates = found["figures"][f"{name}_{kind}_updates"]
             cells.append(f"{rate:g}, {schedule}{start}; {updates:,.0f}")
         yield f"| `{name}` | {' | '.join(cells)} |"
-
-
-def psmnist_models():
-    """Return the rows of the table of networks trained for the same time."""
-    lines = (RESULTS / "psmnist_models.csv").read_text(encoding="utf-8").splitlines()
-    runs = list(csv.DictReader(lines))
-    for kind, label in NETWORKS.items():
-        of_kind = [run for run in runs if run["model"] == kind]
-        values = [float(run["accuracy_windowed"]) for run in of_kind]
-        seconds = np.mean([float(run["train_seconds"]) for run in of_kind])
-        shown = [float(run["digits_shown"] or 12 * 55_000) for run in of_kind]
-        each = ", ".join(f"{value:.1f}" for value in values)
-        yield (
-            f"| {label} | {np.mean(values):.1f} % ({each}) | {seconds:.0f} "
-            f"| {np.mean(shown):,.0f} |"
-        )
 
 
 def seq2seq():
