@@ -132,7 +132,7 @@ def robustness_told():
     found = result("spiking_robustness")["figures"]
 
     def worst(memory):
-        return (plain(found[f"told, {memory}, {k}: worst_held"], 2) for k in ("LIF", "SRL"))
+        return (plain(found[f"told, {memory}, {k}: worst_held"]) for k in ("LIF", "SRL"))
 
     def total(how, what):
         names = [key for key in found if key.startswith(how) and key.endswith(f": {what}")]
