@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, mse_loss
 
+from experiments._lib.pytorch import one_thread
 from experiments.baselines._networks import STARTS, build, count
 
 RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
@@ -77,6 +78,7 @@ def test(network, task, data, size=250):
     return sum(errors) / len(data[0]), sum(losses) / len(data[0])
 
 
+@one_thread()
 def train(kind, task, setting, seed, seconds, n_checks=N_CHECKS, clock=time.process_time):
     """
     Train a network, and keep it as it was when its validation error was lowest.
@@ -106,8 +108,6 @@ def train(kind, task, setting, seed, seconds, n_checks=N_CHECKS, clock=time.proc
         ``validation`` error and ``loss``, ``parameters``, ``updates``, ``seconds``, and by
         check the ``curve`` (seconds, error, loss).
     """
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)  # gradients that vanish would take ten times as long
     batch, held_out, _ = task.make(seed)
     network = build(kind, task, setting.start, seed)
     trained = [p for p in network.parameters() if p.requires_grad]

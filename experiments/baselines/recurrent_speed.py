@@ -22,6 +22,7 @@ from experiments._lib.command_line import (
     shared_options,
 )
 from experiments._lib.keras_models import recurrent_model, units_for
+from experiments._lib.pytorch import one_thread
 from experiments._lib.results import report
 
 BATCH, N_STEPS, N_PARAMETERS, N_CLASSES = 100, 784, 169_720, 10
@@ -34,8 +35,6 @@ def torch_step(kind, units, x, y, autocast=False):
 
     from experiments.baselines._networks import Recurrent
 
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
     sizes = SimpleNamespace(input_d=1, output_d=N_CLASSES, n_outputs=1)
     network, x, y = Recurrent(kind, units, sizes), torch.as_tensor(x), torch.as_tensor(y)
 
@@ -111,12 +110,13 @@ def main(rounds, quick, seed, out):
             steps[f"jax_{kind}"] = jax_step(kind, units, x, y)
         steps[f"keras_{kind}"] = keras_step(kind, units, x, y)
     seconds = {name: [] for name in steps}
-    for i in range(rounds + 1):  # the first compiles
-        for name, step in steps.items():
-            started = time.process_time()
-            step()
-            if i:
-                seconds[name].append(time.process_time() - started)
+    with one_thread():
+        for i in range(rounds + 1):  # the first compiles
+            for name, step in steps.items():
+                started = time.process_time()
+                step()
+                if i:
+                    seconds[name].append(time.process_time() - started)
     figures |= {f"ms_{name}": 1e3 * min(found) / BATCH for name, found in seconds.items()}
     settings = {"batch": BATCH, "steps": n_steps, "rounds": rounds}
     path = report("recurrent_speed", seed, quick, figures, {}, out, settings)

@@ -39,6 +39,7 @@ from experiments._lib.command_line import (
     seeds_option,
     shared_options,
 )
+from experiments._lib.pytorch import one_thread
 from experiments._lib.results import part, report, save_figure
 from experiments.recall._symbol import (
     BATCH,
@@ -132,8 +133,6 @@ class Learner:
 
         from experiments.baselines._networks import Recurrent
 
-        torch.set_num_threads(1)
-        torch.set_flush_denormal(True)  # vanishing gradients would take ten times as long
         torch.manual_seed(seed)
         sizes = SimpleNamespace(input_d=SIZE, output_d=N_SYMBOLS, n_outputs=1)
         self.network = Recurrent(kind, N_UNITS, sizes, start)
@@ -148,6 +147,7 @@ class Learner:
 
         return self.network(torch.as_tensor(one_hot(shown)))[:, 0]
 
+    @one_thread()
     def learn(self, data, validation):
         """Train until the validation trials are right; returns whether they are in time."""
         import torch
@@ -171,6 +171,7 @@ class Learner:
                 return True
         return False
 
+    @one_thread()
     def accuracy(self, trials):
         """Percentage of trials that are right."""
         import torch

@@ -57,6 +57,7 @@ def test_two_devices_give_what_one_gives(one, tmp_path):
     check_equal(two, one)
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives(one, tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -5,6 +5,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from experiments._lib.pytorch import one_thread  # noqa: E402
 from experiments.baselines import _networks, _tasks, _training  # noqa: E402
 from experiments.baselines.baselines import Runs  # noqa: E402
 from experiments.recall._symbol import make_sets, one_hot  # noqa: E402
@@ -196,3 +197,11 @@ def test_commands_run_and_resume(name, tmp_path):
     )
     assert first == second
     assert (tmp_path / f"{name}.png").stat().st_size > 10_000
+
+
+def test_training_leaves_the_rest_of_the_process_as_it_was():
+    n_threads = torch.get_num_threads()
+    with one_thread():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == n_threads
+    assert (np.array([2e-308]) / 10 > 0).all()  # a subnormal number

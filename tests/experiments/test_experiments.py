@@ -205,6 +205,7 @@ RECURRENT = {
 }
 
 
+@pytest.mark.slow
 def test_psmnist_recurrent_runs_on_the_bundled_digits(tmp_path):
     result = invoke("psmnist_recurrent", "--quick", "--out", tmp_path)
     # why step by step; the terminal's width breaks lines anywhere

@@ -48,6 +48,7 @@ def test_exact_output_is_what_very_fine_steps_tend_to():
     assert nrmse(output, continuous.exact(3.0, dt)) < 1e-6
 
 
+@pytest.mark.slow
 def test_solvers_lose_what_theory_says(tmp_path):
     result = figures_of("continuous", tmp_path, "--quick")
     assert (tmp_path / "continuous.png").stat().st_size > 10_000

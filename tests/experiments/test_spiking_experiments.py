@@ -133,6 +133,7 @@ def check(name, folder):
     return figures
 
 
+@pytest.mark.slow
 def test_spiking_delay_adds_little_error_to_an_exact_memory(tmp_path):
     figures_of("spiking_delay", tmp_path, *QUICK)
     figures = check("spiking_delay", tmp_path)
@@ -150,11 +151,13 @@ def test_single_precision_costs_no_accuracy(name):
     assert errors["jax"] == pytest.approx(errors["core"], rel=0.02)
 
 
+@pytest.mark.slow
 def test_time_cells_run_in_parallel_workers_of_a_process(tmp_path):
     assert run("time_cells", *QUICK, "--out", tmp_path).stderr == ""
     check("time_cells", tmp_path)
 
 
+@pytest.mark.slow
 def test_spiking_product_has_its_figures(tmp_path):
     figures_of("spiking_product", tmp_path, *QUICK)
     check("spiking_product", tmp_path)

@@ -17,10 +17,10 @@ TESTS = Path(__file__).parent
 PATHS = ("last step", "all steps", "step by step")
 
 
-def start(way, folder, paths, **environment):
+def start(way, folder, **environment):
     """Start a process that trains; its results are in ``folder``."""
     script = str(TESTS / "distributed_example.py")
-    command = [sys.executable, script, way, str(folder), *paths]
+    command = [sys.executable, script, way, str(folder), *PATHS]
     environment = {**os.environ, **environment}
     for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         environment.pop(name, None)  # workers that wait for each other need some
@@ -42,9 +42,9 @@ def results(processes, folders):
     return [json.loads((folder / "results.json").read_text()) for folder in folders]
 
 
-def check_equal(got, expected, paths):
+def check_equal(got, expected):
     """The same training, but for the order in which numbers are added."""
-    for way in paths:
+    for way in PATHS:
         assert got[way]["path"] == expected[way]["path"] == way
         losses = expected[way]["loss"]
         assert losses[0] > 1.05 * losses[2]  # it learns
@@ -54,14 +54,12 @@ def check_equal(got, expected, paths):
         assert np.allclose(got[way]["weights"], weights, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "paths", [PATHS[:1], pytest.param(PATHS[1:], marks=pytest.mark.slow)]
-)
-def test_two_devices_train_as_one(paths, tmp_path):
+@pytest.mark.slow
+def test_two_devices_train_as_one(tmp_path):
     folder = tmp_path / "mirrored"
-    (mirrored,) = results([start("mirrored", folder, paths)], [folder])
-    check_equal(mirrored, mirrored["one"], paths)
-    for way in paths:
+    (mirrored,) = results([start("mirrored", folder)], [folder])
+    check_equal(mirrored, mirrored["one"])
+    for way in PATHS:
         outputs = mirrored["one"][way]["outputs"]
         assert np.allclose(mirrored[way]["outputs"], outputs, rtol=0, atol=1e-5)
     a, b = mirrored["replicas"]
@@ -81,12 +79,12 @@ def test_two_workers_train_as_one(tmp_path):
     for i, folder in enumerate(folders):
         task = {"type": "worker", "index": i}
         config = json.dumps({"cluster": {"worker": hosts}, "task": task})
-        processes.append(start("workers", folder, PATHS, TF_CONFIG=config))
+        processes.append(start("workers", folder, TF_CONFIG=config))
     chief, other = results(processes, folders)
     folder = tmp_path / "one"
-    (one,) = results([start("one", folder, PATHS)], [folder])
-    check_equal(chief, one, PATHS)
-    check_equal(other, one, PATHS)
+    (one,) = results([start("one", folder)], [folder])
+    check_equal(chief, one)
+    check_equal(other, one)
     assert chief["wrote"] == ["checkpoint.npz", "checkpoint.previous.npz", "log.txt"]
     assert other["wrote"] == ["log.txt"]
 

@@ -87,9 +87,9 @@ def kill(trainer, path, rng, in_write):
     return bool(unfinished(path.parent))
 
 
-@pytest.mark.parametrize("n_kills", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_training_that_is_killed_resumes_to_the_last_bit(trainer, whole, tmp_path, n_kills):
-    rng = random.Random(n_kills)
+@pytest.mark.slow
+def test_training_that_is_killed_resumes_to_the_last_bit(trainer, whole, tmp_path):
+    n_kills, rng = 50, random.Random(50)
     equal, in_writes, resumed = 0, 0, []
     for i in range(n_kills):
         path = tmp_path / f"{i}" / "a.npz"
@@ -101,4 +101,4 @@ def test_training_that_is_killed_resumes_to_the_last_bit(trainer, whole, tmp_pat
     print(f"{equal} of {n_kills} equal; {in_writes} killed in writing; from {resumed}")
     assert equal == n_kills
     assert max(resumed) > 0 and min(resumed) < 12
-    assert n_kills < 10 or in_writes > 5
+    assert in_writes > 5

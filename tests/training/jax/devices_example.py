@@ -1,7 +1,8 @@
 """Writes the gradients and trained parameters on some devices.
 
-Run as ``devices_example.py OUT N_DEVICES``; one of several processes, each with one device,
-also gets ``ADDRESS N_PROCESSES INDEX``.
+Run as ``devices_example.py OUT KINDS N_DEVICES``, where KINDS are names of networks with
+commas between them; one of several processes, each with one device, also gets ``ADDRESS
+N_PROCESSES INDEX``.
 """
 
 import sys
@@ -17,20 +18,16 @@ from tests.training.jax.networks import BATCH, N_STEPS, X, build, targets
 
 
 def main():
-    """Train three networks."""
-    out, n_devices, *processes = sys.argv[1:]
+    """Train a network of each kind."""
+    out, kinds, n_devices, *processes = sys.argv[1:]
     jax.config.update("jax_num_cpu_devices", 1 if processes else 2)
     if processes:
         address, n_processes, index = processes
         jax.distributed.initialize(address, int(n_processes), int(index))
     found = []
-    for kind, realization in (
-        ("last step", Windowed(N_STEPS)),
-        ("feedback", Windowed(N_STEPS)),
-        ("all steps", Linear()),
-    ):
+    for kind in kinds.split(","):
         network = build(kind)
-        realize(network, realization)
+        realize(network, Linear() if kind == "all steps" else Windowed(N_STEPS))
         options = {"progress_bar": False, "devices": jax.devices()[: int(n_devices)]}
         trainer = Trainer(network, seed=0, minibatch_size=BATCH, **options)
         assert trainer.devices.count == int(n_devices)
