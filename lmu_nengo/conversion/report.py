@@ -1,6 +1,5 @@
 """What a spiking network costs and achieves: its spikes, operations and accuracy."""
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from lmu_nengo._validation import (
     check_positive,
     show,
 )
+from lmu_nengo._warnings import warn
 from lmu_nengo.conversion.activity import probe_activity
 from lmu_nengo.conversion.operations import (
     connection_sparsity,
@@ -509,7 +509,7 @@ def spiking_report(
         parts.append({p: np.array(result[p]) for p in wanted})
         excursions += monitor.excursions(result, dt)
     for excursion in merge_excursions(excursions, n_inferences * n_steps * dt):
-        warnings.warn(str(excursion), stacklevel=2)
+        warn(str(excursion))
     values = {p: np.concatenate([part[p] for part in parts])[:n_inferences] for p in wanted}
     counts = counter.counts(values, dt)
     activity = {

@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +28,7 @@ from lmu_nengo._validation import (
     check_seed,
     check_sequence,
 )
+from lmu_nengo._warnings import warn
 from lmu_nengo.engine import operators as _operators  # noqa: F401  registers them
 from lmu_nengo.engine.calls import describe
 from lmu_nengo.engine.devices import BY_FIRST, WHOLE, Devices, choose_devices
@@ -168,12 +168,11 @@ class Simulator(NengoSimulator):
             constants = self._program.constants(builder.parameters())
             self._constants = [self._devices.put(x) for x in constants.values()]
         if builder.callbacks:
-            warnings.warn(
+            warn(
                 "some of the network runs in Python, step by step, which is slower than "
                 f"what is compiled: {describe(builder.called)}. Mark functions made of "
                 "jax.numpy operations alone with lmu_nengo.engine.jax_function, or use "
-                "Nengo's own objects.",
-                stacklevel=2,
+                "Nengo's own objects."
             )
         self._host_parts = [*builder.inputs, *builder.callbacks]
         self._sources = {source.unit: source for source in builder.inputs if source.unit}
@@ -389,10 +388,9 @@ class Simulator(NengoSimulator):
         check_non_negative(time_in_seconds, "time_in_seconds", obj=self)
         n_steps = int(np.round(float(time_in_seconds) / self.dt))
         if n_steps == 0:
-            warnings.warn(
+            warn(
                 f"{time_in_seconds} results in running for 0 timesteps. Simulator still at "
-                f"time {self.time}.",
-                stacklevel=2,
+                f"time {self.time}."
             )
         else:
             self.run_steps(n_steps, progress_bar=progress_bar, data=data)

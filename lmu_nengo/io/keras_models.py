@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import warnings
 import zipfile
 import zlib
 from collections import Counter
@@ -18,6 +17,7 @@ from nengo.exceptions import ValidationError
 
 from lmu_nengo._nengo import plain_config
 from lmu_nengo._validation import check_integer, check_path, check_positive, show
+from lmu_nengo._warnings import warn
 from lmu_nengo.io.arrays import DamagedFileError
 from lmu_nengo.io.hdf5 import LARGEST, read_content, read_hdf5
 from lmu_nengo.layers.lmu_cell import LMUCell
@@ -158,10 +158,9 @@ def from_keras_lmu(
             attr="source",
         ) from error
     if activation(last) == "softmax":
-        warnings.warn(
+        warn(
             f"the softmax of {last} is left out, which changes no decision: apply "
-            "scipy.special.softmax to the outputs for its probabilities.",
-            stacklevel=2,
+            "scipy.special.softmax to the outputs for its probabilities."
         )
     return network
 

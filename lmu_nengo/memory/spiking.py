@@ -1,6 +1,5 @@
 """The Legendre memory in spiking neurons."""
 
-import warnings
 from dataclasses import dataclass, replace
 
 import nengo
@@ -19,6 +18,7 @@ from lmu_nengo._validation import (
     check_positive,
     check_state_space,
 )
+from lmu_nengo._warnings import warn
 from lmu_nengo.memory.exact import per_channel
 from lmu_nengo.memory.realization import Realization, refuse_start
 from lmu_nengo.nef.coordinates import choose_coordinates
@@ -463,11 +463,10 @@ class Spiking(Realization):
         rate = np.log(np.abs(poles).max()) / dt
         if rate > LEAST_DAMPING * own:
             fate = f"decay at {-rate:.3g}" if rate < 0 else f"grow at {rate:.3g}"
-            warnings.warn(
+            warn(
                 f"lead={self.lead:g} s is not the lead of these neurons, "
                 f"{measured.lead:.2g} s: errors of the memory {fate} per second instead of "
-                f"decaying at {-own:.3g}. Leave out lead, which is then measured.",
-                stacklevel=2,
+                f"decaying at {-own:.3g}. Leave out lead, which is then measured."
             )
 
     @staticmethod
@@ -509,11 +508,10 @@ class Spiking(Realization):
         """Warn if a synapse is too fast, or the loop with exact neurons would grow."""
         for each in as_list(synapse):
             if time_constant(each, dt) < dt:
-                warnings.warn(
+                warn(
                     f"The synapse {each!r} is shorter than a time step (dt={dt:g} s), "
                     "so that single spikes drive the memory. Use a longer time constant, "
-                    "0.1 s for example.",
-                    stacklevel=2,
+                    "0.1 s for example."
                 )
         Ax, _, step = coarse(Ax, synapse, dt)
         mapping = principle3(Ax, np.zeros((len(Ax), 1)), synapse, step, response)
@@ -521,13 +519,12 @@ class Spiking(Realization):
         if pole >= 1:
             rate = np.log(pole) / step
             fastest = -np.log(np.abs(np.linalg.eigvals(Ax)).min()) / step
-            warnings.warn(
+            warn(
                 f"The memory is unstable with the synapse {synapse!r}: errors grow at "
                 f"a rate of {rate:.3g} per second. All time constants of the synapse but "
                 "one, and its delay, must be shorter than the memory's fastest mode, "
                 f"{1 / fastest:.3g} s. Use a Lowpass, shorter time constants, a lower "
-                "order or fewer dimensions (state_d).",
-                stacklevel=2,
+                "order or fewer dimensions (state_d)."
             )
 
 

@@ -1,6 +1,5 @@
 """A model of the input that a memory will get, and of the states that follow from it."""
 
-import warnings
 from dataclasses import dataclass
 
 import nengo
@@ -15,6 +14,7 @@ from lmu_nengo._validation import (
     check_positive,
     check_state_space,
 )
+from lmu_nengo._warnings import warn
 from lmu_nengo.signal.discretization import impulse_response, simulate
 from lmu_nengo.signal.legendre import delay_error, order_for
 
@@ -419,11 +419,10 @@ def warn_if_too_fast(frequency, theta, order):
             advice = f"Order {order_for(theta, frequency, TOO_FAST)} keeps it below"
         except ValidationError:
             advice = "A much higher order or a slower input is needed to keep it below"
-        warnings.warn(
+        warn(
             f"The expected input reaches {frequency:.3g} Hz, {cycles:.3g} cycles in a "
             f"window of {theta:g} s. At order {order} the delay has an error of "
-            f"{error:.0%} there. {advice} {TOO_FAST:.0%}.",
-            stacklevel=2,
+            f"{error:.0%} there. {advice} {TOO_FAST:.0%}."
         )
 
 

@@ -2,7 +2,6 @@
 
 import importlib
 import sys
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from lmu_nengo._validation import (
     install_hint,
     is_same_dt,
 )
+from lmu_nengo._warnings import warn
 from lmu_nengo.conversion.operations import fan_out
 from lmu_nengo.conversion.report import SpikeCounter
 from lmu_nengo.memory.network import find_memories
@@ -425,7 +425,7 @@ class TargetSimulator(ABC):
     def close(self) -> None:
         """Free what the backend holds; the data remain."""
         for excursion in self.excursions():
-            warnings.warn(str(excursion), stacklevel=2)
+            warn(str(excursion))
         self.simulator.close()
 
     def __enter__(self):

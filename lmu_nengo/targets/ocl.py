@@ -6,6 +6,7 @@ import warnings
 import nengo
 from nengo.exceptions import ValidationError
 
+from lmu_nengo._warnings import warn
 from lmu_nengo.targets.base import Limit, TargetSimulator, need
 
 POCL = "Portable Computing Language"
@@ -103,10 +104,9 @@ def choose_context():
     cl = need("pyopencl", "ocl")
     platforms = find_platforms(cl)
     if sum(platform.name == POCL for platform in platforms) > 1:
-        warnings.warn(
+        warn(
             "OpenCL lists PoCL twice, probably from pip and from the system. Together they "
-            "can crash Python; uninstall one of them.",
-            stacklevel=2,
+            "can crash Python; uninstall one of them."
         )
     if os.environ.get("PYOPENCL_CTX"):
         return cl.create_some_context(interactive=False)

@@ -1,6 +1,5 @@
 """NengoDL's simulator, with windowed memories applied to whole sequences."""
 
-import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -13,6 +12,7 @@ from nengo.exceptions import ValidationError
 from numpy.typing import ArrayLike
 
 from lmu_nengo._validation import check_flag, check_integer, check_mapping
+from lmu_nengo._warnings import warn
 from lmu_nengo.layers.lmu_cell import STATE_SPACE
 from lmu_nengo.training import _nengo_dl
 from lmu_nengo.training.backend.arguments import (
@@ -444,10 +444,9 @@ class Simulator(_nengo_dl.Simulator):
             except (KeyError, NotImplementedError, ValueError) as error:
                 problem = f"{type(error).__name__}: {error}"
         if problem:
-            warnings.warn(
+            warn(
                 f"the trained parameters were not written into the network ({problem}). "
-                "What is run or saved next is what was there before.",
-                stacklevel=3,
+                "What is run or saved next is what was there before."
             )
 
     def _is_trained(self, obj):

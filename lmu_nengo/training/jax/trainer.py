@@ -1,7 +1,6 @@
 """Training of Nengo networks with JAX alone."""
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -22,6 +21,7 @@ from lmu_nengo._validation import (
     check_seed,
     show,
 )
+from lmu_nengo._warnings import warn
 from lmu_nengo.engine.devices import Devices, choose_devices
 from lmu_nengo.training.jax.batches import Batches
 from lmu_nengo.training.jax.data import check_callbacks, order_of
@@ -515,10 +515,9 @@ class Trainer:
         if not self.write_back:
             return
         if not all(bool(jnp.isfinite(x).all()) for x in self.parameters):
-            warnings.warn(
+            warn(
                 "the trained parameters were not written into the network (they are not "
-                "finite). What is run or saved next is what was there before.",
-                stacklevel=3,
+                "finite). What is run or saved next is what was there before."
             )
             return
         write(self)

@@ -3,13 +3,13 @@
 import json
 import math
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import show
+from lmu_nengo._warnings import warn
 from lmu_nengo.io.archive import read_archive
 from lmu_nengo.io.arrays import DamagedFileError
 
@@ -124,9 +124,7 @@ def read_newest(path, previous, format, keys, writes, obj):
                 attr="path",
                 obj=obj,
             ) from error
-        warnings.warn(
-            f"{error} Training resumes from {previous}, one epoch earlier.", stacklevel=5
-        )
+        warn(f"{error} Training resumes from {previous}, one epoch earlier.")
         if writes:
             os.replace(previous, path)
         return found

@@ -1,13 +1,13 @@
 """What cannot be trained in a network or on some data, and why."""
 
 import graphlib
-import warnings
 
 import nengo
 import numpy as np
 from nengo.exceptions import ValidationError
 
 from lmu_nengo._validation import show
+from lmu_nengo._warnings import warn
 from lmu_nengo.layers.lmu_cell import LMUCell
 from lmu_nengo.layers.lstm import LSTM
 from lmu_nengo.memory.exact import Windowed
@@ -97,12 +97,11 @@ def warn_of_theta(network, n_steps):
     """Warn of windows that were counted in steps, but taken for seconds."""
     for memory in find_memories(network):
         if memory.theta >= TOO_LONG * n_steps * memory.dt:
-            warnings.warn(
+            warn(
                 f"theta of {memory} is {memory.theta:g} s, which are "
                 f"{memory.theta / memory.dt:,.0f} steps, but the sequences have "
                 f"{n_steps}. theta is in seconds: a window of {memory.theta:g} steps "
-                f"is theta={memory.theta * memory.dt:g}.",
-                stacklevel=3,
+                f"is theta={memory.theta * memory.dt:g}."
             )
 
 
@@ -114,11 +113,10 @@ def warn_of_untrained(network):
         if isinstance(net, LSTM) and not isinstance(net.realization, Windowed)
     ]
     if found:
-        warnings.warn(
+        warn(
             f"the weights of {', '.join(found)} stay as they are: an LSTM is trained in "
             "its Windowed realization only. Call realize(network, Windowed(n_steps)) "
-            "before you make the Simulator or Trainer.",
-            stacklevel=3,
+            "before you make the Simulator or Trainer."
         )
 
 
@@ -133,9 +131,8 @@ def warn_of_zeros(network):
             found.append(str(net))
     found += [str(ens) for ens in network.all_ensembles if ens.neuron_type.spiking]
     if found:
-        warnings.warn(
+        warn(
             "the zeros before short sequences do not leave everything as it is: "
             f"{', '.join(found)} will be in another state when the sequence begins "
-            "than at the start. Memories stay zero where nothing feeds back.",
-            stacklevel=5,
+            "than at the start. Memories stay zero where nothing feeds back."
         )
