@@ -60,6 +60,16 @@ def n_seeds(name):
     return "1 seed" if n == 1 else f"{n} seeds"
 
 
+def took(name):
+    """Return how long the whole run took, as text; of one seed if the name has a ``*``."""
+    names = [name.replace("*", str(seed)) for seed in range(3)] if "*" in name else [name]
+    found = [result(each) for each in names]
+    whole = [each["settings"].get("wall_seconds", each["seconds"]) for each in found]
+    seconds = float(np.mean(whole))
+    unit, length = next(x for x in (("s", 1), ("min", 60), ("h", 3600)) if seconds < 100 * x[1])
+    return f"{seconds / length:.0f} {unit}" + (" a seed" if len(names) > 1 else "")
+
+
 def plain(value, digits=2):
     """Return a number as text: 0.034, 5.1e-5, and one digit more from 0.1 on."""
     return f"{value:.{digits + (value >= 0.1)}g}".replace("e-0", "e-")

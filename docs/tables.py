@@ -92,7 +92,7 @@ def backends():
 
 def on_targets():
     """Return the rows of the table of a trained classifier on targets."""
-    names = ("norse", "spikingjelly", "ocl", "dl", "loihi")
+    names = ("jax", "norse", "spikingjelly", "ocl", "dl", "loihi")
     for name in names:
         found = result(f"psmnist_{name}")["figures"]
         shares = [f"{found[k]:.1f} %" for k in ("agreement_rate", "agreement_core")]
