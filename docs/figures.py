@@ -66,7 +66,9 @@ def took(name):
     found = [result(each) for each in names]
     whole = [each["settings"].get("wall_seconds", each["seconds"]) for each in found]
     seconds = float(np.mean(whole))
-    unit, length = next(x for x in (("s", 1), ("min", 60), ("h", 3600)) if seconds < 100 * x[1])
+    unit, length = next(
+        x for x in (("s", 1), ("min", 60), ("h", 3600)) if seconds < 100 * x[1]
+    )
     return f"{seconds / length:.0f} {unit}" + (" a seed" if len(names) > 1 else "")
 
 
