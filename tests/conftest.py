@@ -1,10 +1,19 @@
+import os
 import signal
+import tempfile
 
 import nengo
 import numpy as np
 import pytest
 
 import lmu_nengo
+
+# one thread for each process that -n or a test starts: more wait for each other, busily
+for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    os.environ.setdefault(name, "1")
+# processes that share a cache of decoders would warn when it is locked
+DECODERS = tempfile.TemporaryDirectory()
+nengo.rc.set("decoder_cache", "path", DECODERS.name)
 
 
 def pytest_configure(config):

@@ -139,7 +139,8 @@ def test_other_slices_are_computed_as_in_nengo():
     with Simulator(network, **quiet) as sim:
         values = sim.predict(x, verbose=0)
     network.nodes[0].output = nengo.processes.PresentInput(x[0], 0.001)
-    with nengo.Simulator(network, progress_bar=False) as sim:
+    # Nengo 4.1's optimizer now and then merges reversed slices wrongly, or fails
+    with nengo.Simulator(network, progress_bar=False, optimize=False) as sim:
         sim.run_steps(5)
     assert len(network.probes) == 16
     for probe in network.probes:
