@@ -38,8 +38,13 @@ def figure(name, key):
 
 def figures(name, key):
     """Return the figure of each seed, as a list; ``*`` in a name stands for the seed."""
+    return [each["figures"][key] for each in results(name)]
+
+
+def results(name):
+    """Return what each seed wrote, as a list; ``*`` in a name stands for the seed."""
     names = [name.replace("*", str(seed)) for seed in range(3)] if "*" in name else [name]
-    return [result(each)["figures"][key] for each in names]
+    return [result(each) for each in names]
 
 
 def seeds(name, key):
@@ -62,14 +67,10 @@ def n_seeds(name):
 
 def took(name):
     """Return how long the whole run took, as text; of one seed if the name has a ``*``."""
-    names = [name.replace("*", str(seed)) for seed in range(3)] if "*" in name else [name]
-    found = [result(each) for each in names]
-    whole = [each["settings"].get("wall_seconds", each["seconds"]) for each in found]
-    seconds = float(np.mean(whole))
-    unit, length = next(
-        x for x in (("s", 1), ("min", 60), ("h", 3600)) if seconds < 100 * x[1]
-    )
-    return f"{seconds / length:.0f} {unit}" + (" a seed" if len(names) > 1 else "")
+    seconds = np.mean([each["seconds"] for each in results(name)])
+    units = ("s", 1), ("min", 60), ("h", 3600)
+    unit, length = next(each for each in units if seconds < 100 * each[1])
+    return f"{seconds / length:.0f} {unit}" + (" a seed" if "*" in name else "")
 
 
 def plain(value, digits=2):

@@ -23,4 +23,4 @@ def warn(message: str) -> None:
 
 
 def _package(frame):
-    return frame.f_globals.get("__name__", "").partition(".")[0]
+    return str(frame.f_globals.get("__name__")).partition(".")[0]

@@ -201,7 +201,12 @@ def test_commands_run_and_resume(name, tmp_path):
 
 def test_training_leaves_the_rest_of_the_process_as_it_was():
     n_threads = torch.get_num_threads()
+    tiny = np.array([2e-308])
     with one_thread():
+        is_flushed = (tiny / 10 == 0).all()  # where the processor can
+        with one_thread():
+            assert torch.get_num_threads() == 1
         assert torch.get_num_threads() == 1
+        assert (tiny / 10 == 0).all() == is_flushed == torch.set_flush_denormal(True)
     assert torch.get_num_threads() == n_threads
-    assert (np.array([2e-308]) / 10 > 0).all()  # a subnormal number
+    assert (tiny / 10 > 0).all()  # a subnormal number
